@@ -1,0 +1,97 @@
+//! The one error of every filter: a sentence for people and an exit status for programs.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+/// Why a filter ends without an answer. The discriminant is the exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Status {
+    /// The system failed: I/O, permission, a file or parent that is not there.
+    System = 1,
+    /// The command was used wrongly.
+    Usage = 2,
+    /// The input is damaged, or is not what it claims to be.
+    Damaged = 3,
+    /// The input is sound, but this tool can not answer for it: read the whole disk instead.
+    Unanswerable = 4,
+}
+
+/// A sentence `file: what is wrong: found X, expected Y`, and the status it ends with.
+///
+/// Boxed, so that a `Result` in the inner loops stays small.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure(Box<(Status, String)>);
+
+impl Failure {
+    /// A failure of the given kind.
+    pub fn new(status: Status, sentence: impl Into<String>) -> Self {
+        Failure(Box::new((status, sentence.into())))
+    }
+
+    /// Status 1.
+    pub fn system(sentence: impl Into<String>) -> Self {
+        Failure::new(Status::System, sentence)
+    }
+
+    /// Status 2.
+    pub fn usage(sentence: impl Into<String>) -> Self {
+        Failure::new(Status::Usage, sentence)
+    }
+
+    /// Status 3.
+    pub fn damaged(sentence: impl Into<String>) -> Self {
+        Failure::new(Status::Damaged, sentence)
+    }
+
+    /// Status 4.
+    pub fn unanswerable(sentence: impl Into<String>) -> Self {
+        Failure::new(Status::Unanswerable, sentence)
+    }
+
+    /// Status 1, for what the system said while it did `what` to `file`.
+    pub fn io(file: &Path, what: &str, error: &io::Error) -> Self {
+        Failure::system(format!("{}: {what}: {error}", file.display()))
+    }
+
+    /// Puts the name of the file in front of the sentence.
+    #[must_use]
+    pub fn in_file(self, file: &Path) -> Self {
+        Failure::new(self.0.0, format!("{}: {}", file.display(), self.0.1))
+    }
+
+    /// The status that the filter ends with.
+    pub fn status(&self) -> Status {
+        self.0.0
+    }
+}
+
+impl fmt::Display for Failure {
+    /// One line, whatever a file name or an image put into it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        for c in self.0.1.chars() {
+            if c.is_control() {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                f.write_char(c)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_is_one_line_whatever_the_file_is_called() {
+        let failure = Failure::damaged("no magic").in_file(Path::new("a\nb\u{1b}[2J"));
+        assert_eq!(failure.to_string(), "a\\nb\\u{1b}[2J: no magic");
+        assert_eq!(failure.status() as u8, 3);
+    }
+}

@@ -1,0 +1,114 @@
+//! The frame of every `main`: arguments, the one-line error, the exit status, and quiet death on a closed pipe.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::failure::{Failure, Status};
+
+/// `-q` and `-v`, flattened into the arguments of every filter.
+#[derive(clap::Args, Clone, Copy, Debug, Default)]
+pub struct Verbosity {
+    /// Print errors only, no warnings
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say on stderr what was found and decided
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// Lines for people, on stderr.
+#[derive(Clone, Copy, Debug)]
+pub struct Messages {
+    tool: &'static str,
+    verbosity: Verbosity,
+}
+
+impl Messages {
+    /// Something the user should know although the answer is right; `-q` silences it.
+    pub fn warn(&self, sentence: impl Into<String>) {
+        if !self.verbosity.quiet {
+            say(self.tool, &Failure::usage(sentence));
+        }
+    }
+
+    /// Something found or decided on the way; only `-v` shows it.
+    pub fn note(&self, sentence: impl Into<String>) {
+        if self.verbosity.verbose {
+            say(self.tool, &Failure::usage(sentence));
+        }
+    }
+}
+
+/// The arguments of a filter.
+pub trait Arguments: Parser {
+    /// Name of the program, as it stands in front of its errors.
+    const TOOL: &'static str;
+    /// The flattened `-q` and `-v`.
+    fn verbosity(&self) -> Verbosity;
+}
+
+/// Runs a filter: parses its arguments, calls `work`, and turns what comes back into an exit status.
+pub fn run<A: Arguments>(work: impl FnOnce(A, Messages) -> Result<(), Failure>) -> ExitCode {
+    sigpipe::reset();
+    let done = if STDOUT_WAS_CLOSED.load(Ordering::Relaxed) {
+        Err(Failure::system("standard output is closed"))
+    } else {
+        match A::try_parse() {
+            Ok(arguments) => {
+                let messages = Messages { tool: A::TOOL, verbosity: arguments.verbosity() };
+                work(arguments, messages)
+            }
+            Err(error) => help_or_usage(&error),
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(A::TOOL, &failure);
+            ExitCode::from(failure.status() as u8)
+        }
+    }
+}
+
+/// `--help` and `--version` are answers, on stdout; anything else that clap says becomes one line.
+fn help_or_usage(error: &clap::Error) -> Result<(), Failure> {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return error.print().map_err(|e| crate::stdout::write_failure(&e));
+    }
+    let text = error.to_string();
+    let first: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let sentence = first.join(" ");
+    let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
+    Err(Failure::new(Status::Usage, format!("{sentence}; see --help")))
+}
+
+/// A line on stderr. A stderr that can not be written to is no reason to fail.
+fn say(tool: &str, sentence: &Failure) {
+    let _ = writeln!(io::stderr(), "{tool}: {sentence}");
+}
+
+/// Refuses to wait for `what` on a terminal, where nobody knows that it is waited for.
+pub fn refuse_terminal_input(what: &str) -> Result<(), Failure> {
+    if io::stdin().is_terminal() {
+        return Err(Failure::usage(format!(
+            "standard input is a terminal: expected {what} from a pipe or file; see --help"
+        )));
+    }
+    Ok(())
+}
+
+/// Whether descriptor 1 was closed when the program was started.
+///
+/// The standard library opens /dev/null in its place before `main`, so that afterwards a `>&-` can not be told from
+/// a caller's read-write /dev/null (Python's `DEVNULL`); an export into nowhere would then look finished.
+static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+#[ctor::ctor]
+fn look_at_stdout() {
+    let closed = rustix::io::fcntl_getfd(rustix::stdio::stdout()).is_err();
+    STDOUT_WAS_CLOSED.store(closed, Ordering::Relaxed);
+}

@@ -1,0 +1,2 @@
+//! `qcow-headers`
+fn main() {}

@@ -1,0 +1,20 @@
+# Loaded by every .bats file: the programs under test first in PATH, and a directory of its own for every test.
+
+bats_require_minimum_version 1.5.0
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+PATH="${XVA_BIN_DIR:-$ROOT/target/release}:$PATH"
+export LC_ALL=C.UTF-8
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+# fails_with STATUS COMMAND...: the command ends with STATUS and exactly one line on stderr (in $stderr).
+fails_with() {
+  local expected=$1
+  shift
+  run --separate-stderr "$@"
+  [ "$status" -eq "$expected" ] || { echo "status $status, expected $expected: $stderr"; return 1; }
+  [ "${#stderr_lines[@]}" -eq 1 ] || { echo "not one line on stderr: $stderr"; return 1; }
+}

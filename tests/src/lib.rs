@@ -1,0 +1,4 @@
+//! Builders of disk images, sound and damaged, that also know what a guest must read from them.
+
+pub mod qcow2;
+pub mod vhd;

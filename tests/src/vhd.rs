@@ -1,0 +1,1 @@
+//! VHD images, written byte by byte.

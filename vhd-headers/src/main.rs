@@ -1,0 +1,2 @@
+//! `vhd-headers`
+fn main() {}

@@ -1,0 +1,2 @@
+//! `xva-pack`
+fn main() {}

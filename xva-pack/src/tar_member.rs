@@ -1,0 +1,88 @@
+//! The tar headers of an XVA, byte for byte as xapi writes them: V7, no magic, everything after the type NUL.
+//!
+//! The importer of every xapi release reads these; it was never tested with anything a general tar library writes.
+
+use extents::failure::Failure;
+
+/// Bytes of a header, and what the data of a member is padded to.
+pub const RECORD: usize = 512;
+
+/// The two zero records that end an archive.
+pub const TRAILER: [u8; 2 * RECORD] = [0; 2 * RECORD];
+
+/// Longest name that a V7 header holds.
+const MAX_NAME: usize = 100;
+
+/// The header of a plain file of `size` bytes, written by xapi with `mtime` 0 for everything but `ova.xml`
+/// (seconds since 1970).
+///
+/// Refused (status 2): names longer than 100 bytes, sizes of 8 GiB or more.
+pub fn header(name: &str, size: u64, mtime: u64) -> Result<[u8; RECORD], Failure> {
+    if name.len() > MAX_NAME {
+        return Err(Failure::usage(format!(
+            "member name {name} is too long: found {} bytes, expected at most {MAX_NAME}",
+            name.len()
+        )));
+    }
+    if size >= 1 << 33 || mtime >= 1 << 33 {
+        return Err(Failure::usage(format!(
+            "member {name} does not fit a tar header: found {size} bytes, mtime {mtime}"
+        )));
+    }
+    let mut header = [0; RECORD];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    octal(&mut header[100..108], 0o400); // mode
+    octal(&mut header[108..116], 0); // uid
+    octal(&mut header[116..124], 0); // gid
+    octal(&mut header[124..136], size);
+    octal(&mut header[136..148], mtime);
+    let sum = header.iter().map(|&byte| u64::from(byte)).sum::<u64>() + 8 * u64::from(b' ');
+    octal(&mut header[148..156], sum);
+    Ok(header)
+}
+
+/// Octal digits with leading zeros and a final NUL that fill the field.
+fn octal(field: &mut [u8], mut value: u64) {
+    for digit in field.iter_mut().rev().skip(1) {
+        *digit = b'0' + u8::try_from(value % 8).unwrap_or(0);
+        value /= 8;
+    }
+}
+
+/// Zero bytes between data of `size` bytes and the next header.
+pub fn padding(size: u64) -> usize {
+    let over = usize::try_from(size % RECORD as u64).unwrap_or(0);
+    if over == 0 { 0 } else { RECORD - over }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checksums of headers dumped from xapi's own tar library.
+    #[test]
+    fn headers_have_the_checksums_that_xapi_writes() {
+        for (name, size, mtime, sum) in [
+            ("Ref:4/00000000", 1_048_576, 0, b"0006122\0"),
+            ("Ref:4/00000000.xxhash", 16, 0, b"0007422\0"),
+            ("ova.xml", 12_345, 1_700_000_000, b"0006006\0"),
+        ] {
+            let header = header(name, size, mtime).unwrap();
+            assert_eq!(&header[148..156], sum, "{name}");
+            assert_eq!(&header[100..124], b"0000400\x000000000\x000000000\0", "{name}");
+            assert!(header[156..].iter().all(|&byte| byte == 0), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_eleven_octal_digits_and_nul() {
+        assert_eq!(&header("a", 1 << 20, 0).unwrap()[124..136], b"00004000000\0");
+        assert!(header("a", 1 << 33, 0).is_err());
+        assert!(header(&"a".repeat(101), 0, 0).is_err());
+    }
+
+    #[test]
+    fn data_is_padded_to_whole_records() {
+        assert_eq!([0, 1, 16, 511, 512, 513, 1 << 20].map(padding), [0, 511, 496, 1, 0, 511, 0]);
+    }
+}
