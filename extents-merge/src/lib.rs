@@ -16,5 +16,6 @@ pub mod piece;
 pub mod print;
 pub mod rescale;
 pub mod stdout;
+pub mod summary;
 pub mod unit_set;
 pub mod window;

@@ -1,7 +1,7 @@
 //! `extents-merge`: unites extents documents and rescales them.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,8 +13,10 @@ use extents::filter::{self, Arguments, Messages, Verbosity};
 use extents::map::MapWriter;
 use extents::piece::{Content, Piece};
 use extents::print::Form;
-use extents::rescale::{MAX_UNIT_BITS, bytes_of};
+use extents::rescale::{MAX_UNIT_BITS, bytes_of, units};
 use extents::stdout::{Stdout, write_failure};
+use extents::summary::Summary;
+use extents::unit_set::UnitSet;
 
 /// Unite extents documents of one disk and rescale them to XVA's 1 MiB block
 ///
@@ -29,6 +31,12 @@ struct Cli {
     /// What to print
     #[arg(long, value_enum, value_name = "FORM", default_value_t)]
     output: Form,
+    /// Let the last entry of a map end with its cluster, past the end of the disk, for readers that round down
+    #[arg(long)]
+    whole_clusters: bool,
+    /// Show sizes and a picture of the disk on stderr
+    #[arg(long)]
+    summary: bool,
     /// Documents to unite; standard input when none is named, or where it is called -
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -40,6 +48,7 @@ const EXAMPLES: &str = "\
 Examples:
   vhd-headers disk.vhd | extents-merge | xva-pack /dev/disk > disk.xva
   qemu-img map --output=json disk.vmdk | extents-merge
+  vhd-headers disk.vhd | extents-merge --summary > /dev/null
   extents-merge --cluster-bits 16 monday.json tuesday.json
 
 Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged document, 4 too many clusters to hold";
@@ -57,46 +66,69 @@ fn main() -> ExitCode {
 }
 
 fn merge(cli: Cli, _: Messages) -> Result<(), Failure> {
+    if cli.whole_clusters && cli.output != Form::Map {
+        return Err(Failure::usage("--whole-clusters goes with --output map; see --help"));
+    }
     let mut union = Union::new(cli.cluster_bits);
     let files = if cli.files.is_empty() { vec![PathBuf::from("-")] } else { cli.files };
     for file in &files {
         read(&mut union, file)?;
     }
-    print(&union, cli.output, cli.cluster_bits, BufWriter::with_capacity(64 << 10, Stdout::open()?))
+    let size = union.virtual_size().unwrap_or(0);
+    if cli.summary {
+        // A stderr that can not be written to is no reason to withhold the document.
+        let _ = write!(io::stderr(), "{}", Summary::new(union.data(), cli.cluster_bits, size));
+    }
+    let out = BufWriter::with_capacity(64 << 10, Stdout::open()?);
+    let style = match cli.output {
+        Form::Intervals => Style::Intervals,
+        Form::List => Style::List,
+        Form::Map => {
+            let size = if cli.whole_clusters { round_up(size, cli.cluster_bits)? } else { size };
+            return print_map(union.data(), size, cli.cluster_bits, out);
+        }
+    };
+    print_document(union.data(), style, size, cli.cluster_bits, out).map_err(|error| write_failure(&error))
+}
+
+/// The end of the last cluster of a disk.
+fn round_up(size: u64, cluster_bits: u32) -> Result<u64, Failure> {
+    units(size, cluster_bits).checked_mul(1 << cluster_bits).ok_or_else(|| {
+        Failure::unanswerable(format!(
+            "no whole cluster ends a disk of {size} bytes: its end has no 64-bit offset"
+        ))
+    })
 }
 
 fn read(union: &mut Union, file: &Path) -> Result<(), Failure> {
     if file.as_os_str() == "-" {
         filter::refuse_terminal_input("an extents document")?;
         return union
-            .read(BufReader::with_capacity(64 << 10, std::io::stdin().lock()), Path::new("standard input"));
+            .read(BufReader::with_capacity(64 << 10, io::stdin().lock()), Path::new("standard input"));
     }
     let input = File::open(file).map_err(|error| Failure::io(file, "cannot open", &error))?;
     union.read(BufReader::with_capacity(64 << 10, input), file)
 }
 
-fn print(union: &Union, form: Form, cluster_bits: u32, out: impl Write) -> Result<(), Failure> {
-    let size = union.virtual_size().unwrap_or(0);
-    let style = match form {
-        Form::Intervals => Style::Intervals,
-        Form::List => Style::List,
-        Form::Map => return print_map(union, size, cluster_bits, out),
-    };
-    let document = || {
-        let mut writer = DocumentWriter::new(out, style, size, cluster_bits)?;
-        for (first, last) in union.data().runs() {
-            writer.push(first, last)?;
-        }
-        writer.finish()
-    };
-    document().map_err(|error| write_failure(&error))
+fn print_document(
+    data: &UnitSet,
+    style: Style,
+    size: u64,
+    cluster_bits: u32,
+    out: impl Write,
+) -> io::Result<()> {
+    let mut writer = DocumentWriter::new(out, style, size, cluster_bits)?;
+    for (first, last) in data.runs() {
+        writer.push(first, last)?;
+    }
+    writer.finish()
 }
 
 /// A map without offsets: where the bytes are in a file is not known here.
-fn print_map(union: &Union, size: u64, cluster_bits: u32, out: impl Write) -> Result<(), Failure> {
+fn print_map(data: &UnitSet, size: u64, cluster_bits: u32, out: impl Write) -> Result<(), Failure> {
     let mut writer = MapWriter::new(out, &[])?;
     let mut end = 0;
-    let data = union.data().runs().filter_map(|(first, last)| bytes_of(first, last, cluster_bits, size));
+    let data = data.runs().filter_map(|(first, last)| bytes_of(first, last, cluster_bits, size));
     for (start, stop) in data.chain([(size, size)]) {
         for (from, until, content) in
             [(end, start, Content::Absent), (start, stop, Content::Data { offset: start })]

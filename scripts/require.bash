@@ -1,0 +1,34 @@
+# Sourced by the scripts: makes sure that the commands they use are there, and says what it installs.
+
+# require COMMAND PACKAGE: installs the Debian package PACKAGE where COMMAND is missing.
+require() {
+  command -v "$1" >/dev/null && return
+  if ! command -v apt-get >/dev/null; then
+    echo "$0: $1 is missing: install it (Debian's package is $2)" >&2
+    exit 1
+  fi
+  local sudo=()
+  [ "$(id -u)" -eq 0 ] || sudo=(sudo)
+  echo "installing $2, for $1" >&2
+  if [ -z "${require_updated:-}" ]; then
+    "${sudo[@]}" apt-get update -qq >&2
+    require_updated=1
+  fi
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >&2
+  command -v "$1" >/dev/null || { echo "$0: $1 is still missing after installing $2" >&2; exit 1; }
+}
+
+# require_cargo ROOT: cargo as new as the workspace in ROOT says, and a C compiler for the zstd library.
+require_cargo() {
+  local needed found
+  needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$1/Cargo.toml")
+  local advice="install Rust $needed or newer from https://rustup.rs"
+  command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
+  command -v cargo >/dev/null || { echo "$0: cargo is missing: $advice" >&2; exit 1; }
+  found=$(cargo --version | cut -d' ' -f2)
+  if [ "$(printf '%s\n' "$needed" "$found" | sort -V | head -n 1)" != "$needed" ]; then
+    echo "$0: cargo $found is too old: $advice" >&2
+    exit 1
+  fi
+  require cc gcc
+}

@@ -1,0 +1,106 @@
+#!/usr/bin/env bats
+# extents-merge as a program: dialects that real tools print, frame of a filter, output forms.
+
+load common
+
+DOCUMENT='{"virtual_size":11534336,"cluster_bits":16,"data_clusters":[[0,3],[175,175]]}'
+
+@test "without a file it reads standard input, and - is standard input" {
+  [ "$(extents-merge <<<"$DOCUMENT")" = '{"virtual_size":11534336,"cluster_bits":20,"data_clusters":[[0,0],[10,10]]}' ]
+  [ "$(extents-merge - <<<"$DOCUMENT")" = "$(extents-merge <<<"$DOCUMENT")" ]
+  echo "$DOCUMENT" >d.json
+  [ "$(extents-merge d.json - <<<'{"virtual_size":11534336,"cluster_bits":20,"data_clusters":[5]}')" = \
+    '{"virtual_size":11534336,"cluster_bits":20,"data_clusters":[[0,0],[5,5],[10,10]]}' ]
+}
+
+@test "a list holds every cluster, a map covers the disk to its last byte" {
+  [ "$(extents-merge --output list --cluster-bits 16 <<<"$DOCUMENT")" = \
+    '{"virtual_size":11534336,"cluster_bits":16,"data_clusters":[0,1,2,3,175]}' ]
+  extents-merge --output map --cluster-bits 18 <<<"$DOCUMENT" >map.json
+  jq -e '[.[] | [.start, .length, .data, .zero]] ==
+    [[0, 262144, true, false], [262144, 11010048, false, true], [11272192, 262144, true, false]]' map.json
+  extents-merge --output map --cluster-bits 21 <<<"$DOCUMENT" | jq -e 'last | .start + .length == 11534336'
+  extents-merge --output map --cluster-bits 21 --whole-clusters <<<"$DOCUMENT" | jq -e 'last | .start + .length == 12582912'
+  fails_with 2 extents-merge --whole-clusters <<<"$DOCUMENT"
+}
+
+@test "qemu-img map and nbdinfo say the same as the tables" {
+  qemu-img create -q -f qcow2 d.qcow2 40M
+  qemu-io -c 'write -P 1 3M 4k' -c 'write -P 2 17M 3M' -c 'write -z 18M 1M' -c 'write -P 3 41939968 3072' d.qcow2 >/dev/null
+  qemu-img map -f qcow2 --output=json d.qcow2 | extents-merge >by-qemu
+  nbdinfo --map --json -- [ qemu-nbd -r -f qcow2 d.qcow2 ] | extents-merge >by-nbd
+  qcow-headers d.qcow2 | extents-merge >by-tables
+  [ "$(cat by-tables)" = '{"virtual_size":41943040,"cluster_bits":20,"data_clusters":[[3,3],[17,17],[19,19],[39,39]]}' ]
+  cmp by-qemu by-tables
+  cmp by-nbd by-tables
+}
+
+@test "a document that is cut off, empty or foreign is no answer: status 3, nothing printed" {
+  for document in '' "${DOCUMENT%?}" "${DOCUMENT%,*}" "$DOCUMENT x" 'VHD' '[{"start":0,"length":1'; do
+    fails_with 3 extents-merge <<<"$document"
+    [ -z "$output" ]
+  done
+  fails_with 1 extents-merge missing.json
+  [ "$stderr" = "extents-merge: missing.json: cannot open: No such file or directory (os error 2)" ]
+}
+
+@test "disks of two sizes are refused with both named" {
+  fails_with 3 extents-merge <(echo "$DOCUMENT") <(echo "${DOCUMENT/11534336/11534848}")
+  [[ $stderr == *11534848*11534336* ]]
+}
+
+@test "wrong usage is status 2 and one line, help and version are answers" {
+  fails_with 2 extents-merge --bogus
+  fails_with 2 extents-merge --cluster-bits 63
+  fails_with 2 extents-merge --output yaml
+  run -0 extents-merge --help
+  [[ $output == *Examples:* ]]
+  run -0 extents-merge --version
+  [[ $output == "extents-merge "* ]]
+}
+
+@test "a closed pipe ends it quietly by SIGPIPE" {
+  echo '{"virtual_size":1099511627776,"cluster_bits":9,"data_clusters":[[0,2147483647]]}' >full.json
+  run --separate-stderr bash -c 'extents-merge --cluster-bits 9 --output list full.json | head -c 100; echo "${PIPESTATUS[0]}"'
+  [[ $output == *141 ]]
+  [ -z "$stderr" ]
+}
+
+@test "a closed standard output is an error, a full one too, /dev/null is not" {
+  run --separate-stderr bash -c 'extents-merge <<<"$0" >&-' "$DOCUMENT"
+  [ "$status" -eq 1 ]
+  [ "$stderr" = "extents-merge: standard output is closed" ]
+  run --separate-stderr bash -c 'extents-merge <<<"$0" >/dev/full' "$DOCUMENT"
+  [ "$status" -eq 1 ]
+  [ "${#stderr_lines[@]}" -eq 1 ]
+  extents-merge <<<"$DOCUMENT" >/dev/null
+  extents-merge <<<"$DOCUMENT" 1<>/dev/null
+}
+
+@test "waiting for a document on a terminal is refused" {
+  run script -qec 'extents-merge' /dev/null
+  [ "$status" -eq 2 ]
+  [[ $output == *"is a terminal"* ]]
+}
+
+@test "a stream of sixteen million map entries takes less than 16 MiB" {
+  python3 - <<'EOF' >many.json
+import sys
+out = sys.stdout
+out.write("[")
+for i in range(0, 1 << 24, 1 << 12):
+    out.write(",\n"[:2 if i else 0] + ",".join(
+        f'{{"start":{j << 16},"length":65536,"zero":{"true" if j & 1 else "false"}}}' for j in range(i, i + (1 << 12))))
+out.write("]\n")
+EOF
+  run -0 bash -c 'ulimit -v 65536; /usr/bin/env time -f %M -o peak extents-merge many.json'
+  [ "$output" = '{"virtual_size":1099511627776,"cluster_bits":20,"data_clusters":[[0,1048575]]}' ]
+  [ "$(tail -n 1 peak)" -le 16384 ]
+}
+
+@test "the summary is a picture on stderr, the document stays on stdout" {
+  run --separate-stderr -0 extents-merge --summary <<<"$DOCUMENT"
+  [ "$output" = "$(extents-merge <<<"$DOCUMENT")" ]
+  [ "${stderr_lines[0]}" = "11 MiB disk (11534336 bytes), 2 MiB allocated (18 %), 2 runs, 2 blocks of 1 MiB" ]
+  [ "${stderr_lines[1]}" = "       0 B │█·········█│" ]
+}
