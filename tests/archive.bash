@@ -1,0 +1,31 @@
+# Loaded by tests that read archives back with programs that others wrote.
+
+# restore ARCHIVE PREFIX OUT: GNU tar unpacks, xva-img joins the blocks; only for --checksum sha1, all that xva-img
+# 1.4 knows, and whole MiB (it drops the rest).
+restore() {
+  mkdir unpacked
+  tar -xf "$1" -C unpacked
+  xva-img disk-export "unpacked/$2" "$3"
+  rm -r unpacked
+}
+
+# checksums_agree ARCHIVE: sha1sum and xxhsum say what the checksum members say.
+checksums_agree() {
+  mkdir checked
+  tar -xf "$1" -C checked
+  local member block
+  for member in checked/*/*.checksum checked/*/*.xxhash; do
+    [ -e "$member" ] || continue
+    block=${member%.*}
+    case $member in
+      *.checksum) [ "$(cat "$member")" = "$(sha1sum <"$block" | cut -d' ' -f1)" ] || return 1 ;;
+      *.xxhash) [ "$(tr A-F a-f <"$member")" = "$(xxhsum -q -H64 <"$block" | cut -d' ' -f1)" ] || return 1 ;;
+    esac
+  done
+  rm -r checked
+}
+
+# members ARCHIVE: names of the blocks, in order, on one line.
+members() {
+  tar -tf "$1" | grep -v '\.' | tr '\n' ' '
+}
