@@ -1,0 +1,94 @@
+#!/usr/bin/env bats
+# The one command: what it writes, what it refuses, and what it leaves behind when a stage fails.
+
+load common
+load archive
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return 1
+  export XVA_BIN_DIR=${XVA_BIN_DIR:-$ROOT/target/release}
+}
+
+export_xva() { "$ROOT/scripts/export-xva" "$@"; }
+
+@test "without arguments it exports the example and checks it" {
+  export_xva
+  zstd -dc example.xva.zst | tar -t >members
+  [ "$(head -n 1 members)" = ova.xml ]
+  [ ! -e example.xva.zst.part ]
+}
+
+@test "two disks of two formats become one VM, whatever the compression" {
+  qemu-img create -q -f qcow2 a.qcow2 10M
+  qemu-io -c 'write -P 7 3M 1M' a.qcow2 >/dev/null
+  qemu-img create -q -f vpc -o subformat=dynamic,force_size=on b.vhd 5632k
+  qemu-io -f vpc -c 'write -P 8 5M 512k' b.vhd >/dev/null
+  for suffix in xva xva.gz xva.zst; do
+    export_xva -o "vm.$suffix" --name 'a & <b>' --memory 2G --vcpus 2 --firmware uefi --checksum sha1 a.qcow2 b.vhd
+  done
+  gzip -dc vm.xva.gz | cmp - vm.xva
+  zstd -dc vm.xva.zst | cmp - vm.xva
+  [ "$(members vm.xva)" = "$(printf 'Ref:000/%08d ' 0 3 9; printf 'Ref:001/%08d ' 0 5)" ]
+  checksums_agree vm.xva
+  restore vm.xva Ref:000 a.raw
+  qemu-img compare -f raw -F qcow2 a.raw a.qcow2
+  restore vm.xva Ref:001 b.raw
+  qemu-img compare -f raw -F vpc b.raw b.vhd
+  tar -xOf vm.xva ova.xml | python3 -c 'import sys, xml.etree.ElementTree as e; e.fromstring(sys.stdin.read())'
+}
+
+@test "with --disk the bytes come from the raw disk, and only where the image has data" {
+  qemu-img create -q -f qcow2 a.qcow2 10M
+  qemu-io -c 'write -P 7 3M 1M' a.qcow2 >/dev/null
+  seq 1 2000000 | head -c 10M >device.raw
+  export_xva -o vm.xva --disk device.raw a.qcow2
+  [ "$(members vm.xva)" = "$(printf 'Ref:000/%08d ' 0 3 9)" ]
+  tar -xOf vm.xva Ref:000/00000003 | cmp - <(tail -c +3145729 device.raw | head -c 1M)
+}
+
+@test "a raw disk must be called one" {
+  seq 1 300000 >disk.raw
+  truncate -s 2M disk.raw
+  fails_with 4 export_xva -o vm.xva disk.raw
+  [[ $stderr == *"--format raw"* ]]
+  export_xva -o vm.xva --format raw --checksum sha1 disk.raw
+  restore vm.xva Ref:000 restored.raw
+  cmp restored.raw disk.raw
+}
+
+@test "a damaged image leaves no archive, and the one that was there stays" {
+  qemu-img create -q -f qcow2 a.qcow2 1G
+  qemu-io -c 'write 0 64k' -c 'write 700M 64k' a.qcow2 >/dev/null
+  truncate -s 200k a.qcow2
+  echo old >vm.xva.zst
+  fails_with 3 export_xva -o vm.xva.zst a.qcow2
+  [ "$(cat vm.xva.zst)" = old ]
+  [ "$(echo *)" = "a.qcow2 vm.xva.zst" ]
+}
+
+@test "a disk that is not the image's is refused, and nothing is left" {
+  qemu-img create -q -f qcow2 a.qcow2 10M
+  truncate -s 11M device.raw
+  run --separate-stderr export_xva -o vm.xva --disk device.raw a.qcow2
+  [ "$status" -ne 0 ]
+  [ "$(echo *)" = "a.qcow2 device.raw" ]
+}
+
+@test "wrong usage is status 2" {
+  fails_with 2 export_xva --bogus
+  fails_with 2 export_xva -o
+  fails_with 2 export_xva -o vm.tar "$ROOT/tests/fixtures/example.qcow2"
+  fails_with 1 export_xva missing.qcow2
+  fails_with 2 export_xva --format vmdk -o vm.xva "$ROOT/tests/fixtures/example.qcow2"
+  run -0 export_xva --help
+  [[ $output == *Example:* ]]
+}
+
+@test "strange file names are only names" {
+  qemu-img create -q -f qcow2 disk.qcow2 2M
+  name=$'-a "b"\n$(touch hacked) é.qcow2'
+  mv disk.qcow2 "./$name"
+  export_xva -o './-out put.xva' -- "$name"
+  [ -s './-out put.xva' ]
+  [ ! -e hacked ]
+}
