@@ -28,8 +28,7 @@ impl Window {
         if !held.contains(&start) {
             file.check_range(start, end.saturating_sub(start), what)?;
             let length = end.saturating_sub(start).min(self.capacity as u64);
-            // Forget what was held first: after an error the window must not answer with half-read bytes.
-            self.bytes.clear();
+            // Taken out while it is filled: after an error the window must not answer with half-read bytes.
             let mut bytes = std::mem::take(&mut self.bytes);
             bytes.resize(usize::try_from(length).unwrap_or(self.capacity), 0);
             file.read_exact_at(&mut bytes, start, what)?;

@@ -1,0 +1,62 @@
+//! All that the first cluster of an image says: the header, the header extensions, and the name of the backing file.
+
+use extents::failure::Failure;
+use extents::image_file::ImageFile;
+
+use crate::geometry::Geometry;
+use crate::header::{HEADER_BYTES, Header, incompatible};
+use crate::header_extension::{HeaderExtensions, text};
+
+/// What the first cluster says.
+#[derive(Clone, Debug)]
+pub struct FirstCluster {
+    /// The header as it stands there.
+    pub header: Header,
+    /// What it means.
+    pub geometry: Geometry,
+    /// Name of the backing file; none when there is no backing file.
+    pub backing_name: Option<Vec<u8>>,
+    /// Format of the backing file and name of the external data file.
+    pub extensions: HeaderExtensions,
+}
+
+impl FirstCluster {
+    /// Reads and judges it. The whole cluster must lie inside the file.
+    pub fn read(file: &ImageFile) -> Result<Self, Failure> {
+        let in_file = |failure: Failure| failure.in_file(file.path());
+        let seen = usize::try_from(file.size()).unwrap_or(HEADER_BYTES).min(HEADER_BYTES);
+        let mut bytes = vec![0; seen];
+        file.read_exact_at(&mut bytes, 0, "header")?;
+        let header = Header::parse(&bytes).map_err(in_file)?;
+        let geometry = Geometry::new(&header).map_err(in_file)?;
+
+        // At most 2 MiB.
+        bytes.resize(1 << header.cluster_bits, 0);
+        file.read_exact_at(&mut bytes, 0, "first cluster")?;
+        let (head, backing_name) = match usize::try_from(header.backing_file_offset) {
+            Ok(0) | Err(_) => (bytes.as_slice(), None),
+            Ok(offset) => {
+                let (head, name) = bytes.split_at_checked(offset).unwrap_or((&bytes, &[]));
+                (head, Some(text(name.get(..header.backing_file_size as usize).unwrap_or(name))))
+            }
+        };
+        let area = head.get(header.header_length as usize..).unwrap_or_default();
+        let extensions = HeaderExtensions::parse(area).map_err(in_file)?;
+        Ok(FirstCluster {
+            header,
+            geometry,
+            backing_name: backing_name.filter(|n| !n.is_empty()),
+            extensions,
+        })
+    }
+
+    /// Whether the data in the file is ciphertext.
+    pub fn is_encrypted(&self) -> bool {
+        self.header.crypt_method != 0
+    }
+
+    /// Whether the image was not closed properly; its L1 and L2 tables are valid all the same.
+    pub fn is_dirty(&self) -> bool {
+        self.header.incompatible_features & incompatible::DIRTY != 0
+    }
+}

@@ -1,0 +1,205 @@
+//! What a header means, once it is found sound: the sizes and rules that the walk through the tables needs.
+
+use std::ops::Range;
+
+use extents::failure::Failure;
+use extents::piece::Compression;
+
+use crate::header::{Header, incompatible};
+
+/// Cluster sizes from 512 bytes to 2 MiB: the format says at least 9, QEMU at most 21.
+const CLUSTER_BITS: std::ops::RangeInclusive<u32> = 9..=21;
+/// Extended L2 entries need subclusters of at least a sector.
+const MIN_EXTENDED_CLUSTER_BITS: u32 = 14;
+/// log2 of the subclusters in a cluster.
+const SUBCLUSTER_BITS: u32 = 5;
+/// Entries of the largest L1 table, 32 MiB, that QEMU opens.
+const MAX_L1_ENTRIES: u32 = 4 << 20;
+/// Bytes of the longest name of a backing file.
+const MAX_BACKING_NAME: u32 = 1023;
+/// The fixed part of an entry of the snapshot table.
+const SNAPSHOT_ENTRY: u64 = 40;
+
+/// Sizes and rules of one image.
+#[derive(Clone, Debug)]
+pub struct Geometry {
+    /// Bytes that the guest sees: a multiple of 512, rounded down as QEMU does.
+    pub virtual_size: u64,
+    /// log2 of the cluster size.
+    pub cluster_bits: u32,
+    /// Whether L2 entries have 16 bytes and clusters 32 subclusters.
+    pub extended_l2: bool,
+    /// Whether bit 0 of an L2 entry says that the cluster reads as zeros; version 2 does not know it.
+    pub zero_flag: bool,
+    /// Whether guest data lies in another file, at the guest's offsets.
+    pub external_data_file: bool,
+    /// How compressed clusters are compressed.
+    pub compression: Compression,
+    /// File offset of the L1 table.
+    pub l1_offset: u64,
+    /// Entries that the L1 table has.
+    pub l1_size: u32,
+    /// Metadata that no L2 table may overlap: name, and file bytes.
+    pub metadata: [(&'static str, Range<u64>); 4],
+}
+
+impl Geometry {
+    /// Judges a header. What is unknown is status 4, what contradicts the format is status 3.
+    pub fn new(header: &Header) -> Result<Self, Failure> {
+        check_features(header)?;
+        let cluster_bits = header.cluster_bits;
+        let extended_l2 = header.incompatible_features & incompatible::EXTENDED_L2 != 0;
+        if !CLUSTER_BITS.contains(&cluster_bits) {
+            return Err(wrong("cluster_bits", cluster_bits, "9 to 21"));
+        }
+        if extended_l2 && cluster_bits < MIN_EXTENDED_CLUSTER_BITS {
+            return Err(wrong("cluster_bits with extended L2 entries", cluster_bits, "14 to 21"));
+        }
+        let cluster_size = 1_u64 << cluster_bits;
+        if u64::from(header.header_length) > cluster_size
+            || (header.version == 3 && header.header_length < 104)
+        {
+            let expected = format!("104 to {cluster_size}");
+            return Err(wrong("header_length", header.header_length, &expected));
+        }
+        check_backing_name(header, cluster_size)?;
+        let l1_bytes = u64::from(header.l1_size) * 8;
+        let clusters = u64::from(header.refcount_table_clusters);
+        let range = |offset: u64, length: u64| offset..offset.saturating_add(length);
+        let geometry = Geometry {
+            virtual_size: header.size / 512 * 512,
+            cluster_bits,
+            extended_l2,
+            zero_flag: header.version > 2,
+            external_data_file: header.incompatible_features & incompatible::EXTERNAL_DATA_FILE != 0,
+            compression: compression(header)?,
+            l1_offset: header.l1_table_offset,
+            l1_size: header.l1_size,
+            metadata: [
+                ("the header", 0..cluster_size),
+                ("the L1 table", range(header.l1_table_offset, l1_bytes)),
+                ("the refcount table", range(header.refcount_table_offset, clusters * cluster_size)),
+                (
+                    "the snapshot table",
+                    range(header.snapshots_offset, u64::from(header.nb_snapshots) * SNAPSHOT_ENTRY),
+                ),
+            ],
+        };
+        geometry.check_l1()?;
+        Ok(geometry)
+    }
+
+    fn check_l1(&self) -> Result<(), Failure> {
+        if self.l1_size > MAX_L1_ENTRIES {
+            return Err(wrong("l1_size", self.l1_size, &format!("at most {MAX_L1_ENTRIES}")));
+        }
+        if u64::from(self.l1_size) < self.l1_entries() {
+            return Err(Failure::damaged(format!(
+                "the L1 table is too small: found {} entries, expected {} for {} bytes",
+                self.l1_size,
+                self.l1_entries(),
+                self.virtual_size
+            )));
+        }
+        if self.l1_size > 0
+            && (self.l1_offset < self.cluster_size() || !self.l1_offset.is_multiple_of(self.cluster_size()))
+        {
+            return Err(Failure::damaged(format!(
+                "the L1 table is misplaced: found it at byte {}, expected a multiple of {} after the header",
+                self.l1_offset,
+                self.cluster_size()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Bytes of a cluster, and of an L2 table.
+    pub fn cluster_size(&self) -> u64 {
+        1 << self.cluster_bits
+    }
+
+    /// log2 of the smallest unit that can be allocated: subcluster or cluster.
+    pub fn unit_bits(&self) -> u32 {
+        if self.extended_l2 { self.cluster_bits - SUBCLUSTER_BITS } else { self.cluster_bits }
+    }
+
+    /// Bytes of an L2 entry.
+    pub fn l2_entry_size(&self) -> u64 {
+        if self.extended_l2 { 16 } else { 8 }
+    }
+
+    /// log2 of the guest bytes that an L2 table, or an L1 entry, stands for: at most 39.
+    pub fn l1_entry_bits(&self) -> u32 {
+        2 * self.cluster_bits - self.l2_entry_size().trailing_zeros()
+    }
+
+    /// L1 entries that the virtual size needs; those after them belong to a saved VM state.
+    pub fn l1_entries(&self) -> u64 {
+        self.virtual_size.div_ceil(1 << self.l1_entry_bits())
+    }
+}
+
+fn wrong(what: &str, found: u32, expected: &str) -> Failure {
+    Failure::damaged(format!("{what} is wrong: found {found}, expected {expected}"))
+}
+
+fn check_features(header: &Header) -> Result<(), Failure> {
+    let unknown = header.incompatible_features & !incompatible::KNOWN;
+    if unknown != 0 {
+        let bits: Vec<String> =
+            (0..64).filter(|bit| unknown >> bit & 1 == 1).map(|bit| bit.to_string()).collect();
+        return Err(Failure::unanswerable(format!(
+            "uses features that this program does not know: found incompatible feature bits {}, expected 0 to 4",
+            bits.join(", ")
+        )));
+    }
+    if header.incompatible_features & incompatible::CORRUPT != 0 {
+        return Err(Failure::damaged(
+            "is marked corrupt: found the corrupt bit set, expected it clear; qemu-img check -r all may repair a copy",
+        ));
+    }
+    if header.crypt_method > 2 {
+        return Err(Failure::unanswerable(format!(
+            "unknown encryption: found crypt_method {}, expected 0 to 2",
+            header.crypt_method
+        )));
+    }
+    Ok(())
+}
+
+fn check_backing_name(header: &Header, cluster_size: u64) -> Result<(), Failure> {
+    let (offset, size) = (header.backing_file_offset, header.backing_file_size);
+    if offset == 0 {
+        return Ok(());
+    }
+    if offset < u64::from(header.header_length) || offset > cluster_size {
+        return Err(Failure::damaged(format!(
+            "the name of the backing file is misplaced: found it at byte {offset}, expected it between {} and \
+             {cluster_size}",
+            header.header_length
+        )));
+    }
+    let room = u64::from(MAX_BACKING_NAME).min(cluster_size - offset);
+    if u64::from(size) > room {
+        return Err(Failure::damaged(format!(
+            "the name of the backing file is too long: found {size} bytes, expected at most {room}"
+        )));
+    }
+    Ok(())
+}
+
+fn compression(header: &Header) -> Result<Compression, Failure> {
+    let flag = header.incompatible_features & incompatible::COMPRESSION_TYPE != 0;
+    match (header.compression_type, flag) {
+        (0, false) => Ok(Compression::Zlib),
+        (1, true) => Ok(Compression::Zstd),
+        (0 | 1, _) => Err(Failure::damaged(format!(
+            "compression_type and its feature bit contradict each other: found type {} and bit {}",
+            header.compression_type,
+            u8::from(flag)
+        ))),
+        (unknown, _) => Err(Failure::unanswerable(format!(
+            "unknown compression: found compression_type {unknown}, expected 0 (zlib) or 1 (zstd)"
+        ))),
+    }
+}

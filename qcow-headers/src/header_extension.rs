@@ -1,0 +1,68 @@
+//! The header extensions between the header and the name of the backing file: of all that may stand there, only the
+//! format of the backing file and the name of the external data file decide where data is.
+
+use extents::failure::Failure;
+use nom::IResult;
+use nom::bytes::complete::take;
+use nom::number::complete::be_u32;
+
+const END: u32 = 0;
+const BACKING_FORMAT: u32 = 0xE279_2ACA;
+const DATA_FILE: u32 = 0x4441_5441;
+
+/// The extensions that are used here, as bytes up to the first NUL.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderExtensions {
+    /// Format of the backing file: `qcow2`, `raw` or another name of a QEMU block driver.
+    pub backing_format: Option<Vec<u8>>,
+    /// Name of the external data file.
+    pub data_file: Option<Vec<u8>>,
+}
+
+impl HeaderExtensions {
+    /// Parses `area`: the bytes of the first cluster after the header, up to the name of the backing file.
+    ///
+    /// The list ends with type 0 or with the area. A length that runs past the area is refused (status 3).
+    pub fn parse(area: &[u8]) -> Result<Self, Failure> {
+        let mut extensions = HeaderExtensions::default();
+        let mut rest = area;
+        while let Ok((data, (kind, length))) = head(rest) {
+            if kind == END {
+                break;
+            }
+            let Ok((after, data)) = padded(data, length) else {
+                return Err(Failure::damaged(format!(
+                    "a header extension runs past the header: found {length} bytes of type {kind:#x}, expected at \
+                     most {}",
+                    data.len()
+                )));
+            };
+            match kind {
+                BACKING_FORMAT => extensions.backing_format = Some(text(data)),
+                DATA_FILE => extensions.data_file = Some(text(data)),
+                _ => {}
+            }
+            rest = after;
+        }
+        Ok(extensions)
+    }
+}
+
+/// A name as QEMU reads it: the field has a length, but a NUL ends it too.
+pub fn text(field: &[u8]) -> Vec<u8> {
+    field.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()
+}
+
+fn head(i: &[u8]) -> IResult<&[u8], (u32, u32)> {
+    let (i, kind) = be_u32(i)?;
+    let (i, length) = be_u32(i)?;
+    Ok((i, (kind, length)))
+}
+
+/// `length` bytes, and the padding to a multiple of 8 as far as the area has it.
+fn padded(i: &[u8], length: u32) -> IResult<&[u8], &[u8]> {
+    let (i, data) = take(length)(i)?;
+    let padding = (length.wrapping_neg() % 8) as usize;
+    let (i, _padding) = take(padding.min(i.len()))(i)?;
+    Ok((i, data))
+}

@@ -1,0 +1,186 @@
+//! One image of a chain, and the walk through its tables in guest order.
+
+use std::ops::Range;
+
+use extents::failure::Failure;
+use extents::image_file::ImageFile;
+use extents::piece::{Content, Piece};
+use extents::window::Window;
+
+use crate::first_cluster::FirstCluster;
+use crate::geometry::Geometry;
+use crate::l1_table::{L1Table, Stretch};
+use crate::{l2_table, subcluster};
+
+/// Bytes of L1 and L2 tables that one layer holds at most. Larger windows were not faster.
+const L1_WINDOW: usize = 64 << 10;
+const L2_WINDOW: usize = 256 << 10;
+/// Bytes that the windows of all layers together may hold, as long as each has [`MIN_WINDOW`].
+const WINDOWS: usize = 8 << 20;
+const MIN_WINDOW: usize = 4 << 10;
+
+/// A QCOW2 image whose header and L1 table were found sound.
+#[derive(Debug)]
+pub struct Layer {
+    /// The image.
+    pub file: ImageFile,
+    /// What its first cluster says.
+    pub first_cluster: FirstCluster,
+    /// The external data file, once it was opened. Without it nobody looks whether the data lies inside it.
+    pub data_file: Option<ImageFile>,
+}
+
+impl Layer {
+    /// Reads the header of `file` and looks through its L1 table.
+    pub fn open(file: ImageFile) -> Result<Self, Failure> {
+        let first_cluster = FirstCluster::read(&file)?;
+        L1Table::new(&file, &first_cluster.geometry, L1_WINDOW).check()?;
+        Ok(Layer { file, first_cluster, data_file: None })
+    }
+
+    /// What the header means.
+    pub fn geometry(&self) -> &Geometry {
+        &self.first_cluster.geometry
+    }
+
+    /// The file that the data lies in, if it is open.
+    pub fn data(&self) -> Option<&ImageFile> {
+        if self.geometry().external_data_file { self.data_file.as_ref() } else { Some(&self.file) }
+    }
+
+    /// The pieces of this layer, number `number` in a chain of `layers`.
+    pub fn pieces(&self, number: u16, layers: usize) -> LayerPieces<'_> {
+        let share = WINDOWS / layers.max(1) / 2 / MIN_WINDOW * MIN_WINDOW;
+        let share = share.max(MIN_WINDOW);
+        LayerPieces {
+            layer: self,
+            number,
+            l1: L1Table::new(&self.file, self.geometry(), share.min(L1_WINDOW)),
+            l2: Window::new(share.min(L2_WINDOW)),
+            tables: 0..0,
+            position: 0,
+            pending: None,
+        }
+    }
+}
+
+/// Walks the L1 and L2 tables of a layer.
+#[derive(Debug)]
+pub struct LayerPieces<'a> {
+    layer: &'a Layer,
+    number: u16,
+    l1: L1Table<'a>,
+    l2: Window,
+    /// File bytes of the L2 tables in hand: from the entry of `position` to the end of the tables that follow it.
+    tables: Range<u64>,
+    /// Guest offset of what comes next.
+    position: u64,
+    /// The piece that the next run may still continue.
+    pending: Option<Piece>,
+}
+
+impl LayerPieces<'_> {
+    /// The next run of the tables, cut at the virtual size; none at the end.
+    fn next_run(&mut self) -> Result<Option<Piece>, Failure> {
+        let geometry = self.layer.geometry();
+        let left = geometry.virtual_size - self.position;
+        if left == 0 {
+            return Ok(None);
+        }
+        let (length, content) =
+            if self.tables.is_empty() { self.next_tables()? } else { (0, Content::Absent) };
+        let (length, content) = if length > 0 { (length, content) } else { self.next_entries()? };
+        let piece = Piece { start: self.position, length: length.min(left), layer: self.number, content };
+        self.check_inside_file(&piece)?;
+        self.position += piece.length;
+        Ok(Some(piece))
+    }
+
+    /// Takes the next L1 entries: the guest bytes of empty ones, or 0 when there are tables in hand now.
+    fn next_tables(&mut self) -> Result<(u64, Content), Failure> {
+        let geometry = self.layer.geometry();
+        match self.l1.next_stretch()? {
+            Some(Stretch::Tables { offset, tables }) => {
+                self.tables = offset..offset + tables * geometry.cluster_size();
+                Ok((0, Content::Absent))
+            }
+            Some(Stretch::Empty { entries }) => Ok((entries << geometry.l1_entry_bits(), Content::Absent)),
+            None => Err(self.layer.file.damaged("the L1 table ends before the virtual size")),
+        }
+    }
+
+    /// The next run of the L2 tables in hand.
+    fn next_entries(&mut self) -> Result<(u64, Content), Failure> {
+        let file = &self.layer.file;
+        let geometry = self.layer.geometry();
+        let entries = self.l2.read(file, self.tables.start, self.tables.end, "L2 table")?;
+        let inside_cluster = self.position & (geometry.cluster_size() - 1);
+        let run = if geometry.extended_l2 {
+            // Below 32.
+            let from = u32::try_from(inside_cluster >> geometry.unit_bits()).unwrap_or(0);
+            subcluster::first_run(entries, from, geometry)
+        } else {
+            l2_table::first_run(entries, geometry)
+        };
+        let run = run.map_err(|complaint| self.damaged(&complaint))?;
+        let Some(run) = run else { return Err(self.damaged("found the end of the table")) };
+        let clusters = (inside_cluster + run.length) >> geometry.cluster_bits;
+        self.tables.start += clusters * geometry.l2_entry_size();
+        Ok((run.length, run.content))
+    }
+
+    /// Stored data must lie inside its file, and in an external data file at the guest's offset.
+    fn check_inside_file(&self, piece: &Piece) -> Result<(), Failure> {
+        let (offset, length) = match piece.content {
+            Content::Absent | Content::Zero => return Ok(()),
+            Content::Data { offset } => (offset, piece.length),
+            // It ends with a whole sector, of which the file may have the beginning only.
+            Content::Compressed(cluster) => (cluster.offset, u64::from(cluster.host_length).max(512) - 511),
+        };
+        if self.layer.geometry().external_data_file && offset != piece.start {
+            return Err(self.damaged(&format!(
+                "found the data at byte {offset} of the external data file, expected it at byte {}",
+                piece.start
+            )));
+        }
+        match self.layer.data() {
+            Some(file) if length > file.size() || offset > file.size() - length => {
+                Err(file.damaged(format!(
+                    "data of guest offset {} lies outside the file: found {length} bytes at byte {offset}, \
+                     expected them before byte {}",
+                    piece.start,
+                    file.size()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Status 3 for the L2 entry of `position`.
+    fn damaged(&self, complaint: &str) -> Failure {
+        self.layer.file.damaged(format!("wrong L2 entry for guest offset {}: {complaint}", self.position))
+    }
+}
+
+impl Iterator for LayerPieces<'_> {
+    type Item = Result<Piece, Failure>;
+
+    /// Runs that go on across tables and stretches become one piece.
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let piece = match self.next_run() {
+                Ok(Some(piece)) => piece,
+                Ok(None) => return self.pending.take().map(Ok),
+                Err(failure) => return Some(Err(failure)),
+            };
+            match &mut self.pending {
+                Some(last) if last.continues_in(&piece) => last.length += piece.length,
+                pending => {
+                    if let Some(done) = pending.replace(piece) {
+                        return Some(Ok(done));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Extended L2 entries, 16 bytes a cluster: an entry as in a standard table, and a bitmap that says for each of 32
+//! subclusters whether it is stored, reads as zeros, or is left to the layer below.
+
+use extents::piece::Content;
+
+use crate::geometry::Geometry;
+use crate::l1_table::OFFSET_MASK;
+use crate::l2_table::{COMPRESSED, Complaint, Run, check_aligned, compressed, is_stored};
+use crate::run_length::{Progression, words};
+
+const SUBCLUSTERS: u32 = 32;
+/// The lower half of the bitmap: subcluster n is stored if bit n is set.
+const ALL_STORED: u64 = 0xFFFF_FFFF;
+/// The upper half: subcluster n reads as zeros if bit 32 + n is set.
+const ALL_ZERO: u64 = ALL_STORED << 32;
+
+/// The longest run that begins with subcluster `from` (0 to 31) of the first of these entries; none when there are
+/// no entries. It ends with the cluster unless whole clusters go on in the same way.
+pub fn first_run(entries: &[u8], from: u32, geometry: &Geometry) -> Result<Option<Run>, Complaint> {
+    let mut pair = words(entries);
+    let (Some(entry), Some(bitmap)) = (pair.next(), pair.next()) else { return Ok(None) };
+    if entry & COMPRESSED != 0 {
+        let skip = from << geometry.unit_bits();
+        let mut cluster = compressed(entry, geometry)?;
+        cluster.skip = skip;
+        let length = geometry.cluster_size() - u64::from(skip);
+        return Ok(Some(Run { length, content: Content::Compressed(cluster) }));
+    }
+    let offset = entry & OFFSET_MASK;
+    check_aligned(offset, geometry)?;
+    let stored = is_stored(entry, geometry);
+    check_bitmap(bitmap, stored)?;
+    if from == 0 && matches!(bitmap, 0 | ALL_STORED | ALL_ZERO) {
+        return Ok(Some(whole_clusters(entries, offset, stored, bitmap, geometry)));
+    }
+    let (subclusters, state) = alike(bitmap, from);
+    let content = match state {
+        State::Absent => Content::Absent,
+        State::Zero => Content::Zero,
+        State::Stored => Content::Data { offset: offset + (u64::from(from) << geometry.unit_bits()) },
+    };
+    Ok(Some(Run { length: u64::from(subclusters) << geometry.unit_bits(), content }))
+}
+
+/// A subcluster can not be both stored and zero, nor stored nowhere.
+fn check_bitmap(bitmap: u64, stored: bool) -> Result<(), Complaint> {
+    if bitmap >> 32 & bitmap != 0 {
+        return Err(format!(
+            "found the subcluster bitmap {bitmap:#018x}, expected no subcluster both stored and zero"
+        ));
+    }
+    if !stored && bitmap & ALL_STORED != 0 {
+        return Err(format!(
+            "found the subcluster bitmap {bitmap:#018x}, expected none stored in a cluster without a place"
+        ));
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Absent,
+    Zero,
+    Stored,
+}
+
+/// The state of subcluster `from`, and how many subclusters from there on to the end of the cluster share it.
+fn alike(bitmap: u64, from: u32) -> (u32, State) {
+    let stored = (bitmap & ALL_STORED) >> from;
+    let zero = (bitmap & ALL_ZERO) >> (32 + from);
+    let (count, state) = match (stored & 1, zero & 1) {
+        (1, _) => (stored.trailing_ones(), State::Stored),
+        (_, 1) => (zero.trailing_ones(), State::Zero),
+        _ => ((stored | zero).trailing_zeros(), State::Absent),
+    };
+    (count.min(SUBCLUSTERS - from), state)
+}
+
+/// Clusters from the first on whose bitmap is this one, and whose data lies together.
+fn whole_clusters(entries: &[u8], offset: u64, stored: bool, bitmap: u64, geometry: &Geometry) -> Run {
+    let first = words(entries).step_by(2);
+    let second = words(entries).skip(1).step_by(2);
+    let bitmaps = Progression { mask: u64::MAX, first: bitmap, step: 0 }.count(second);
+    let (content, clusters) = match bitmap {
+        // A place without stored subclusters is reserved space: what it looks like does not matter, only that it is
+        // no compressed cluster. Another place may be misaligned, so each is a run of its own.
+        ALL_STORED => {
+            let alike =
+                Progression { mask: COMPRESSED | OFFSET_MASK, first: offset, step: geometry.cluster_size() };
+            (Content::Data { offset }, alike.count(first.take(bitmaps)))
+        }
+        bitmap => {
+            let content = if bitmap == 0 { Content::Absent } else { Content::Zero };
+            let alike = Progression { mask: COMPRESSED | OFFSET_MASK, first: offset, step: 0 };
+            (content, if stored { 1 } else { alike.count(first.take(bitmaps)) })
+        }
+    };
+    Run { length: (clusters as u64) << geometry.cluster_bits, content }
+}
