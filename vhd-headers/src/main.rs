@@ -1,2 +1,105 @@
-//! `vhd-headers`
-fn main() {}
+//! `vhd-headers`: prints which parts of a VHD and its parents hold data.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use extents::confine::{Confinement, SearchPaths};
+use extents::failure::Failure;
+use extents::filter::{self, Arguments, Messages, Verbosity};
+use extents::holes::SkipHoles;
+use extents::image_file::ImageFile;
+use extents::print::{Form, Walk};
+use extents::stdout::Stdout;
+use vhd_headers::chain::Chain;
+use vhd_headers::layer::{Grain, Layer};
+
+/// log2 of a sector.
+const SECTOR_BITS: u32 = 9;
+/// log2 of 4 KiB, the usual unit of holes.
+const HOLE_BITS: u32 = 12;
+
+/// Print which blocks of a VHD hold data
+///
+/// Reads fixed, dynamic and differencing disks, the latter with their whole chain of parents, and prints the extents
+/// document that extents-merge and xva-pack read.
+#[derive(Parser, Debug)]
+#[command(name = "vhd-headers", version, after_help = EXAMPLES)]
+struct Cli {
+    /// What to print
+    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    output: Form,
+    /// Read the sector bitmaps too, and answer in sectors of 512 bytes
+    #[arg(long)]
+    sectors: bool,
+    /// Leave out what the file system reports as holes
+    #[arg(long)]
+    skip_holes: bool,
+    /// Look at IMAGE alone, not at its parents
+    #[arg(long)]
+    no_parents: bool,
+    #[command(flatten)]
+    search_paths: SearchPaths,
+    /// VHD file or device; - is standard input, when it can seek
+    #[arg(value_name = "IMAGE")]
+    image: PathBuf,
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  vhd-headers disk.vhd | extents-merge | xva-pack /dev/disk > disk.xva
+  vhd-headers --output map disk.vhd | xva-pack --map - > disk.xva
+  vhd-headers --search-path /dev/mapper /dev/VG_XenStorage-SR/VHD-UUID
+
+Exit status: 0 done, 1 system failure or parent not found, 2 wrong usage, 3 damaged image,
+4 sound image that can not be answered for (read the whole disk instead)";
+
+impl Arguments for Cli {
+    const TOOL: &'static str = "vhd-headers";
+
+    fn verbosity(&self) -> Verbosity {
+        self.verbosity
+    }
+}
+
+fn main() -> ExitCode {
+    filter::run(|cli: Cli, messages| headers(&cli, messages))
+}
+
+fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
+    let image = ImageFile::open(&cli.image)?;
+    if cli.output == Form::Map && cli.image.as_os_str() == "-" {
+        return Err(Failure::usage("standard input has no name that a map could say: name the file instead"));
+    }
+    let confinement = Confinement::new(&cli.image, &cli.search_paths)?;
+    let chain = Chain::open(image, (!cli.no_parents).then_some(&confinement))?;
+    for layer in chain.layers() {
+        layer.notes().iter().for_each(|note| messages.note(note));
+        layer.warnings().iter().for_each(|warning| messages.warn(warning));
+    }
+    print(cli, &chain)
+}
+
+fn print(cli: &Cli, chain: &Chain) -> Result<(), Failure> {
+    // A hole below a block that hides its parent may be sectors that do not: only the bitmaps tell.
+    let bitmaps = cli.sectors || cli.output == Form::Map || (cli.skip_holes && chain.layers().len() > 1);
+    let mut cluster_bits = if cli.sectors { SECTOR_BITS } else { chain.block_bits() };
+    if cli.skip_holes {
+        cluster_bits = cluster_bits.min(HOLE_BITS);
+    }
+    let files = chain.layers().iter().map(Layer::file);
+    let walk = Walk {
+        virtual_size: chain.virtual_size(),
+        cluster_bits,
+        files: files.clone().map(|file| file.path().to_path_buf()).collect(),
+    };
+    let pieces = chain.pieces(if bitmaps { Grain::Sector } else { Grain::Block })?;
+    let out = Stdout::open()?;
+    if cli.skip_holes {
+        walk.print(cli.output, SkipHoles::new(pieces, files), out)
+    } else {
+        walk.print(cli.output, pieces, out)
+    }
+}

@@ -1,0 +1,86 @@
+//! The block allocation table: for each block the sector of the file that its bitmap begins at.
+//!
+//! It is read in windows, never whole: a chain may have thirty of them, of 4 MiB each for a disk of 2 TiB.
+
+use extents::failure::Failure;
+use extents::image_file::ImageFile;
+use extents::window::Window;
+
+use crate::blocks::SECTOR;
+
+/// The entry of a block that is not in this file.
+const UNUSED: u32 = u32::MAX;
+/// Bytes of an entry.
+pub const ENTRY: u64 = 4;
+/// Bytes read at a time. With 16 KiB the walk of 2^20 blocks is 5 % slower, with 256 KiB no faster.
+const WINDOW: usize = 64 << 10;
+
+/// Blocks in the order of the BAT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allocation {
+    /// The blocks `first..end` are not in this file.
+    Absent {
+        /// First block.
+        first: u64,
+        /// The block after the last.
+        end: u64,
+    },
+    /// The block is in this file.
+    Present {
+        /// Number of the block.
+        block: u64,
+        /// File offset in bytes of its bitmap, which its data follows. Below 2^41.
+        offset: u64,
+    },
+}
+
+/// Walks over the entries that the disk needs; what a BAT has beyond them means nothing.
+#[derive(Debug)]
+pub struct Entries<'a> {
+    file: &'a ImageFile,
+    table_offset: u64,
+    window: Window,
+    next: u64,
+    blocks: u64,
+}
+
+impl<'a> Entries<'a> {
+    /// The first `blocks` entries of the table at byte `table_offset` of `file`, where at least so many lie.
+    pub fn new(file: &'a ImageFile, table_offset: u64, blocks: u64) -> Self {
+        Entries { file, table_offset, window: Window::new(WINDOW), next: 0, blocks }
+    }
+
+    /// The entry of the next block.
+    fn peek(&mut self) -> Result<u32, Failure> {
+        let start = self.table_offset + self.next * ENTRY;
+        let end = self.table_offset + self.blocks * ENTRY;
+        let bytes = self.window.read(self.file, start, end, "BAT")?;
+        Ok(bytes.first_chunk().map_or(UNUSED, |entry| u32::from_be_bytes(*entry)))
+    }
+
+    fn advance(&mut self) -> Result<Option<Allocation>, Failure> {
+        let first = self.next;
+        while self.next < self.blocks {
+            match self.peek()? {
+                UNUSED => self.next += 1,
+                _ if first < self.next => break,
+                sector => {
+                    self.next += 1;
+                    return Ok(Some(Allocation::Present {
+                        block: first,
+                        offset: u64::from(sector) * SECTOR,
+                    }));
+                }
+            }
+        }
+        Ok((first < self.next).then_some(Allocation::Absent { first, end: self.next }))
+    }
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Result<Allocation, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance().transpose()
+    }
+}

@@ -1,0 +1,141 @@
+//! Whether the blocks of a BAT can all be where it says: inside the file, clear of the metadata and of each other.
+//!
+//! No other reader looks for overlaps, and so takes one block's data for another's. A BAT in the order of the file, as
+//! a copied or converted image has it, is checked while it streams by. Any other is collected and sorted, 4 bytes a
+//! block, and dropped again before the next image of the chain is opened.
+
+use std::ops::Range;
+
+use extents::failure::Failure;
+use extents::image_file::ImageFile;
+
+use crate::bat::{Allocation, Entries};
+use crate::blocks::{Blocks, SECTOR};
+use crate::sector_bitmap;
+
+/// Most blocks that are sorted: 16 MiB of positions, 8 TiB of data in blocks of 2 MiB.
+const MAX_SORTED: u64 = 4 << 20;
+
+/// What is known of an image when its BAT is checked.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// The image.
+    pub file: &'a ImageFile,
+    /// File offset of the BAT in bytes.
+    pub table_offset: u64,
+    /// How the disk is cut.
+    pub blocks: Blocks,
+    /// Where no block may lie, in bytes of the file, and what lies there.
+    pub metadata: &'a [(Range<u64>, &'static str)],
+    /// File offset in bytes at which all data must end.
+    pub data_end: u64,
+}
+
+impl Surroundings<'_> {
+    /// Checks every entry that the disk needs.
+    ///
+    /// Status 3 for blocks outside the file, in the metadata or in each other; status 4 when more than 4 Mi blocks would
+    /// have to be sorted to know.
+    pub fn check(&self) -> Result<(), Failure> {
+        let (mut count, mut free_from, mut ascending) = (0_u64, 0, true);
+        for present in self.present() {
+            let (block, offset) = present?;
+            let end = offset + self.blocks.stored_bytes(block);
+            self.check_place(block, offset, end)?;
+            ascending &= offset >= free_from;
+            free_from = end;
+            count += 1;
+        }
+        if ascending { Ok(()) } else { self.check_sorted(count) }
+    }
+
+    /// The blocks in the file, and the file offset of each in bytes.
+    fn present(&self) -> impl Iterator<Item = Result<(u64, u64), Failure>> {
+        Entries::new(self.file, self.table_offset, self.blocks.count()).filter_map(|entry| match entry {
+            Ok(Allocation::Present { block, offset }) => Some(Ok((block, offset))),
+            Ok(Allocation::Absent { .. }) => None,
+            Err(failure) => Some(Err(failure)),
+        })
+    }
+
+    /// Checks the bytes `[start, end)` of the file that `block` takes.
+    fn check_place(&self, block: u64, start: u64, end: u64) -> Result<(), Failure> {
+        for (range, what) in self.metadata {
+            if start < range.end && range.start < end {
+                return Err(self.file.damaged(format!(
+                    "block {block} overlaps {what}: found it at byte {start}, expected it outside of bytes {} to {}",
+                    range.start,
+                    range.end - 1
+                )));
+            }
+        }
+        if end > self.data_end && !self.used_part_is_inside(block, start)? {
+            return Err(self.file.damaged(format!(
+                "block {block} lies outside the file: found {} bytes at byte {start}, expected their end at most at \
+                 byte {}",
+                end - start,
+                self.data_end
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether the sectors of `block` that hold anything lie inside the file: its unwritten end may be missing.
+    fn used_part_is_inside(&self, block: u64, offset: u64) -> Result<bool, Failure> {
+        let data = offset + self.blocks.bitmap_bytes();
+        if data > self.data_end {
+            return Ok(false);
+        }
+        let sectors = usize::try_from(self.blocks.sectors(block)).unwrap_or(usize::MAX);
+        let mut bitmap = vec![0; sectors.div_ceil(8)];
+        self.file.read_exact_at(&mut bitmap, offset, "sector bitmap")?;
+        Ok(data + sector_bitmap::used(&bitmap, sectors) as u64 * SECTOR <= self.data_end)
+    }
+
+    /// Sorts the positions of all `count` blocks and compares neighbours.
+    fn check_sorted(&self, count: u64) -> Result<(), Failure> {
+        if count > MAX_SORTED {
+            return Err(self.file.unanswerable(format!(
+                "the BAT is too large to be checked for overlaps: found {count} blocks out of order, expected at \
+                 most {MAX_SORTED}"
+            )));
+        }
+        let mut sectors = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
+        // The last block of the disk may be cut short; all others have the same length.
+        let (full, last) = (self.blocks.stored_bytes(0), self.blocks.count().saturating_sub(1));
+        let mut last_offset = None;
+        for present in self.present() {
+            let (block, offset) = present?;
+            // It came from 32 bits.
+            sectors.push(u32::try_from(offset / SECTOR).unwrap_or(u32::MAX));
+            if block == last {
+                last_offset = Some(offset);
+            }
+        }
+        sectors.sort_unstable();
+        for pair in sectors.windows(2) {
+            let (lower, upper) = (u64::from(pair[0]) * SECTOR, u64::from(pair[1]) * SECTOR);
+            let length = if Some(lower) == last_offset { self.blocks.stored_bytes(last) } else { full };
+            if upper < lower + length {
+                return Err(self.overlap(lower, upper)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The sentence for the blocks at the file offsets `lower` and `upper`, which may be one.
+    fn overlap(&self, lower: u64, upper: u64) -> Result<Failure, Failure> {
+        let mut found = Vec::new();
+        for present in self.present() {
+            let (block, offset) = present?;
+            if found.len() < 2 && (offset == lower || offset == upper) {
+                found.push(format!("block {block} at byte {offset}"));
+            }
+        }
+        Ok(self.file.damaged(format!(
+            "two blocks overlap: found {}, expected {} bytes for each",
+            found.join(" and "),
+            self.blocks.stored_bytes(0)
+        )))
+    }
+}

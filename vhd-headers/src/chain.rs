@@ -1,0 +1,100 @@
+//! A chain: an image, its parent, the parent's parent, and so on, found, checked against each other and laid on top of
+//! one another.
+
+use extents::confine::Confinement;
+use extents::failure::Failure;
+use extents::image_file::ImageFile;
+use extents::piece::{Overlay, Pieces};
+
+use crate::layer::{Grain, Layer};
+use crate::parent_names::parent_names;
+
+/// Most images in a chain. The limit of Xen's storage manager (sm, `MAX_CHAIN_SIZE`) is 30: with more than twice that,
+/// no chain that ever ran is refused. The windows of all layers take at most 9 MiB, and a hostile chain ends soon.
+pub const MAX_LAYERS: u16 = 64;
+
+/// An image and its parents.
+#[derive(Debug)]
+pub struct Chain {
+    /// The image itself first.
+    layers: Vec<Layer>,
+}
+
+impl Chain {
+    /// Opens `image` and, when `parents` says where they may lie, all images below it.
+    ///
+    /// Status 1 for a parent that is not there, 3 for one that is another image or already in the chain, 4 for one
+    /// that lies elsewhere and for more than [`MAX_LAYERS`] images.
+    pub fn open(image: ImageFile, parents: Option<&Confinement>) -> Result<Chain, Failure> {
+        let mut layers = vec![Layer::open(image)?];
+        if let Some(confinement) = parents {
+            while let Some(parent) = open_parent(&layers, confinement)? {
+                layers.push(parent);
+            }
+        }
+        Ok(Chain { layers })
+    }
+
+    /// The images, the top one first.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Bytes that the guest sees.
+    pub fn virtual_size(&self) -> u64 {
+        self.layers.first().map_or(0, Layer::virtual_size)
+    }
+
+    /// log2 of the smallest block in the chain.
+    pub fn block_bits(&self) -> u32 {
+        self.layers.iter().map(Layer::block_bits).min().unwrap_or(0)
+    }
+
+    /// The walk over the whole chain. What no image holds stays absent, and reads as zeros.
+    pub fn pieces(&self, grain: Grain) -> Result<Pieces<'_>, Failure> {
+        let mut pieces: Pieces = Box::new(std::iter::empty());
+        for (number, layer) in (0..MAX_LAYERS).zip(&self.layers).rev() {
+            let above = layer.pieces(number, grain)?;
+            let has_parent = usize::from(number) + 1 < self.layers.len();
+            pieces = if has_parent { Box::new(Overlay::new(above, pieces)) } else { above };
+        }
+        Ok(pieces)
+    }
+}
+
+/// The parent of the last of `layers`, if it has one.
+fn open_parent(layers: &[Layer], confinement: &Confinement) -> Result<Option<Layer>, Failure> {
+    let Some((child, header)) = layers.last().and_then(|child| Some((child, child.parent()?))) else {
+        return Ok(None);
+    };
+    if layers.len() >= usize::from(MAX_LAYERS) {
+        return Err(child.file().unanswerable(format!(
+            "the chain of parents is too long: found one more, expected at most {MAX_LAYERS} images"
+        )));
+    }
+    let names = parent_names(header, child.file())?;
+    if names.is_empty() {
+        return Err(child
+            .file()
+            .damaged("the parent has no name: found no locator and no name, expected one"));
+    }
+    let file = confinement.open(child.file(), &names, "parent")?;
+    if layers.iter().any(|layer| layer.file().identity() == file.identity()) {
+        return Err(child.file().damaged(format!(
+            "the chain is a loop: found the parent {}, which is a child of this image, expected another file",
+            file.path().display()
+        )));
+    }
+    let expected = header.parent_id;
+    if expected.is_null() {
+        return Ok(Some(Layer::raw(file)));
+    }
+    let parent = Layer::open(file)?;
+    match parent.unique_id() {
+        Some(found) if found != expected => Err(child.file().damaged(format!(
+            "the parent {} is another image: found the unique id {found}, expected {expected}",
+            parent.file().path().display()
+        ))),
+        _ => Ok(Some(parent)),
+    }
+}

@@ -1,0 +1,120 @@
+//! Where the footer is: at the end of the file, or else in the copy at byte 0.
+//!
+//! The last one is the one that libvhd trusts, and the only one of a fixed disk, whose first sector is the
+//! guest's and may well be the footer of a VHD that the guest keeps. Many other readers look at the copy only.
+
+use extents::failure::{Failure, Status};
+use extents::image_file::ImageFile;
+
+use crate::footer::{DiskType, Footer, SIZE};
+
+/// The footer that an image is read by.
+#[derive(Debug)]
+pub struct Found {
+    /// What it says.
+    pub footer: Footer,
+    /// File offset at which data must end: that of the trailing footer, or the end of the file without one.
+    pub data_end: u64,
+    /// For people: which footer it was, and what is wrong with the others.
+    pub notes: Vec<String>,
+}
+
+/// A footer's bytes, and what they mean.
+struct Place {
+    at: u64,
+    bytes: [u8; SIZE],
+    read: Result<Option<Footer>, Failure>,
+}
+
+/// Finds the footer of `file`.
+pub fn find(file: &ImageFile) -> Result<Found, Failure> {
+    search(file).map_err(|failure| match failure {
+        Refused::Here(failure) => failure.in_file(file.path()),
+        Refused::Io(failure) => failure,
+    })
+}
+
+/// A failure that still lacks the name of the file, or one that has it.
+enum Refused {
+    Here(Failure),
+    Io(Failure),
+}
+
+fn search(file: &ImageFile) -> Result<Found, Refused> {
+    let head = place(file, 0, SIZE)?;
+    let last = last(file)?;
+    match last.read {
+        Ok(Some(footer)) => {
+            let mut notes = vec![format!("the footer at byte {} is used", last.at)];
+            if footer.disk_type != DiskType::Fixed {
+                match head.read {
+                    Ok(Some(_)) if head.bytes == last.bytes => {}
+                    Ok(Some(_)) => notes.push("the copy of the footer at byte 0 is sound but differs".into()),
+                    Ok(None) => notes.push("there is no copy of the footer at byte 0".into()),
+                    Err(failure) if failure.status() == Status::Damaged => notes.push(failure.to_string()),
+                    Err(failure) => return Err(Refused::Here(failure)),
+                }
+            }
+            Ok(Found { footer, data_end: last.at, notes })
+        }
+        Ok(None) => copy(file, head, "there is no footer at the end of the file".into()),
+        // A fixed disk has no copy: what lies at byte 0 is the guest's.
+        Err(failure) if failure.status() != Status::Damaged || Footer::claims_fixed(&last.bytes) => {
+            Err(Refused::Here(failure))
+        }
+        Err(failure) => match head.read {
+            Ok(Some(_)) => copy(file, head, failure.to_string()),
+            _ => Err(Refused::Here(failure)),
+        },
+    }
+}
+
+/// The answer by the copy at byte 0.
+fn copy(file: &ImageFile, head: Place, note: String) -> Result<Found, Refused> {
+    match head.read.map_err(Refused::Here)? {
+        Some(footer) if footer.disk_type != DiskType::Fixed => Ok(Found {
+            footer,
+            data_end: file.size(),
+            notes: vec![note, "the copy of the footer at byte 0 is used".into()],
+        }),
+        Some(_) => Err(Refused::Here(Failure::damaged(
+            "no footer at the end of the file: found only one at byte 0 that says fixed, expected it last",
+        ))),
+        None => Err(Refused::Here(Failure::damaged(format!(
+            "is no VHD: found {}, expected the cookie conectix in the last 512 bytes or at byte 0",
+            describe(&head.bytes, file.size())
+        )))),
+    }
+}
+
+/// The footer that ends the file: of 512 bytes, or of 511 as Virtual PC wrote it before 2004.
+fn last(file: &ImageFile) -> Result<Place, Refused> {
+    let whole = place(file, file.size().saturating_sub(SIZE as u64), SIZE)?;
+    if !matches!(whole.read, Ok(None)) {
+        return Ok(whole);
+    }
+    let short = place(file, file.size().saturating_sub(SIZE as u64 - 1), SIZE - 1)?;
+    Ok(if matches!(short.read, Ok(Some(_))) { short } else { whole })
+}
+
+/// Reads `length` bytes as a footer; those that it lacks are zeros, and so is all of it in a file that is too short.
+fn place(file: &ImageFile, at: u64, length: usize) -> Result<Place, Refused> {
+    let mut bytes = [0; SIZE];
+    if file.size() >= length as u64 {
+        file.read_exact_at(&mut bytes[..length], at, "footer").map_err(Refused::Io)?;
+    }
+    Ok(Place { at, read: Footer::read(&bytes, at), bytes })
+}
+
+/// What the file seems to be instead.
+fn describe(head: &[u8; SIZE], size: u64) -> String {
+    if head.starts_with(b"QFI\xfb") {
+        "a QCOW image".into()
+    } else if head.starts_with(b"vhdxfile") {
+        "a VHDX image".into()
+    } else if size < SIZE as u64 {
+        format!("a file of {size} bytes")
+    } else {
+        "no footer".into()
+    }
+}

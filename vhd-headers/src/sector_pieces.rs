@@ -1,0 +1,128 @@
+//! A layer sector by sector: the walk that reads the bitmap of every allocated block, unless the batmap spares it.
+
+use extents::failure::Failure;
+use extents::image_file::ImageFile;
+use extents::piece::{Content, Piece};
+use extents::window::Window;
+
+use crate::bat::{Allocation, Entries};
+use crate::batmap::Batmap;
+use crate::blocks::{Blocks, SECTOR};
+use crate::sector_bitmap;
+
+/// Bytes of a bitmap read at a time. One of a block of up to 256 MiB is read at once.
+const WINDOW: usize = 64 << 10;
+
+/// The pieces of a dynamic or differencing disk, exact to the sector.
+#[derive(Debug)]
+pub struct SectorPieces<'a> {
+    file: &'a ImageFile,
+    /// Number of the layer in its chain.
+    layer: u16,
+    blocks: Blocks,
+    entries: Entries<'a>,
+    batmap: Option<Batmap<'a>>,
+    bitmap: Window,
+    /// What a sector of an allocated block is that was never written.
+    unwritten: Content,
+    in_hand: Option<Partial>,
+}
+
+/// A block whose bitmap is being read.
+#[derive(Clone, Copy, Debug)]
+struct Partial {
+    block: u64,
+    /// File offset in bytes of its bitmap.
+    offset: u64,
+    /// Sectors of it that have been dealt with.
+    done: u64,
+}
+
+impl<'a> SectorPieces<'a> {
+    /// The walk over `entries`. A sector that was never written is `unwritten`.
+    pub fn new(
+        file: &'a ImageFile,
+        layer: u16,
+        blocks: Blocks,
+        entries: Entries<'a>,
+        batmap: Option<Batmap<'a>>,
+        unwritten: Content,
+    ) -> Self {
+        SectorPieces {
+            file,
+            layer,
+            blocks,
+            entries,
+            batmap,
+            bitmap: Window::new(WINDOW),
+            unwritten,
+            in_hand: None,
+        }
+    }
+
+    fn advance(&mut self) -> Result<Option<Piece>, Failure> {
+        loop {
+            if let Some(piece) = self.next_of_block()? {
+                return Ok(Some(piece));
+            }
+            match self.entries.next().transpose()? {
+                None => return Ok(None),
+                Some(Allocation::Absent { first, end }) => {
+                    let (start, length) = (self.blocks.start(first), self.blocks.bytes(first, end));
+                    return Ok(Some(Piece { start, length, layer: self.layer, content: Content::Absent }));
+                }
+                Some(Allocation::Present { block, offset }) if self.is_full(block, offset)? => {
+                    let (start, length) = (self.blocks.start(block), self.blocks.bytes(block, block + 1));
+                    let content = Content::Data { offset: offset + self.blocks.bitmap_bytes() };
+                    return Ok(Some(Piece { start, length, layer: self.layer, content }));
+                }
+                Some(Allocation::Present { block, offset }) => {
+                    self.in_hand = Some(Partial { block, offset, done: 0 });
+                }
+            }
+        }
+    }
+
+    /// Whether the batmap says that all of `block` is written, and it is there.
+    fn is_full(&mut self, block: u64, offset: u64) -> Result<bool, Failure> {
+        let Some(batmap) = &mut self.batmap else { return Ok(false) };
+        Ok(offset + self.blocks.stored_bytes(block) <= self.file.size() && batmap.is_full(block)?)
+    }
+
+    /// The next run of sectors of the block in hand; `None` when it is done.
+    fn next_of_block(&mut self) -> Result<Option<Piece>, Failure> {
+        let Some(hand) = &mut self.in_hand else { return Ok(None) };
+        let sectors = self.blocks.sectors(hand.block);
+        // A byte of the bitmap at a time: the bits of `bytes` begin with the sector `aligned`.
+        let aligned = hand.done / 8 * 8;
+        let (from, end) = (hand.offset + aligned / 8, hand.offset + sectors.div_ceil(8));
+        if hand.done >= sectors {
+            self.in_hand = None;
+            return Ok(None);
+        }
+        let bytes = self.bitmap.read(self.file, from, end, "sector bitmap")?;
+        let bits = |sector: u64| usize::try_from(sector - aligned).unwrap_or(usize::MAX);
+        let Some((length, set)) = sector_bitmap::run(bytes, bits(hand.done), bits(sectors)) else {
+            self.in_hand = None;
+            return Ok(None);
+        };
+        let block = self.blocks.start(hand.block);
+        let begin = hand.done * SECTOR;
+        hand.done += length as u64;
+        let until = (hand.done * SECTOR).min(self.blocks.bytes(hand.block, hand.block + 1));
+        let content = if set {
+            Content::Data { offset: hand.offset + self.blocks.bitmap_bytes() + begin }
+        } else {
+            self.unwritten
+        };
+        Ok(Some(Piece { start: block + begin, length: until - begin, layer: self.layer, content }))
+    }
+}
+
+impl Iterator for SectorPieces<'_> {
+    type Item = Result<Piece, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance().transpose()
+    }
+}
