@@ -18,7 +18,11 @@ pub struct Piece {
 }
 
 /// Where the bytes of a piece are. Offsets are those of the file that holds the data of the piece's layer.
+///
+/// The tag is a word of its own: with the compiler's choice of layout, pieces are copied in overlapping parts, and the
+/// walk of a QCOW2 with 4 million pieces took 111 ms in place of 79.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
 pub enum Content {
     /// Not in this layer: the layer below decides, and without one they read as zeros.
     Absent,
