@@ -35,13 +35,24 @@ DOCUMENT='{"virtual_size":11534336,"cluster_bits":16,"data_clusters":[[0,3],[175
   cmp by-nbd by-tables
 }
 
-@test "a document that is cut off, empty or foreign is no answer: status 3, nothing printed" {
+@test "a document that is cut off, empty or foreign is no answer: status 3, and no document" {
   for document in '' "${DOCUMENT%?}" "${DOCUMENT%,*}" "$DOCUMENT x" 'VHD' '[{"start":0,"length":1'; do
     fails_with 3 extents-merge <<<"$document"
-    [ -z "$output" ]
+    [ "$output" = '{"exit_status":3' ]
   done
   fails_with 1 extents-merge missing.json
   [ "$stderr" = "extents-merge: missing.json: cannot open: No such file or directory (os error 2)" ]
+}
+
+@test "the status of a pipeline is that of the stage that failed first" {
+  for status in 1 2 3 4; do
+    for begun in '' '{"virtual_size":1048576,"cluster_bits":16,"data_clusters":[[0,3]' '[{ "start": 0, "length": 5}'; do
+      run -"$status" --separate-stderr bash -c 'set -o pipefail
+        { printf %s "$0"; printf %s "{\"exit_status\":$1"; } | extents-merge | extents-merge' "$begun" "$status"
+      [ "$output" = "{\"exit_status\":$status" ]
+      [ "${stderr_lines[1]}" = "extents-merge: standard input: the filter before this one failed with status $status" ]
+    done
+  done
 }
 
 @test "disks of two sizes are refused with both named" {

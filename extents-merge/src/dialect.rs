@@ -1,7 +1,7 @@
 //! Documents, read: xapi's two forms, `qemu-img map --output=json` and `nbdinfo --map --json`, told apart by the JSON
 //! itself, and never held: what they say goes into a [`Union`] entry by entry.
 
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
@@ -10,6 +10,7 @@ use serde_json::error::Category;
 use crate::failure::Failure;
 use crate::rescale::{bytes_of, touched, units};
 use crate::unit_set::UnitSet;
+use crate::upstream::Upstream;
 
 mod document_visitor;
 mod map_visitor;
@@ -47,16 +48,21 @@ impl Union {
     /// Reads a document to its end, and adds it. `name` stands in front of errors.
     ///
     /// Status 3 for anything that is not a whole, sound document of a known dialect, and for a disk of another size;
-    /// status 4 for a disk with more than [`UnitSet::MAX_UNITS`] units; status 1 for a failed read. After a failure
+    /// status 4 for a disk with more than [`UnitSet::MAX_UNITS`] units; status 1 for a failed read; and the status
+    /// of the filter before, where that one failed. The input need not be buffered. After a failure
     /// the union holds part of that document, and must not be used.
     pub fn read(&mut self, input: impl Read, name: &Path) -> Result<(), Failure> {
         let mut add = Adder { unit_bits: self.unit_bits, data: &mut self.data, unanswerable: None };
-        let mut json = serde_json::Deserializer::from_reader(input);
+        let mut input = Upstream::new(input);
+        let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(64 << 10, &mut input));
         let read = json.deserialize_any(AnyDialect(&mut add)).and_then(|size| json.end().map(|()| size));
         let unanswerable = add.unanswerable.take();
         match read {
             Ok(size) => self.agree_on_size(size, name),
-            Err(error) => Err(unanswerable.unwrap_or_else(|| sentence(&error)).in_file(name)),
+            Err(error) => {
+                let failure = unanswerable.or_else(|| input.failure()).unwrap_or_else(|| sentence(&error));
+                Err(failure.in_file(name))
+            }
         }
     }
 

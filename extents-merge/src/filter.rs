@@ -8,6 +8,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::failure::{Failure, Status};
+use crate::upstream;
 
 /// `-q` and `-v`, flattened into the arguments of every filter.
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
@@ -47,6 +48,8 @@ impl Messages {
 pub trait Arguments: Parser {
     /// Name of the program, as it stands in front of its errors.
     const TOOL: &'static str;
+    /// Whether its output is a document that another filter reads: after a failure that one is told of it.
+    const ANSWERS: bool = false;
     /// The flattened `-q` and `-v`.
     fn verbosity(&self) -> Verbosity;
 }
@@ -69,6 +72,9 @@ pub fn run<A: Arguments>(work: impl FnOnce(A, Messages) -> Result<(), Failure>) 
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             say(A::TOOL, &failure);
+            if A::ANSWERS && !STDOUT_WAS_CLOSED.load(Ordering::Relaxed) {
+                upstream::tell(failure.status());
+            }
             ExitCode::from(failure.status() as u8)
         }
     }

@@ -18,4 +18,5 @@ pub mod rescale;
 pub mod stdout;
 pub mod summary;
 pub mod unit_set;
+pub mod upstream;
 pub mod window;

@@ -1,7 +1,7 @@
 //! `extents-merge`: unites extents documents and rescales them.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -55,6 +55,7 @@ Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged document, 4 too 
 
 impl Arguments for Cli {
     const TOOL: &'static str = "extents-merge";
+    const ANSWERS: bool = true;
 
     fn verbosity(&self) -> Verbosity {
         self.verbosity
@@ -103,11 +104,10 @@ fn round_up(size: u64, cluster_bits: u32) -> Result<u64, Failure> {
 fn read(union: &mut Union, file: &Path) -> Result<(), Failure> {
     if file.as_os_str() == "-" {
         filter::refuse_terminal_input("an extents document")?;
-        return union
-            .read(BufReader::with_capacity(64 << 10, io::stdin().lock()), Path::new("standard input"));
+        return union.read(io::stdin().lock(), Path::new("standard input"));
     }
     let input = File::open(file).map_err(|error| Failure::io(file, "cannot open", &error))?;
-    union.read(BufReader::with_capacity(64 << 10, input), file)
+    union.read(input, file)
 }
 
 fn print_document(

@@ -52,6 +52,7 @@ what this program can not do: read the whole disk instead";
 
 impl Arguments for Cli {
     const TOOL: &'static str = "qcow-headers";
+    const ANSWERS: bool = true;
 
     fn verbosity(&self) -> Verbosity {
         self.verbosity

@@ -58,6 +58,7 @@ Exit status: 0 done, 1 system failure or parent not found, 2 wrong usage, 3 dama
 
 impl Arguments for Cli {
     const TOOL: &'static str = "vhd-headers";
+    const ANSWERS: bool = true;
 
     fn verbosity(&self) -> Verbosity {
         self.verbosity

@@ -1,7 +1,6 @@
 //! The extents, read to their end before anything is written.
 
 use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 use extents::dialect::Union;
@@ -28,13 +27,10 @@ impl Extents {
         let mut union = Union::new(BLOCK_BITS);
         if file.as_os_str() == "-" {
             refuse_terminal_input("an extents document")?;
-            union.read(
-                BufReader::with_capacity(64 << 10, std::io::stdin().lock()),
-                Path::new("standard input"),
-            )?;
+            union.read(std::io::stdin().lock(), Path::new("standard input"))?;
         } else {
             let input = File::open(file).map_err(|error| Failure::io(file, "cannot open", &error))?;
-            union.read(BufReader::with_capacity(64 << 10, input), file)?;
+            union.read(input, file)?;
         }
         Ok(Extents { virtual_size: union.virtual_size().unwrap_or(0), blocks: union.into_data() })
     }
