@@ -24,10 +24,11 @@ impl Window {
     /// Call it with the table's own end: what is read ahead is kept for the next call. The whole range must lie
     /// inside the file (status 3 otherwise, with `what` as the name of the structure).
     pub fn read(&mut self, file: &ImageFile, start: u64, end: u64, what: &str) -> Result<&[u8], Failure> {
+        let end = end.max(start);
         let held = self.start..self.start + self.bytes.len() as u64;
         if !held.contains(&start) {
-            file.check_range(start, end.saturating_sub(start), what)?;
-            let length = end.saturating_sub(start).min(self.capacity as u64);
+            file.check_range(start, end - start, what)?;
+            let length = end - start.min(self.capacity as u64);
             // Taken out while it is filled: after an error the window must not answer with half-read bytes.
             let mut bytes = std::mem::take(&mut self.bytes);
             bytes.resize(usize::try_from(length).unwrap_or(self.capacity), 0);
