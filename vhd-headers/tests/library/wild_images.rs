@@ -199,6 +199,34 @@ fn a_batmap_is_a_short_cut_and_no_more() {
 }
 
 #[test]
+fn a_batmap_does_not_bring_back_what_is_not_in_the_file() {
+    let image = Vhd { batmap: true, tail: FooterCopy::Missing, ..small() };
+    let mut built = Vhd { writes: vec![Write::data(64, 16)], ..image.clone() }.build();
+    // The bitmap says that only the first 8 sectors of the last block were written, and only they are in the file.
+    let bitmap = built.blocks[&4];
+    built.bytes[bitmap + 1] = 0;
+    built.bytes.truncate(bitmap + 512 + 8 * 512);
+    assert_answered(&Vhd { writes: vec![Write::data(64, 8)], ..image }, &built);
+}
+
+#[test]
+fn encrypted_data_is_listed_but_not_given_away() {
+    let image = Vhd { batmap: true, ..small() };
+    let mut built = image.build();
+    built.bytes[built.batmap.unwrap() + 29] = 1;
+    assert_answered(&image, &built);
+    let directory = tempfile::tempdir().unwrap();
+    let chain = open(&built.write_to(directory.path()).unwrap()).unwrap();
+    let failure = chain.check_readable().unwrap_err();
+    assert_eq!(failure.status() as u8, 4);
+    assert!(
+        failure.to_string().ends_with("its data is encrypted: found a key hash in the batmap, expected none")
+    );
+    let plain = open(&image.build().write_to(directory.path()).unwrap()).unwrap();
+    assert!(plain.check_readable().is_ok());
+}
+
+#[test]
 fn the_size_is_that_of_the_footer_and_not_of_the_geometry() {
     let image = Vhd { creator: (*b"vpc ", 0x0005_0003), geometry: (4, 4, 4), ..small() };
     assert_answered(&image, &image.build());
