@@ -50,6 +50,11 @@ impl Chain {
         self.layers.iter().map(Layer::block_bits).min().unwrap_or(0)
     }
 
+    /// Status 4 when a reader of the files would not find what the guest reads: the data of an image is encrypted.
+    pub fn check_readable(&self) -> Result<(), Failure> {
+        self.layers.iter().try_for_each(Layer::check_readable)
+    }
+
     /// The walk over the whole chain. What no image holds stays absent, and reads as zeros.
     pub fn pieces(&self, grain: Grain) -> Result<Pieces<'_>, Failure> {
         let mut pieces: Pieces = Box::new(std::iter::empty());

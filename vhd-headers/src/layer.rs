@@ -6,7 +6,7 @@ use extents::piece::{Content, Piece, Pieces};
 
 use crate::bat::{Allocation, ENTRY, Entries};
 use crate::bat_check::Surroundings;
-use crate::batmap::Batmap;
+use crate::batmap::{self, Batmap};
 use crate::blocks::{Blocks, SECTOR};
 use crate::dynamic_header::{self, DynamicHeader};
 use crate::footer::{self, DiskType, Footer, UniqueId};
@@ -132,6 +132,16 @@ impl Layer {
     /// What people should know although the answer is right.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Status 4 when the data of its blocks is encrypted: where it lies is known, but not what it is.
+    pub fn check_readable(&self) -> Result<(), Failure> {
+        match &self.body {
+            Body::Sparse(sparse) if batmap::is_encrypted(&self.file, sparse.table_end())? => Err(self
+                .file
+                .unanswerable("its data is encrypted: found a key hash in the batmap, expected none")),
+            _ => Ok(()),
+        }
     }
 
     /// The walk over this image alone, as layer number `layer`.

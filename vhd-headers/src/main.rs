@@ -80,6 +80,9 @@ fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
         layer.notes().iter().for_each(|note| messages.note(note));
         layer.warnings().iter().for_each(|warning| messages.warn(warning));
     }
+    if cli.output == Form::Map {
+        chain.check_readable()?;
+    }
     print(cli, &chain)
 }
 
