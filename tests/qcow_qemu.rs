@@ -105,7 +105,7 @@ fn random_commands(dice: &mut Dice, size: u64, cluster: u64) -> Vec<String> {
 fn make_chain(dice: &mut Dice, directory: &Path) -> String {
     let size = 512 * (1 + dice.below(8 << 11));
     let mut below: Option<String> = None;
-    for layer in (0..1 + dice.below(3)).rev() {
+    for layer in (0..=dice.below(3)).rev() {
         let other = if dice.one_in(4) { 512 * (1 + dice.below(8 << 11)) } else { size };
         let name = format!("{layer}.qcow2");
         make_image(

@@ -11,7 +11,7 @@ pub(super) fn fill(bytes: &mut [u8], start: u64, mark: u8) {
     for (byte, offset) in bytes.iter_mut().zip(start..) {
         *byte = match offset % 8 {
             0 => mark,
-            n => (offset / 512 >> (7 * (n - 1))).to_le_bytes()[0] | 0x80,
+            n => ((offset / 512) >> (7 * (n - 1))).to_le_bytes()[0] | 0x80,
         };
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Cluster, Image, SUBCLUSTERS, Subcluster, content};
 
-/// Random numbers (SplitMix64, as published by Steele, Lea and Flood).
+/// Random numbers (`SplitMix64`, as published by Steele, Lea and Flood).
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
 
@@ -115,7 +115,7 @@ fn image(dice: &mut Dice, layer: u64, size: u64) -> Image {
     if modern && dice.one_in(6) {
         image.data_file = Some(format!("layer{layer}.data"));
     }
-    image.snapshots = dice.pick(&[0, 0, 3]) as u32;
+    image.snapshots = dice.pick(&[0, 0, 3_u32]);
     image.scatter = dice.pick(&[0, 1]) * dice.roll();
     // Neighbours are often alike, so that there are runs.
     let mut state = None;
