@@ -1,6 +1,8 @@
 //! Random chains from the builder, read in this process: what the guest reads is known byte for byte, and no damage
 //! may lead to anything but that or an error.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic, in its helpers too")]
+
 mod qcow_guest;
 
 use std::path::Path;

@@ -152,10 +152,10 @@ mod tests {
 
     #[test]
     fn the_bitmap_of_a_compressed_cluster_means_nothing() {
-        let entry = COMPRESSED | 1 << 54 | 1000;
+        let entry = COMPRESSED | 1 << 54 | 0x400;
         let (length, content) = run(&[entry, u64::MAX], 3).unwrap();
         let Content::Compressed(cluster) = content else { panic!("{content:?}") };
-        assert_eq!((length, cluster.offset, cluster.skip), (29 * UNIT, 1000, 3 * 2048));
+        assert_eq!((length, cluster.offset, cluster.skip), (29 * UNIT, 0x400, 3 * 2048));
     }
 
     #[test]
