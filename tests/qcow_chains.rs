@@ -96,7 +96,7 @@ proptest! {
 /// Changes some of the words that decide something: small images are little else.
 fn spoil(bytes: &mut [u8], dice: &mut Dice) {
     let first = if dice.one_in(2) { 112 } else { bytes.len() as u64 };
-    for _ in 0..1 + dice.below(6) {
+    for _ in 0..=dice.below(6) {
         let limit = if dice.one_in(2) { first } else { bytes.len() as u64 };
         let start = usize::try_from(dice.below(limit) / 8 * 8).unwrap();
         let Some(word) = bytes.get_mut(start..start + 8) else { continue };

@@ -176,3 +176,43 @@ fn chains_made_by_the_builder_are_read_as_qemu_reads_them() {
         compare_with_qemu(seed, directory.path(), "layer0.qcow2");
     }
 }
+
+/// Where the file system knows holes, what is data without them lies within QEMU's answer, which looks for holes in
+/// raw files and in preallocated images; nothing of the content is lost.
+fn compare_without_holes(directory: &Path, image: &str) {
+    let chain = open(&directory.join(image)).unwrap();
+    let bits = chain.cluster_bits(true);
+    let pieces = pieces(&chain, chain.pieces_without_holes()).unwrap();
+    let found = units(&pieces, chain.virtual_size(), bits);
+    let expected = qemu_units(directory, image, chain.virtual_size(), bits);
+    assert!(
+        found.iter().zip(&expected).all(|(found, expected)| !found || *expected),
+        "wider than qemu-img map"
+    );
+    let content = qemu_content(directory, image);
+    for (unit, bytes) in content.chunks(1 << bits).enumerate() {
+        assert!(found[unit] || bytes.iter().all(|byte| *byte == 0), "unit {unit} is lost");
+    }
+    assert!(found.contains(&false), "no hole was found");
+}
+
+#[test]
+fn without_holes_preallocated_images_are_as_small_as_qemu_finds_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    must_run(here, "qemu-img", &["create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", "image", "16M"]);
+    let writes = ["-c", "write -q -P 7 4999680 5120", "-c", "write -q -P 8 16776704 512"];
+    must_run(here, "qemu-io", &[["-f", "qcow2"].as_slice(), &writes, &["image"]].concat());
+    compare_without_holes(here, "image");
+}
+
+#[test]
+fn without_holes_a_raw_backing_file_is_as_small_as_qemu_finds_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    must_run(here, "qemu-img", &["create", "-q", "-f", "raw", "base", "8M"]);
+    must_run(here, "qemu-io", &["-f", "raw", "-c", "write -q -P 7 3000000 100000", "base"]);
+    must_run(here, "qemu-img", &["create", "-q", "-f", "qcow2", "-F", "raw", "-b", "base", "image", "12M"]);
+    must_run(here, "qemu-io", &["-f", "qcow2", "-c", "write -q -z 3M 64k", "-c", "write -q 10M 1M", "image"]);
+    compare_without_holes(here, "image");
+}
