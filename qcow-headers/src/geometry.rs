@@ -203,3 +203,76 @@ fn compression(header: &Header) -> Result<Compression, Failure> {
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::HEADER_BYTES;
+    use image_builders::qcow2::Image;
+
+    /// A sound header, changed.
+    fn judged(change: impl Fn(&mut Header)) -> Result<Geometry, Failure> {
+        let image = Image::new("a", 100 << 20).build();
+        let mut header = Header::parse(&image.bytes[..HEADER_BYTES])?;
+        change(&mut header);
+        Geometry::new(&header)
+    }
+
+    fn refused(change: impl Fn(&mut Header), status: u8, sentence: &str) {
+        let failure = judged(change).unwrap_err();
+        assert!(failure.to_string().contains(sentence), "{failure}");
+        assert_eq!(failure.status() as u8, status, "{failure}");
+    }
+
+    #[test]
+    fn the_virtual_size_is_rounded_down_to_sectors() {
+        assert_eq!(judged(|header| header.size = 65636).unwrap().virtual_size, 65536);
+        assert_eq!(judged(|header| header.size = 511).unwrap().l1_entries(), 0);
+    }
+
+    #[test]
+    fn an_l1_entry_stands_for_a_table_full_of_clusters() {
+        let standard = judged(|_| {}).unwrap();
+        assert_eq!((standard.l1_entry_bits(), standard.unit_bits()), (29, 16));
+        let extended = judged(|header| header.incompatible_features = incompatible::EXTENDED_L2).unwrap();
+        assert_eq!((extended.l1_entry_bits(), extended.unit_bits()), (28, 11));
+    }
+
+    #[test]
+    fn the_dirty_bit_is_no_reason_to_refuse() {
+        assert!(judged(|header| header.incompatible_features = incompatible::DIRTY).is_ok());
+    }
+
+    #[test]
+    fn what_is_unknown_is_status_4() {
+        refused(|h| h.incompatible_features = 1 << 5 | 1 << 63, 4, "bits 5, 63");
+        refused(|h| h.incompatible_features = incompatible::CORRUPT | 1 << 5, 4, "bits 5");
+        refused(|h| h.crypt_method = 3, 4, "crypt_method 3");
+        refused(|h| (h.compression_type, h.incompatible_features) = (2, 8), 4, "compression_type 2");
+    }
+
+    #[test]
+    fn what_contradicts_the_format_is_status_3() {
+        refused(|h| h.incompatible_features = incompatible::CORRUPT, 3, "marked corrupt");
+        refused(|h| h.compression_type = 1, 3, "contradict");
+        refused(|h| h.incompatible_features = incompatible::COMPRESSION_TYPE, 3, "contradict");
+        refused(|h| h.cluster_bits = 8, 3, "found 8");
+        refused(|h| h.cluster_bits = 22, 3, "found 22");
+        refused(
+            |h| (h.cluster_bits, h.incompatible_features) = (13, incompatible::EXTENDED_L2),
+            3,
+            "found 13, expected 14",
+        );
+        refused(|h| h.header_length = 103, 3, "header_length");
+        refused(|h| h.header_length = 65537, 3, "header_length");
+        refused(|h| h.size = u64::MAX, 3, "too small");
+        refused(|h| h.l1_size = 0, 3, "found 0 entries, expected 1");
+        refused(|h| h.l1_size = (4 << 20) + 1, 3, "l1_size");
+        refused(|h| h.l1_table_offset = 0, 3, "misplaced");
+        refused(|h| h.l1_table_offset += 512, 3, "misplaced");
+        refused(|h| h.backing_file_offset = 111, 3, "between 112 and 65536");
+        refused(|h| h.backing_file_offset = 65537, 3, "between 112 and 65536");
+        refused(|h| (h.backing_file_offset, h.backing_file_size) = (200, 1024), 3, "at most 1023");
+        refused(|h| (h.backing_file_offset, h.backing_file_size) = (65530, 7), 3, "at most 6");
+    }
+}

@@ -12,8 +12,10 @@ use crate::geometry::Geometry;
 use crate::l1_table::{L1Table, Stretch};
 use crate::{l2_table, subcluster};
 
-/// Bytes of L1 and L2 tables that one layer holds at most. Larger windows were not faster.
+/// Bytes of the L1 table that one layer holds at most.
 const L1_WINDOW: usize = 64 << 10;
+/// Bytes of L2 tables that one layer holds at most: tables that lie together are read at once. From the page cache,
+/// 512 MiB of tables took 65 ms in reads of 16 KiB and 54 ms in any from 64 KiB to 4 MiB.
 const L2_WINDOW: usize = 256 << 10;
 /// Bytes that the windows of all layers together may hold, as long as each has [`MIN_WINDOW`].
 const WINDOWS: usize = 8 << 20;

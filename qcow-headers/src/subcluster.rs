@@ -97,3 +97,91 @@ fn whole_clusters(entries: &[u8], offset: u64, stored: bool, bitmap: u64, geomet
     };
     Run { length: (clusters as u64) << geometry.cluster_bits, content }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::{HEADER_BYTES, Header};
+    use image_builders::qcow2::Image;
+
+    const CLUSTER: u64 = 65536;
+    const UNIT: u64 = CLUSTER / 32;
+    const COPIED: u64 = 1 << 63;
+
+    fn geometry(data_file: bool) -> Geometry {
+        let mut image = Image::new("a", 1 << 30);
+        image.extended_l2 = true;
+        image.data_file = data_file.then(|| "a.data".to_owned());
+        Geometry::new(&Header::parse(&image.build().bytes[..HEADER_BYTES]).unwrap()).unwrap()
+    }
+
+    /// Entry and bitmap, over and over.
+    fn run(words: &[u64], from: u32) -> Result<(u64, Content), Complaint> {
+        let table: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+        first_run(&table, from, &geometry(false)).map(|run| run.map(|run| (run.length, run.content)).unwrap())
+    }
+
+    fn data(offset: u64) -> Content {
+        Content::Data { offset }
+    }
+
+    #[test]
+    fn a_bitmap_means_what_the_specification_says() {
+        let place = (3 * CLUSTER) | COPIED;
+        // Subclusters 0 and 1 stored, 2 to 4 zero, the others absent.
+        let mixed = 0b11 | 0b11100 << 32;
+        for (words, from, expected) in [
+            ([place, ALL_STORED], 0, (CLUSTER, data(3 * CLUSTER))),
+            ([place, ALL_STORED], 31, (UNIT, data(3 * CLUSTER + 31 * UNIT))),
+            ([place, ALL_ZERO], 0, (CLUSTER, Content::Zero)),
+            ([place, 0], 0, (CLUSTER, Content::Absent)),
+            ([0, ALL_ZERO], 0, (CLUSTER, Content::Zero)),
+            ([0, 0], 0, (CLUSTER, Content::Absent)),
+            ([0, 1 << 63], 0, (31 * UNIT, Content::Absent)),
+            ([0, 1 << 63], 31, (UNIT, Content::Zero)),
+            ([place, mixed], 0, (2 * UNIT, data(3 * CLUSTER))),
+            ([place, mixed], 1, (UNIT, data(3 * CLUSTER + UNIT))),
+            ([place, mixed], 2, (3 * UNIT, Content::Zero)),
+            ([place, mixed], 5, (27 * UNIT, Content::Absent)),
+            // Bit 0 of the entry is no zero flag here.
+            ([place | 1, 0], 0, (CLUSTER, Content::Absent)),
+        ] {
+            assert_eq!(run(&words, from), Ok(expected), "{words:x?} from {from}");
+        }
+    }
+
+    #[test]
+    fn the_bitmap_of_a_compressed_cluster_means_nothing() {
+        let entry = COMPRESSED | 1 << 54 | 0x400;
+        let (length, content) = run(&[entry, u64::MAX], 3).unwrap();
+        let Content::Compressed(cluster) = content else { panic!("{content:?}") };
+        assert_eq!((length, cluster.offset, cluster.skip), (29 * UNIT, 0x400, 3 * 2048));
+    }
+
+    #[test]
+    fn contradicting_bitmaps_are_refused() {
+        let place = 3 * CLUSTER;
+        assert!(run(&[place, 1 | 1 << 32], 5).unwrap_err().contains("both stored and zero"));
+        assert!(run(&[0, 1 << 31], 0).unwrap_err().contains("without a place"));
+        assert!(run(&[place + 512, 0], 0).unwrap_err().contains("multiple of 65536"));
+    }
+
+    #[test]
+    fn with_a_data_file_the_first_cluster_lies_at_offset_0() {
+        let table: Vec<u8> = [COPIED, 1].iter().flat_map(|word: &u64| word.to_be_bytes()).collect();
+        let run = first_run(&table, 0, &geometry(true)).unwrap().unwrap();
+        assert_eq!((run.length, run.content), (UNIT, data(0)));
+    }
+
+    #[test]
+    fn whole_clusters_go_on_as_one_run() {
+        let stored = |cluster: u64| [(cluster * CLUSTER) | COPIED, ALL_STORED];
+        let clusters = |words: &[[u64; 2]]| run(words.as_flattened(), 0).map(|(length, _)| length / CLUSTER);
+        assert_eq!(clusters(&[stored(5), stored(6), stored(8)]), Ok(2));
+        assert_eq!(clusters(&[stored(5), [6 * CLUSTER, 1]]), Ok(1));
+        assert_eq!(clusters(&[[0, 0], [0, 0], [0, ALL_ZERO]]), Ok(2));
+        assert_eq!(clusters(&[[0, ALL_ZERO], [0, ALL_ZERO], [COMPRESSED, ALL_ZERO]]), Ok(2));
+        assert_eq!(clusters(&[[0, 0], [COMPRESSED, 0]]), Ok(1));
+        assert_eq!(clusters(&[[5 * CLUSTER, 0], [6 * CLUSTER + 512, 0]]), Ok(1));
+    }
+}
