@@ -3,5 +3,9 @@
 pub mod archive_reader;
 pub mod checksum;
 pub mod crc32;
+pub mod disk_table;
 pub mod ova_xml;
+pub mod progress;
+pub mod raw_output;
 pub mod tar_member;
+pub mod unpack;

@@ -42,6 +42,10 @@ impl Findings {
         if bad && !self.policy.keep_going {
             return Err(finding);
         }
+        if finding.gravity == Gravity::Remark && !self.policy.strict {
+            self.messages.note(finding.to_string());
+            return Ok(());
+        }
         self.bad += u64::from(bad);
         self.said += 1;
         match self.said {

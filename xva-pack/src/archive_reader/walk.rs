@@ -14,9 +14,10 @@ use crate::ova_xml::{self, Ova};
 use crate::tar_member::TRAILER;
 
 mod block;
+mod disks;
 
-/// Disks of an archive without metadata, whose names are all that bounds them.
-const MAX_DISKS: usize = 4096;
+/// Disks that a sentence names.
+const MAX_NAMES: usize = 10;
 
 /// Takes the bytes of disks.
 pub trait Sink {
@@ -52,13 +53,14 @@ pub struct Archive {
     pub bytes: u64,
 }
 
-/// Reads an archive to its end. A failure of status 3 says where and why reading stopped, and how much came before.
+/// Reads an archive to its end, and says what was found, also when it failed. A failure of status 3 says where and why
+/// reading stopped, and how much came before.
 pub fn read(
     input: Input,
     options: &Options,
     sink: &mut dyn Sink,
     findings: &mut Findings,
-) -> Result<Archive, Failure> {
+) -> (Archive, Result<(), Failure>) {
     let name = input.name().to_path_buf();
     let mut walk = Walk {
         members: Members::new(input),
@@ -84,7 +86,7 @@ pub fn read(
         has_ova: walk.ova.is_some(),
         bytes: walk.members.input.position(),
     };
-    done.map(|()| archive).map_err(|failure| failure.in_file(&name))
+    (archive, done.map_err(|failure| failure.in_file(&name)))
 }
 
 /// The `ova.xml` of an archive, as it is.
@@ -151,6 +153,9 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn run(&mut self) -> Result<(), Stop> {
         self.metadata()?;
+        if let Some(ova) = &self.ova {
+            check_names(self.options, ova.streamed().map(|disk| disk.prefix.as_str()))?;
+        }
         while !self.is_finished() {
             let Some(member) = self.next()? else { break };
             match meaning(&member.name) {
@@ -197,6 +202,11 @@ impl Walk<'_> {
                 for objection in std::mem::take(&mut ova.objections) {
                     self.findings.raise(member.finding(Gravity::Refused, objection))?;
                 }
+                // Said once: such metadata is written by people, who then left out the same field everywhere.
+                if let Some(field) = ova.missing_fields.first() {
+                    let what = format!("{field}; xapi refuses records without it");
+                    self.findings.raise(member.finding(Gravity::Remark, what))?;
+                }
                 self.ova = Some(ova);
             }
             Err(failure) if failure.status() == Status::Damaged => {
@@ -215,115 +225,10 @@ impl Walk<'_> {
         self.ova.is_some() && self.current.is_none() && self.expected_next().is_none()
     }
 
-    /// The disk whose blocks the importer waits for.
-    fn expected_next(&self) -> Option<&ova_xml::Disk> {
-        let is_due = |disk: &&ova_xml::Disk| disk.virtual_size > 0 && !self.ended.contains(&disk.prefix);
-        self.ova.as_ref()?.streamed().find(is_due)
-    }
-
-    fn is_disk(&self, prefix: &str) -> bool {
-        self.current.as_ref().is_some_and(|disk| disk.prefix == prefix)
-            || self.ended.contains(prefix)
-            || self.ova.as_ref().is_some_and(|ova| ova.disks.iter().any(|disk| disk.prefix == prefix))
-    }
-
     /// Reports a member, and leaves it out.
     fn reject(&mut self, member: &Member, gravity: Gravity, what: &str) -> Result<(), Stop> {
         self.findings.raise(member.finding(gravity, what))?;
         self.members.skip(member)
-    }
-
-    /// Begins the disk to which the block `member` belongs.
-    fn begin_disk(&mut self, prefix: &str, member: &Member) -> Result<(), Stop> {
-        if self.ended.contains(prefix) {
-            let what = "belongs to a disk that has ended before";
-            return Err(member.finding(Gravity::Damaged, what).into());
-        }
-        if self.ended.len() >= MAX_DISKS && self.ova.is_none() {
-            let what = format!("holds too many disks: expected at most {MAX_DISKS}");
-            return Err(Failure::unanswerable(what).into());
-        }
-        let known = self.ova.iter().flat_map(|ova| &ova.disks).find(|disk| disk.prefix == prefix);
-        let out_of_order = match (&self.ova, self.expected_next(), known) {
-            (None, ..) => self.ended.last().filter(|last| prefix < last.as_str()).map(|last| {
-                format!("the disk comes behind {last}: expected disks in byte order of their names")
-            }),
-            (_, Some(next), _) if next.prefix == prefix => None,
-            (_, Some(next), Some(disk)) if disk.streamed => {
-                Some(format!("found a block of another disk, expected one of {}", next.prefix))
-            }
-            (_, _, Some(_)) => Some("ova.xml has this disk, but expects no blocks of it".to_owned()),
-            (_, _, None) => Some("ova.xml has no such disk".to_owned()),
-        };
-        let expected = known.filter(|disk| disk.streamed).map(|disk| disk.virtual_size);
-        let name = known.map(|disk| disk.name.clone()).unwrap_or_default();
-        if let Some(what) = out_of_order {
-            self.findings.raise(member.finding(Gravity::Refused, what))?;
-        }
-        self.open_disk(prefix, &name, expected)?;
-        Ok(())
-    }
-
-    fn open_disk(&mut self, prefix: &str, name: &str, expected: Option<u64>) -> Result<(), Failure> {
-        let cut = self.options.sizes.iter().find(|(disk, _)| disk == prefix).map(|&(_, size)| size);
-        if let (Some(cut), Some(expected)) = (cut, expected) {
-            check_cut(prefix, cut, expected)?;
-        }
-        let wanted = self.sink.wants(prefix);
-        if wanted {
-            self.sink.begin(prefix, cut.or(expected))?;
-        }
-        self.current = Some(DiskState::new(prefix, name, expected, cut, wanted));
-        Ok(())
-    }
-
-    /// Ends the disk at hand, if there is one, because another begins or nothing follows.
-    fn end_disk(&mut self) -> Result<(), Stop> {
-        let Some(mut disk) = self.current.take() else { return Ok(()) };
-        if let Some(expected) = disk.expected.filter(|expected| disk.placement.end() < *expected) {
-            disk.damaged = true;
-            let end = disk.placement.end();
-            let what = format!("disk {} ends early: found {end} bytes, expected {expected}", disk.prefix);
-            if let Err(finding) = self.raise_here(Gravity::Damaged, what) {
-                self.current = Some(disk);
-                return Err(finding.into());
-            }
-        }
-        self.close_disk(disk)?;
-        Ok(())
-    }
-
-    fn close_disk(&mut self, mut disk: DiskState) -> Result<(), Failure> {
-        if let Some(cut) = disk.cut {
-            check_cut(&disk.prefix, cut, disk.size())?;
-        }
-        if disk.wanted {
-            self.sink.end(disk.written_size(), !disk.damaged)?;
-        }
-        self.guest_bytes = self.guest_bytes.saturating_add(disk.size());
-        self.reports.push(disk.report(self.block_length.unwrap_or(0)));
-        self.ended.insert(disk.prefix);
-        Ok(())
-    }
-
-    /// Disks that are announced and of which no block came. One of no bytes has none.
-    fn look_for_missing_disks(&mut self) -> Result<(), Stop> {
-        if self.options.only.as_ref().is_some_and(|only| self.ended.contains(only)) {
-            return Ok(());
-        }
-        let missing = |disk: &&ova_xml::Disk| !self.ended.contains(&disk.prefix);
-        let missing: Vec<_> = self.ova.iter().flat_map(Ova::streamed).filter(missing).cloned().collect();
-        for disk in missing {
-            if disk.virtual_size > 0 {
-                let early = if self.members.trailer_seen { "" } else { "ends early: " };
-                let what = format!("{early}disk {} has no block", disk.prefix);
-                self.raise_here(Gravity::Damaged, what)?;
-            } else {
-                self.open_disk(&disk.prefix, &disk.name, Some(0))?;
-                self.end_disk()?;
-            }
-        }
-        Ok(())
     }
 
     /// What follows the last block. The importer does not look at it when the metadata says where the disks end.
@@ -337,6 +242,9 @@ impl Walk<'_> {
             if self.ended.is_empty() {
                 return Err(Failure::damaged("is not an XVA: found no block of a disk").into());
             }
+        }
+        if self.ova.is_none() {
+            check_names(self.options, self.ended.iter().map(String::as_str))?;
         }
         if is_only && self.members.input.size().is_some() {
             return Ok(());
@@ -398,12 +306,15 @@ impl Walk<'_> {
     }
 }
 
-/// Refuses a `--size` that is larger than the disk.
-fn check_cut(prefix: &str, cut: u64, size: u64) -> Result<(), Failure> {
-    if cut > size {
-        return Err(Failure::damaged(format!(
-            "disk {prefix} is smaller than --size says: found {size} bytes, expected at least {cut}"
-        )));
+/// Refuses (status 2) options about disks that are not in the archive.
+fn check_names<'a>(options: &Options, disks: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+    let disks: BTreeSet<&str> = disks.collect();
+    let named = options.sizes.iter().map(|(disk, _)| disk).chain(&options.only);
+    match named.into_iter().find(|disk| !disks.contains(disk.as_str())) {
+        None => Ok(()),
+        Some(disk) => {
+            let found: Vec<&str> = disks.into_iter().take(MAX_NAMES).collect();
+            Err(Failure::usage(format!("has no disk {disk}: found {}", found.join(", "))))
+        }
     }
-    Ok(())
 }

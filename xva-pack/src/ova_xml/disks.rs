@@ -35,6 +35,8 @@ pub struct Ova {
     pub disks: Vec<Disk>,
     /// Sentences that say why the importer would refuse the metadata although the disks are known.
     pub objections: Vec<String>,
+    /// The first field that each record lacks, or has of another type, and that today's xapi requires.
+    pub missing_fields: Vec<String>,
 }
 
 impl Ova {
@@ -75,8 +77,10 @@ pub fn read(bytes: &[u8]) -> Result<Ova, Failure> {
     let Some(Value::Array(objects)) = header.member("objects") else {
         return Err(Failure::damaged("has no objects: expected an array of that name"));
     };
-    let objects = Objects::index(objects, &mut objections);
-    Ok(Ova { export_vsn, disks: objects.disks(&mut objections)?, objections })
+    let mut missing_fields = Vec::new();
+    let objects = Objects::index(objects, &mut objections, &mut missing_fields);
+    let disks = objects.disks(&mut objections)?;
+    Ok(Ova { export_vsn, disks, objections, missing_fields })
 }
 
 /// The records of the document by what the importer looks them up by.
@@ -86,7 +90,11 @@ struct Objects<'a> {
 }
 
 impl<'a> Objects<'a> {
-    fn index(objects: &'a [Value<'a>], objections: &mut Vec<String>) -> Self {
+    fn index(
+        objects: &'a [Value<'a>],
+        objections: &mut Vec<String>,
+        missing_fields: &mut Vec<String>,
+    ) -> Self {
         let mut by_id = BTreeMap::new();
         for object in objects {
             let text = |name| object.member(name).and_then(Value::as_text);
@@ -97,7 +105,7 @@ impl<'a> Objects<'a> {
                 continue;
             };
             if let Some(objection) = required::objection(class, snapshot) {
-                objections.push(format!("{class} {id}: {objection}"));
+                missing_fields.push(format!("{class} {id}: {objection}"));
             }
             if by_id.contains_key(id) {
                 objections.push(format!("two objects have the id {id}"));
@@ -241,10 +249,11 @@ mod tests {
     fn references_to_objects_that_are_not_there_are_objections() {
         let objects =
             [disk("Ref:2", "Ref:1", "512"), vbd("Ref:3", "Disk", "Ref:4"), disk("Ref:2", "Ref:1", "5")];
-        let objections = read(document(&objects.concat()).as_bytes()).unwrap().objections;
+        let ova = read(document(&objects.concat()).as_bytes()).unwrap();
+        assert!(ova.missing_fields[0].contains("VDI Ref:2: field uuid is missing"));
+        let objections = ova.objections;
         for expected in [
             "version: hostname is missing",
-            "VDI Ref:2: field uuid is missing",
             "two objects have the id Ref:2",
             "VDI Ref:2: SR \"Ref:1\" is not among the objects",
             "VBD Ref:3: VM \"Ref:0\" is not among the objects",
