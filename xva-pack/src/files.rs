@@ -17,8 +17,8 @@ pub struct Files {
 
 impl Files {
     /// The table of one raw disk.
-    pub fn of_disk(disk: ImageFile) -> (Self, FileNumber) {
-        (Files { disk: Arc::new(disk) }, FileNumber(0))
+    pub fn of_disk(disk: ImageFile) -> (Arc<Self>, FileNumber) {
+        (Arc::new(Files { disk: Arc::new(disk) }), FileNumber(0))
     }
 
     /// The open file.

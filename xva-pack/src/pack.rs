@@ -24,13 +24,12 @@ pub struct Settings {
 /// Writes all blocks of `plan` to `out`, and the end-of-tar if everything before it went well.
 pub fn pack(
     plan: Box<dyn Plan>,
-    files: Files,
+    files: &Arc<Files>,
     settings: &Settings,
     out: impl Write,
 ) -> Result<Counts, Failure> {
-    let files = Arc::new(files);
     let mut writer = Writer::new(out);
-    let mut workers = Workers::start(plan, &files, &settings.sealing, settings.jobs)?;
+    let mut workers = Workers::start(plan, files, &settings.sealing, settings.jobs)?;
     while let Some(block) = workers.next_block()? {
         writer.put(&block)?;
         workers.give_back(block.memory);

@@ -16,6 +16,7 @@ use xva_pack::disk::{DiskPlan, all_blocks};
 use xva_pack::extents_source::Extents;
 use xva_pack::files::Files;
 use xva_pack::pack::{Settings, pack};
+use xva_pack::pipe;
 use xva_pack::workers::Sealing;
 
 /// Write a disk as the members of an XVA archive
@@ -31,6 +32,9 @@ struct Cli {
     source: Source,
     #[command(flatten)]
     archive: Archive,
+    /// Worker threads; by default one for each processor, up to 8. At most 16 are started
+    #[arg(long, value_name = "N", value_parser = parse_jobs)]
+    jobs: Option<usize>,
     /// Write the archive even to a terminal
     #[arg(long)]
     force: bool,
@@ -88,6 +92,19 @@ impl Arguments for Cli {
     }
 }
 
+/// A number of threads, at least one.
+fn parse_jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected a number of threads, 1 or more".to_owned()),
+        Ok(jobs) => Ok(jobs),
+    }
+}
+
+/// More workers than 8 do not write faster than a pipe is read.
+fn default_jobs() -> usize {
+    std::thread::available_parallelism().map_or(2, |n| n.get().min(8))
+}
+
 fn main() -> ExitCode {
     filter::run(run)
 }
@@ -104,18 +121,20 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let blocks = blocks(&cli, &disk, messages)?;
     let size = disk.size();
     let (files, number) = Files::of_disk(disk);
-    let plan = DiskPlan::new(blocks, number, size, archived_size);
-    messages.note(format!("{} blocks to read of {size} bytes", plan.len()));
+    let plan = DiskPlan::new(blocks, files.get(number)?, number, archived_size);
+    messages.note(format!("{} blocks to read of {size} bytes", plan.blocks().len()));
     let settings = Settings {
         sealing: Sealing {
             prefix: cli.archive.prefix,
             algorithm: cli.archive.checksum,
             keep_zeros: cli.archive.keep_zeros,
         },
-        jobs: 2,
+        jobs: cli.jobs.unwrap_or_else(default_jobs),
         others_follow: cli.archive.no_trailer,
     };
-    let counts = pack(Box::new(plan), files, &settings, Stdout::open()?)?;
+    let out = Stdout::open()?;
+    pipe::enlarge(&out);
+    let counts = pack(Box::new(plan), &files, &settings, out)?;
     messages.note(format!(
         "{} blocks written, {} zero blocks left out, {} bytes read, {} bytes written",
         counts.blocks_written, counts.zero_blocks_left_out, counts.bytes_read, counts.bytes_written
