@@ -1,7 +1,6 @@
 //! Builds archives member by member, so that a test can get any part of one wrong.
 
-// Each test file takes what it needs of this.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test file takes what it needs of this")]
 
 use std::io::Write;
 use std::path::Path;
@@ -91,13 +90,13 @@ pub(crate) fn ova(disks: &[(&str, usize)]) -> Vec<u8> {
             .iter()
             // A size that no other number in the document has, to be replaced.
             .zip(1_u64..)
-            .map(|(&(prefix, _), n)| VmDisk { prefix: prefix.to_owned(), size: n * 7919 << 20, name: None })
+            .map(|(&(prefix, _), n)| VmDisk { prefix: prefix.to_owned(), size: (n * 7919) << 20, name: None })
             .collect(),
         networks: Vec::new(),
     };
     let mut text = String::from_utf8(vm.to_xml(|id, seed| uuid(seed, id)).unwrap()).unwrap();
     for (&(_, size), n) in disks.iter().zip(1_u64..) {
-        text = text.replace(&format!(">{}<", n * 7919 << 20), &format!(">{size}<"));
+        text = text.replace(&format!(">{}<", (n * 7919) << 20), &format!(">{size}<"));
     }
     text.into_bytes()
 }
