@@ -12,8 +12,8 @@ use crate::blocks::SECTOR;
 const UNUSED: u32 = u32::MAX;
 /// Bytes of an entry.
 pub const ENTRY: u64 = 4;
-/// Bytes read at a time. With 16 KiB the walk of 2^20 blocks is 5 % slower, with 256 KiB no faster.
-const WINDOW: usize = 64 << 10;
+/// Bytes read at a time. Anything from 4 to 64 KiB makes a difference of 1 ms to the 20 ms of 2^20 blocks.
+const WINDOW: usize = 16 << 10;
 
 /// Blocks in the order of the BAT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use extents::confine::{Confinement, SearchPaths};
 use extents::image_file::ImageFile;
 use image_builders::vhd::{Chain, Locator, Vhd, Write};
-use vhd_headers::layer::Grain;
+use vhd_headers::sparse::Grain;
 
 use crate::answers::{assert_exact, failure_in, intervals, open, pieces};
 
@@ -197,6 +197,23 @@ fn a_parent_elsewhere_is_refused_until_it_is_allowed() {
     let confinement = Confinement::new(&path, &search_paths).unwrap();
     let chain = vhd_headers::chain::Chain::open(ImageFile::open(&path).unwrap(), Some(&confinement)).unwrap();
     assert_exact(&chain, &Chain(vec![parent(), child]));
+}
+
+#[test]
+fn the_names_of_lvm_lead_through_its_symlinks_with_a_search_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mapper, group) = (directory.path().join("mapper"), directory.path().join("VG"));
+    std::fs::create_dir(&mapper).unwrap();
+    std::fs::create_dir(&group).unwrap();
+    let base = Vhd { name: "VG-parent".into(), ..parent() };
+    let truth = Chain(vec![base.clone(), Vhd { name: "VG-child".into(), ..child_of(&base) }]);
+    truth.write_to(&mapper).unwrap();
+    let path = group.join("child");
+    std::os::unix::fs::symlink("../mapper/VG-child", &path).unwrap();
+    assert_eq!(open(&path).unwrap_err().status() as u8, 1);
+    let confinement = Confinement::new(&path, &SearchPaths { directories: vec![mapper] }).unwrap();
+    let chain = vhd_headers::chain::Chain::open(ImageFile::open(&path).unwrap(), Some(&confinement)).unwrap();
+    assert_exact(&chain, &truth);
 }
 
 #[test]
