@@ -243,5 +243,5 @@ PY
   [[ "$stderr" == "vhd-headers: d.vhd: the footer at byte "*" is used" ]]
   dd if=/dev/zero of=d.vhd bs=512 count=1 conv=notrunc status=none
   run --separate-stderr -0 vhd-headers -v d.vhd
-  [[ "${stderr_lines[1]}" == "vhd-headers: d.vhd: there is no copy of the footer at byte 0" ]]
+  [[ "${stderr_lines[1]}" == "vhd-headers: d.vhd: the copy of the footer at byte 0 is missing" ]]
 }
