@@ -84,3 +84,35 @@ impl Iterator for Entries<'_> {
         self.advance().transpose()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_and_blocks_are_the_entries_one_by_one_across_windows() {
+        // Runs of absent blocks of all lengths up to 99, in a table of three windows that does not begin with the file.
+        let entries: Vec<u32> =
+            (0..99_u32).flat_map(|n| std::iter::repeat_n(UNUSED, n as usize).chain([n])).collect();
+        let entries = entries.repeat(2);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("table");
+        let bytes = [0; 512].into_iter().chain(entries.iter().flat_map(|entry| entry.to_be_bytes()));
+        std::fs::write(&path, bytes.collect::<Vec<u8>>()).unwrap();
+        let file = ImageFile::open(&path).unwrap();
+        let mut found = Vec::new();
+        for entry in Entries::new(&file, 512, entries.len() as u64) {
+            match entry.unwrap() {
+                Allocation::Absent { first, end } => {
+                    assert!(first == found.len() as u64 && found.last() != Some(&UNUSED), "runs are maximal");
+                    found.resize(usize::try_from(end).unwrap(), UNUSED);
+                }
+                Allocation::Present { block, offset } => {
+                    assert_eq!(block, found.len() as u64);
+                    found.push(u32::try_from(offset / SECTOR).unwrap());
+                }
+            }
+        }
+        assert!(found == entries);
+    }
+}
