@@ -13,7 +13,7 @@ use crate::bat::{Allocation, Entries};
 use crate::blocks::{Blocks, SECTOR};
 use crate::sector_bitmap;
 
-/// Most blocks that are sorted: 16 MiB of positions, 8 TiB of data in blocks of 2 MiB.
+/// Most blocks that are sorted: 16 MiB of positions; as blocks of 512 KiB all that a BAT can address, 2 TiB.
 const MAX_SORTED: u64 = 4 << 20;
 
 /// What is known of an image when its BAT is checked.
