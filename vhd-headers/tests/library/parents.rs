@@ -60,6 +60,19 @@ fn the_parent_name_is_the_last_resort() {
 }
 
 #[test]
+fn a_raw_parent_is_not_guessed_and_no_image_is_taken_for_its_own_parent() {
+    let directory = tempfile::tempdir().unwrap();
+    let raw = Vhd::raw("parent.raw", 4 << 13);
+    raw.build().write_to(directory.path()).unwrap();
+    let drive = |path: &str| vec![Locator::windows(*b"W2ku", path)];
+    let child = Vhd { locators: drive("C:\\vm\\parent.raw"), parent_name: String::new(), ..child_of(&raw) };
+    let (status, sentence) = failure_in(directory.path(), &child.build());
+    assert_eq!((status as u8, sentence.as_str()), (1, "child.vhd: parent vm/parent.raw not found"));
+    let (status, sentence) = failure_in(directory.path(), &named(drive("C:\\vm\\child.vhd"), "").build());
+    assert_eq!((status as u8, sentence.as_str()), (1, "child.vhd: parent vm/child.vhd not found"));
+}
+
+#[test]
 fn locators_of_other_platforms_are_passed_over() {
     let unknown = Locator::new(*b"abcd", vec![1, 2, 3]);
     let alias = Locator::new(*b"Mac ", vec![0; 600]);
