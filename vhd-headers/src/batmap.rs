@@ -71,14 +71,17 @@ pub fn is_encrypted(file: &ImageFile, at: u64) -> Result<bool, Failure> {
 }
 
 impl<'a> Batmap<'a> {
-    /// The batmap whose header lies at byte `at`, right after the BAT; none when there is none, or it is unsound.
-    pub fn find(file: &'a ImageFile, at: u64) -> Result<Option<Self>, Failure> {
+    /// The batmap whose header lies at byte `at`, right after the BAT; none when there is none, or it is unsound: also
+    /// when it has room for more than `entries` blocks and the padding of a sector.
+    pub fn find(file: &'a ImageFile, at: u64, entries: u64) -> Result<Option<Self>, Failure> {
         let Some(Header { offset: start, sectors, version: VERSION, checksum, .. }) = read_header(file, at)?
         else {
             return Ok(None);
         };
         let length = u64::from(sectors) * SECTOR;
-        if file.check_range(start, length, "").is_err() {
+        if length > entries.div_ceil(8).next_multiple_of(SECTOR)
+            || file.check_range(start, length, "").is_err()
+        {
             return Ok(None);
         }
         let mut batmap = Batmap { file, start, end: start + length, window: Window::new(WINDOW) };

@@ -10,7 +10,8 @@ use extents::piece::{Content, Piece};
 use extents::print::{Form, Walk};
 use image_builders::vhd::{Built, Vhd};
 use vhd_headers::chain::Chain;
-use vhd_headers::layer::{Grain, Layer};
+use vhd_headers::layer::Layer;
+use vhd_headers::sparse::Grain;
 
 /// Opens the chain of the image at `path`; its parents lie beside it.
 pub(crate) fn open(path: &Path) -> Result<Chain, Failure> {

@@ -169,6 +169,10 @@ fn the_bat_has_an_entry_for_every_block_inside_the_file() {
         |built| built.patch_header(16, &512_u64.to_be_bytes()),
         "the BAT overlaps the dynamic header: found it at byte 512, expected it outside of bytes 512 to 1535",
     );
+    damaged(
+        |built| built.patch_header(16, &36864_u64.to_be_bytes()),
+        "the BAT overlaps the footer: found it at byte 36864, expected it outside of bytes 36864 to 37375",
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use extents::confine::{Confinement, SearchPaths};
 use extents::image_file::ImageFile;
 use image_builders::vhd::{Chain, Locator, Vhd, Write};
-use vhd_headers::layer::Grain;
+use vhd_headers::sparse::Grain;
 
 use crate::answers::{assert_exact, failure_in, intervals, open, pieces};
 
@@ -57,6 +57,19 @@ fn the_parent_name_is_the_last_resort() {
     assert_found(parent(), named(vec![], "parent.vhd"));
     assert_found(parent(), named(vec![], "C:\\vm\\parent.vhd"));
     assert_found(parent(), named(vec![Locator::mac("file://./gone.vhd")], "parent.vhd"));
+}
+
+#[test]
+fn a_raw_parent_is_not_guessed_and_no_image_is_taken_for_its_own_parent() {
+    let directory = tempfile::tempdir().unwrap();
+    let raw = Vhd::raw("parent.raw", 4 << 13);
+    raw.build().write_to(directory.path()).unwrap();
+    let drive = |path: &str| vec![Locator::windows(*b"W2ku", path)];
+    let child = Vhd { locators: drive("C:\\vm\\parent.raw"), parent_name: String::new(), ..child_of(&raw) };
+    let (status, sentence) = failure_in(directory.path(), &child.build());
+    assert_eq!((status as u8, sentence.as_str()), (1, "child.vhd: parent vm/parent.raw not found"));
+    let (status, sentence) = failure_in(directory.path(), &named(drive("C:\\vm\\child.vhd"), "").build());
+    assert_eq!((status as u8, sentence.as_str()), (1, "child.vhd: parent vm/child.vhd not found"));
 }
 
 #[test]
@@ -197,6 +210,23 @@ fn a_parent_elsewhere_is_refused_until_it_is_allowed() {
     let confinement = Confinement::new(&path, &search_paths).unwrap();
     let chain = vhd_headers::chain::Chain::open(ImageFile::open(&path).unwrap(), Some(&confinement)).unwrap();
     assert_exact(&chain, &Chain(vec![parent(), child]));
+}
+
+#[test]
+fn the_names_of_lvm_lead_through_its_symlinks_with_a_search_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mapper, group) = (directory.path().join("mapper"), directory.path().join("VG"));
+    std::fs::create_dir(&mapper).unwrap();
+    std::fs::create_dir(&group).unwrap();
+    let base = Vhd { name: "VG-parent".into(), ..parent() };
+    let truth = Chain(vec![base.clone(), Vhd { name: "VG-child".into(), ..child_of(&base) }]);
+    truth.write_to(&mapper).unwrap();
+    let path = group.join("child");
+    std::os::unix::fs::symlink("../mapper/VG-child", &path).unwrap();
+    assert_eq!(open(&path).unwrap_err().status() as u8, 1);
+    let confinement = Confinement::new(&path, &SearchPaths { directories: vec![mapper] }).unwrap();
+    let chain = vhd_headers::chain::Chain::open(ImageFile::open(&path).unwrap(), Some(&confinement)).unwrap();
+    assert_exact(&chain, &truth);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::answers;
 
 use image_builders::vhd::{Chain, Disk, FooterCopy, Vhd, Write};
 use proptest::prelude::*;
-use vhd_headers::layer::Grain;
+use vhd_headers::sparse::Grain;
 
 /// Everything of an image that may vary, apart from its place in the chain.
 fn image() -> impl Strategy<Value = Vhd> {

@@ -2,7 +2,7 @@
 //! the start of the file, and qemu only the geometry of some creators.
 
 use image_builders::vhd::{FooterCopy, Vhd, Write};
-use vhd_headers::layer::Grain;
+use vhd_headers::sparse::Grain;
 
 use crate::answers::{assert_answered, document, intervals, open, pieces};
 use extents::print::Form;
