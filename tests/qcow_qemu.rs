@@ -200,7 +200,11 @@ fn compare_without_holes(directory: &Path, image: &str) {
 fn without_holes_preallocated_images_are_as_small_as_qemu_finds_them() {
     let directory = tempfile::tempdir().unwrap();
     let here = directory.path();
-    must_run(here, "qemu-img", &["create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", "image", "16M"]);
+    must_run(
+        here,
+        "qemu-img",
+        &["create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", "image", "16M"],
+    );
     let writes = ["-c", "write -q -P 7 4999680 5120", "-c", "write -q -P 8 16776704 512"];
     must_run(here, "qemu-io", &[["-f", "qcow2"].as_slice(), &writes, &["image"]].concat());
     compare_without_holes(here, "image");
