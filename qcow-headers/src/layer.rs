@@ -135,7 +135,10 @@ impl LayerPieces<'_> {
             l2_table::first_run(entries, geometry)
         };
         let run = run.map_err(|complaint| self.damaged(&complaint))?;
-        let Some(run) = run else { return Err(self.damaged("found the end of the table")) };
+        // Nothing would bring the walk on from an empty run.
+        let Some(run) = run.filter(|run| run.length > 0) else {
+            return Err(self.damaged("found the end of the table, expected more entries"));
+        };
         let clusters = (inside_cluster + run.length) >> geometry.cluster_bits;
         self.tables.start += clusters * geometry.l2_entry_size();
         Ok(run)
