@@ -178,6 +178,11 @@ mod tests {
     }
 
     #[test]
+    fn an_l1_table_that_is_cut_off_behind_the_entries_in_use_is_refused() {
+        refused(|built| built.put_u32(36, 4000), "L1 table lies outside the file");
+    }
+
+    #[test]
     fn an_l2_table_that_is_not_aligned_is_refused() {
         let mut image = Image::new("a", 1 << 20).cluster_bits(12);
         image.set(0, Cluster::Data);
