@@ -58,6 +58,10 @@ fn write_upper(kind: Kind, entry: u64, bitmap: u64, directory: &Path) -> std::pa
     if image.extended_l2 {
         built.put_u64(place + 8, bitmap);
     }
+    // Larger than the disk: what is wrong with a place in it is not that it lies outside.
+    if let Some((_, data)) = &mut built.data_file {
+        data.resize(8 << 16, 0);
+    }
     built.write_to(directory).unwrap()
 }
 
