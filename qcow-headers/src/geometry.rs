@@ -17,8 +17,6 @@ const SUBCLUSTER_BITS: u32 = 5;
 const MAX_L1_ENTRIES: u32 = 4 << 20;
 /// Bytes of the longest name of a backing file.
 const MAX_BACKING_NAME: u32 = 1023;
-/// The fixed part of an entry of the snapshot table.
-const SNAPSHOT_ENTRY: u64 = 40;
 
 /// Sizes and rules of one image.
 #[derive(Clone, Debug)]
@@ -40,7 +38,7 @@ pub struct Geometry {
     /// Entries that the L1 table has.
     pub l1_size: u32,
     /// Metadata that no L2 table may overlap: name, and file bytes.
-    pub metadata: [(&'static str, Range<u64>); 4],
+    pub metadata: Vec<(&'static str, Range<u64>)>,
 }
 
 impl Geometry {
@@ -75,14 +73,10 @@ impl Geometry {
             compression: compression(header)?,
             l1_offset: header.l1_table_offset,
             l1_size: header.l1_size,
-            metadata: [
+            metadata: vec![
                 ("the header", 0..cluster_size),
                 ("the L1 table", range(header.l1_table_offset, l1_bytes)),
                 ("the refcount table", range(header.refcount_table_offset, clusters * cluster_size)),
-                (
-                    "the snapshot table",
-                    range(header.snapshots_offset, u64::from(header.nb_snapshots) * SNAPSHOT_ENTRY),
-                ),
             ],
         };
         geometry.check_l1()?;

@@ -121,12 +121,12 @@ mod tests {
     use crate::first_cluster::FirstCluster;
     use image_builders::qcow2::{Built, Cluster, Image};
 
-    /// Clusters of 512 bytes: 64 in an L2 table. Tables for the first two L1 entries and the fourth of five.
+    /// Clusters of 512 bytes: 64 in an L2 table. Tables for L1 entries 0 to 4 and 10 of 12.
     fn image() -> Built {
-        let mut image = Image::new("a", 5 * 64 * 512).cluster_bits(9);
+        let mut image = Image::new("a", 12 * 64 * 512).cluster_bits(9);
         image.snapshots = 3;
-        for number in [0, 64, 3 * 64] {
-            image.set(number, Cluster::Zero);
+        for table in [0, 1, 2, 3, 4, 10] {
+            image.set(table * 64, Cluster::Zero);
         }
         image.build()
     }
@@ -153,18 +153,19 @@ mod tests {
     fn tables_that_lie_together_come_at_once() {
         let built = image();
         let at = |entry: u64| built.places.l2[&entry];
-        let (pair, single) =
-            (Stretch::Tables { offset: at(0), tables: 2 }, Stretch::Tables { offset: at(3), tables: 1 });
-        let empty = Stretch::Empty { entries: 1 };
-        assert_eq!(checked(&built, 4096).unwrap(), [pair, empty, single, empty]);
-        assert_eq!(checked(&built, 16).unwrap(), [pair, empty, single, empty]);
+        let tables = |entry, tables| Stretch::Tables { offset: at(entry), tables };
+        let empty = |entries| Stretch::Empty { entries };
+        assert_eq!(checked(&built, 4096).unwrap(), [tables(0, 5), empty(5), tables(10, 1), empty(1)]);
+        // Where the window ends, a stretch ends too.
+        let small = checked(&built, 32).unwrap();
+        assert_eq!(small, [tables(0, 4), tables(4, 1), empty(3), empty(2), tables(10, 1), empty(1)]);
     }
 
     #[test]
     fn reserved_bits_mean_nothing() {
         let mut built = image();
-        built.put_u64(built.places.l1 + 16, !OFFSET_MASK);
-        assert_eq!(checked(&built, 4096).unwrap().len(), 4);
+        built.put_u64(built.places.l1 + 6 * 8, !OFFSET_MASK);
+        assert_eq!(checked(&built, 4096).unwrap()[1], Stretch::Empty { entries: 5 });
     }
 
     #[test]
@@ -175,6 +176,11 @@ mod tests {
         refused(|built| built.put_u64(l1(built), l1(built)), "overlaps the L1 table");
         refused(|built| built.put_u64(l1(built), built.places.refcount_table), "overlaps the refcount table");
         refused(|built| built.put_u64(l1(built), built.places.snapshot_table), "overlaps the snapshot table");
+    }
+
+    #[test]
+    fn an_l1_table_that_is_cut_off_behind_the_entries_in_use_is_refused() {
+        refused(|built| built.put_u32(36, 4000), "L1 table lies outside the file");
     }
 
     #[test]

@@ -13,4 +13,5 @@ pub mod l1_table;
 pub mod l2_table;
 pub mod layer;
 pub mod run_length;
+pub mod snapshot_table;
 pub mod subcluster;

@@ -28,10 +28,9 @@ pub fn first_run(entries: &[u8], from: u32, geometry: &Geometry) -> Result<Optio
     }
     let offset = entry & OFFSET_MASK;
     check_aligned(offset, geometry)?;
-    let stored = is_stored(entry, geometry);
-    check_bitmap(bitmap, stored)?;
+    check_bitmap(bitmap, is_stored(entry, geometry))?;
     if from == 0 && matches!(bitmap, 0 | ALL_STORED | ALL_ZERO) {
-        return Ok(Some(whole_clusters(entries, offset, stored, bitmap, geometry)));
+        return Ok(Some(whole_clusters(entries, offset, bitmap, geometry)));
     }
     let (subclusters, state) = alike(bitmap, from);
     let content = match state {
@@ -76,26 +75,18 @@ fn alike(bitmap: u64, from: u32) -> (u32, State) {
     (count.min(SUBCLUSTERS - from), state)
 }
 
-/// Clusters from the first on whose bitmap is this one, and whose data lies together.
-fn whole_clusters(entries: &[u8], offset: u64, stored: bool, bitmap: u64, geometry: &Geometry) -> Run {
-    let first = words(entries).step_by(2);
-    let second = words(entries).skip(1).step_by(2);
-    let bitmaps = Progression { mask: u64::MAX, first: bitmap, step: 0 }.count(second);
-    let (content, clusters) = match bitmap {
-        // A place without stored subclusters is reserved space: what it looks like does not matter, only that it is
-        // no compressed cluster. Another place may be misaligned, so each is a run of its own.
-        ALL_STORED => {
-            let alike =
-                Progression { mask: COMPRESSED | OFFSET_MASK, first: offset, step: geometry.cluster_size() };
-            (Content::Data { offset }, alike.count(first.take(bitmaps)))
-        }
-        bitmap => {
-            let content = if bitmap == 0 { Content::Absent } else { Content::Zero };
-            let alike = Progression { mask: COMPRESSED | OFFSET_MASK, first: offset, step: 0 };
-            (content, if stored { 1 } else { alike.count(first.take(bitmaps)) })
-        }
+/// The clusters from the first on that have this bitmap, whose subclusters are all alike, and that go on as it began:
+/// stored ones lie together, the others have no place, or (which nobody writes) the same one.
+fn whole_clusters(entries: &[u8], offset: u64, bitmap: u64, geometry: &Geometry) -> Run {
+    let (content, step) = match bitmap {
+        ALL_STORED => (Content::Data { offset }, geometry.cluster_size()),
+        ALL_ZERO => (Content::Zero, 0),
+        _ => (Content::Absent, 0),
     };
-    Run { length: (clusters as u64) << geometry.cluster_bits, content }
+    let alike = Progression { mask: COMPRESSED | OFFSET_MASK, first: offset, step };
+    let bitmaps = words(entries).skip(1).step_by(2).take_while(|other| *other == bitmap);
+    let first_words = words(entries).step_by(2).zip(bitmaps).map(|(word, _)| word);
+    Run { length: (alike.count(first_words) as u64) << geometry.cluster_bits, content }
 }
 
 #[cfg(test)]

@@ -117,11 +117,12 @@ fn image(dice: &mut Dice, layer: u64, size: u64) -> Image {
     }
     image.snapshots = dice.pick(&[0, 0, 3_u32]);
     image.scatter = dice.pick(&[0, 1]) * dice.roll();
-    // Neighbours are often alike, so that there are runs.
+    // Neighbours are often alike, so that there are runs, some of whole tables.
+    let run = dice.pick(&[3, 3, 100]);
     let mut state = None;
     let beyond = dice.pick(&[0, 0, 3]);
     for number in 0..image.cluster_count() + beyond {
-        if dice.one_in(3) {
+        if dice.one_in(run) {
             state = cluster(dice, &image);
         }
         if let Some(state) = &state {
