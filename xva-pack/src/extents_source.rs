@@ -10,6 +10,10 @@ use extents::filter::refuse_terminal_input;
 use extents::unit_set::UnitSet;
 
 use crate::block::BLOCK_BITS;
+use crate::stdin::Stdin;
+
+/// A pipe holds as much.
+const BUFFER: usize = 64 << 10;
 
 /// What a sound document says.
 #[derive(Debug)]
@@ -28,13 +32,10 @@ impl Extents {
         let mut union = Union::new(BLOCK_BITS);
         if file.as_os_str() == "-" {
             refuse_terminal_input("an extents document")?;
-            union.read(
-                BufReader::with_capacity(64 << 10, std::io::stdin().lock()),
-                Path::new("standard input"),
-            )?;
+            union.read(BufReader::with_capacity(BUFFER, Stdin::open()?), Path::new("standard input"))?;
         } else {
             let input = File::open(file).map_err(|error| Failure::io(file, "cannot open", &error))?;
-            union.read(BufReader::with_capacity(64 << 10, input), file)?;
+            union.read(BufReader::with_capacity(BUFFER, input), file)?;
         }
         Ok(Extents { virtual_size: union.virtual_size().unwrap_or(0), blocks: union.into_data() })
     }

@@ -12,23 +12,28 @@ pub struct FileNumber(u32);
 /// A table of files, shared by the planner and the workers.
 #[derive(Debug)]
 pub struct Files {
-    disk: Arc<ImageFile>,
+    disk: Option<Arc<ImageFile>>,
 }
 
 impl Files {
     /// The table of one raw disk.
     pub fn of_disk(disk: ImageFile) -> (Arc<Self>, FileNumber) {
-        (Arc::new(Files { disk: Arc::new(disk) }), FileNumber(0))
+        (Arc::new(Files { disk: Some(Arc::new(disk)) }), FileNumber(0))
+    }
+
+    /// No file: what is packed comes through a pipe.
+    pub fn none() -> Arc<Self> {
+        Arc::new(Files { disk: None })
     }
 
     /// The open file.
     pub fn get(&self, _: FileNumber) -> Result<Arc<ImageFile>, Failure> {
-        Ok(Arc::clone(&self.disk))
+        self.disk.clone().ok_or_else(|| Failure::system("no such file in the table"))
     }
 
     /// Fails with status 1 if a file has another size than when it was opened.
     pub fn check_unchanged(&self) -> Result<(), Failure> {
-        let file = &self.disk;
+        let Some(file) = &self.disk else { return Ok(()) };
         if file.is_block_device() {
             return Ok(());
         }

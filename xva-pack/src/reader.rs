@@ -8,17 +8,19 @@ use crate::block::BLOCK_LEN;
 use crate::files::Files;
 use crate::member_pair::MemberPair;
 use crate::plan::{Content, Job};
+use crate::read_ahead::will_not_need;
 
 /// One worker's way to the files.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reader {
     files: Arc<Files>,
+    drop_cache: bool,
 }
 
 impl Reader {
-    /// Reads from `files`.
-    pub fn new(files: Arc<Files>) -> Self {
-        Reader { files }
+    /// Reads from `files`; with `drop_cache` the kernel may forget at once what was read.
+    pub fn new(files: Arc<Files>, drop_cache: bool) -> Self {
+        Reader { files, drop_cache }
     }
 
     /// Fills the `job.length` bytes of the block: what no segment covers becomes zero.
@@ -34,6 +36,9 @@ impl Reader {
             data[filled..segment.at].fill(0);
             let file = self.files.get(segment.file)?;
             file.read_exact_at(&mut data[segment.at..end], segment.offset, &format!("block {}", job.number))?;
+            if self.drop_cache {
+                will_not_need(&file, segment.offset, segment.length as u64);
+            }
             filled = end;
         }
         data[filled..].fill(0);
