@@ -13,7 +13,7 @@ use extents::unit_set::UnitSet;
 use crate::block::{BLOCK, BLOCK_BITS, part};
 use crate::files::FileNumber;
 use crate::member_pair::MemberPair;
-use crate::plan::{Content, Job, Plan, Segment};
+use crate::plan::{Content, Form, Job, Plan, Segment};
 use crate::read_ahead::will_need;
 
 /// The whole of a disk: what `--scan` reads.
@@ -96,7 +96,7 @@ impl Plan for DiskPlan {
         let Some(number) = self.run.next() else { return Ok(None) };
         let start = number * BLOCK;
         let disk_length = part(start, self.disk.size());
-        let segment = Segment { at: 0, length: disk_length, file: self.file, offset: start };
+        let segment = Segment { at: 0, length: disk_length, file: self.file, form: Form::Plain(start) };
         Ok(Some(Job {
             number,
             disk_length,

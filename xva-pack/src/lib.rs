@@ -6,11 +6,13 @@
 pub mod archive_reader;
 pub mod block;
 pub mod checksum;
+pub mod cluster;
 pub mod crc32;
 pub mod disk;
 pub mod disk_table;
 pub mod extents_source;
 pub mod files;
+pub mod map_source;
 pub mod measure;
 pub mod member_pair;
 pub mod ova_check;

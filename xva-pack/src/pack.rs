@@ -11,9 +11,13 @@ use crate::crc32::Crc32;
 use crate::progress::Progress;
 use crate::reader::Reader;
 use crate::report::Checked;
-use crate::source::Source;
+use crate::source::{Origin, Source};
 use crate::workers::{Sealing, Workers};
 use crate::writer::{Counts, Writer};
+
+/// The most workers that read through a map: each may hold a compressed cluster, the same decompressed, and what zstd
+/// remembers, of 2 MiB each.
+const MAX_MAP_JOBS: usize = 6;
 
 /// How a disk is packed.
 #[derive(Clone, Debug)]
@@ -49,9 +53,10 @@ pub fn pack(
     progress: &mut Progress,
     out: impl Write,
 ) -> Result<Packed, Failure> {
-    let Source { plan, files, total, .. } = source;
-    let reader = Reader::new(Arc::clone(&files), settings.drop_cache);
-    let mut workers = Workers::start(plan, &reader, &settings.sealing, settings.jobs)?;
+    let Source { plan, files, total, origin } = source;
+    let jobs = if matches!(origin, Origin::Map(_)) { settings.jobs.min(MAX_MAP_JOBS) } else { settings.jobs };
+    let reader = || Reader::new(Arc::clone(&files), settings.drop_cache);
+    let mut workers = Workers::start(plan, reader, &settings.sealing, jobs)?;
     let mut writer = Writer::new(out, settings.keepalive);
     let mut crc = Crc32::new();
     let mut archived_size = 0;

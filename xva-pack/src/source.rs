@@ -1,11 +1,12 @@
-//! Where the blocks come from: the extents of a disk, a scan of it, or a stream.
+//! Where the blocks come from: a disk with its extents, a disk that is scanned, a stream, or a map.
 
-use std::io::{self, IsTerminal};
+use std::fs::File;
+use std::io::{self, IsTerminal, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use extents::failure::{Failure, Status};
-use extents::filter::Messages;
+use extents::filter::{Messages, refuse_terminal_input};
 use extents::image_file::ImageFile;
 use extents::unit_set::UnitSet;
 
@@ -13,6 +14,8 @@ use crate::block::Fit;
 use crate::disk::{DiskPlan, all_blocks, blocks_with_data};
 use crate::extents_source::Extents;
 use crate::files::Files;
+use crate::map_source::MapPlan;
+use crate::member_pair::MemberPair;
 use crate::pipe;
 use crate::plan::Plan;
 use crate::stdin::Stdin;
@@ -21,17 +24,26 @@ use crate::stream::StreamPlan;
 /// What the user asked to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// The blocks that a document names.
+    /// The blocks of a disk that a document names.
     Extents {
+        /// A raw file or block device.
+        disk: PathBuf,
         /// The document; `-` is standard input.
-        file: PathBuf,
-        /// Scan if the document can not be read.
+        document: PathBuf,
+        /// Scan the disk if the document can not be read.
         fallback: bool,
     },
     /// The whole disk.
     Scan {
-        /// But for what the file system reports as holes.
+        /// A raw file or block device; `-` is standard input, which may be a pipe.
+        disk: PathBuf,
+        /// Leave out what the file system reports as holes.
         skip_holes: bool,
+    },
+    /// The disk that a map puts together from files.
+    Map {
+        /// The map; `-` is standard input.
+        map: PathBuf,
     },
 }
 
@@ -52,6 +64,8 @@ pub struct Source {
 pub enum Origin {
     /// From a document.
     Extents(String),
+    /// From a map.
+    Map(String),
     /// By reading the whole disk.
     Scan(String),
 }
@@ -61,6 +75,7 @@ impl Origin {
     pub fn name(&self) -> &'static str {
         match self {
             Origin::Extents(_) => "extents",
+            Origin::Map(_) => "map",
             Origin::Scan(_) => "scan",
         }
     }
@@ -68,33 +83,39 @@ impl Origin {
     /// A sentence.
     pub fn reason(&self) -> &str {
         match self {
-            Origin::Extents(reason) | Origin::Scan(reason) => reason,
+            Origin::Extents(reason) | Origin::Map(reason) | Origin::Scan(reason) => reason,
         }
     }
 }
 
 impl Source {
-    /// Opens `disk`, and reads its extents to their end.
-    pub fn open(disk: &Path, wish: &Wish, fit: Fit, messages: Messages) -> Result<Self, Failure> {
+    /// Opens what is asked for, and reads the extents to their end. A map that is a file is read to its end too;
+    /// one from a pipe is followed.
+    pub fn open(wish: &Wish, fit: Fit, messages: Messages) -> Result<Self, Failure> {
         match wish {
-            Wish::Scan { skip_holes } if disk.as_os_str() == "-" && !stdin_is_seekable() => {
+            Wish::Extents { disk, document, fallback } => {
+                let (disk, archived_size) = open_disk(disk, fit)?;
+                let (blocks, origin) = extents_or_scan(&disk, document, *fallback, messages)?;
+                Source::disk(disk, archived_size, blocks, origin)
+            }
+            Wish::Scan { disk, skip_holes } if is_stdin(disk) && !stdin_is_seekable() => {
                 Source::stream(*skip_holes, fit)
             }
-            _ => Source::disk(disk, wish, fit, messages),
+            Wish::Scan { disk, skip_holes } => {
+                let (disk, archived_size) = open_disk(disk, fit)?;
+                let (blocks, reason) = if *skip_holes {
+                    (blocks_with_data(&disk)?, "--scan --skip-holes")
+                } else {
+                    (all_blocks(disk.size()), "--scan")
+                };
+                Source::disk(disk, archived_size, blocks, Origin::Scan(reason.to_owned()))
+            }
+            Wish::Map { map } => Source::map(map, fit),
         }
     }
 
-    fn disk(disk: &Path, wish: &Wish, fit: Fit, messages: Messages) -> Result<Self, Failure> {
-        let disk = ImageFile::open(disk)?;
-        let archived_size = fit.archived_size(disk.size()).map_err(|failure| failure.in_file(disk.path()))?;
-        let (blocks, origin) = match wish {
-            Wish::Scan { skip_holes: false } => (all_blocks(disk.size()), Origin::Scan("--scan".to_owned())),
-            Wish::Scan { skip_holes: true } => {
-                (blocks_with_data(&disk)?, Origin::Scan("--scan --skip-holes".to_owned()))
-            }
-            Wish::Extents { file, fallback } => extents_or_scan(&disk, file, *fallback, messages)?,
-        };
-        let (files, number) = Files::of_disk(disk);
+    fn disk(disk: ImageFile, archived_size: u64, blocks: UnitSet, origin: Origin) -> Result<Self, Failure> {
+        let (files, number) = Files::of_disk(disk)?;
         let plan = DiskPlan::new(blocks, files.get(number)?, number, archived_size);
         Ok(Source { total: Some(plan.bytes()), plan: Box::new(plan), files, origin })
     }
@@ -105,16 +126,55 @@ impl Source {
                 "a pipe has no holes to skip: --skip-holes needs a file or block device",
             ));
         }
-        extents::filter::refuse_terminal_input("a disk")?;
+        refuse_terminal_input("a disk")?;
         let input = Stdin::open()?;
         pipe::enlarge(&input);
-        Ok(Source {
-            plan: Box::new(StreamPlan::new(input, fit)),
-            files: Files::none(),
-            total: None,
-            origin: Origin::Scan("--scan".to_owned()),
-        })
+        let plan = Box::new(StreamPlan::new(input, fit));
+        Ok(Source { plan, files: Files::new(), total: None, origin: Origin::Scan("--scan".to_owned()) })
     }
+
+    fn map(map: &Path, fit: Fit) -> Result<Self, Failure> {
+        let files = Files::new();
+        let name = named(map).to_path_buf();
+        let origin = Origin::Map(format!("read from {}", name.display()));
+        if is_stdin(map) {
+            refuse_terminal_input("a map")?;
+            let plan = Box::new(MapPlan::new(Stdin::open()?, name, Arc::clone(&files), fit));
+            return Ok(Source { plan, files, total: None, origin });
+        }
+        let cannot = |what: &'static str| move |error: io::Error| Failure::io(map, what, &error);
+        let mut input = File::open(map).map_err(cannot("cannot open"))?;
+        let mut total = None;
+        if input.metadata().map_err(cannot("cannot stat"))?.is_file() {
+            // Once through: whether it is sound, and how much there is to read, is known before the first byte.
+            let mut bytes = 0;
+            let mut plan = MapPlan::new(&input, name.clone(), Arc::clone(&files), fit);
+            let mut memory = MemberPair::new();
+            while let Some(job) = plan.next(&mut memory)? {
+                bytes += job.bytes_to_read();
+            }
+            total = Some(bytes);
+            input.rewind().map_err(cannot("cannot seek"))?;
+        }
+        let plan = Box::new(MapPlan::new(input, name, Arc::clone(&files), fit));
+        Ok(Source { plan, files, total, origin })
+    }
+}
+
+fn is_stdin(file: &Path) -> bool {
+    file.as_os_str() == "-"
+}
+
+/// What a file is called in messages.
+fn named(file: &Path) -> &Path {
+    if is_stdin(file) { Path::new("standard input") } else { file }
+}
+
+/// The disk, and how many bytes of it the archive will hold.
+fn open_disk(disk: &Path, fit: Fit) -> Result<(ImageFile, u64), Failure> {
+    let disk = ImageFile::open(disk)?;
+    let archived_size = fit.archived_size(disk.size()).map_err(|failure| failure.in_file(disk.path()))?;
+    Ok((disk, archived_size))
 }
 
 fn stdin_is_seekable() -> bool {
@@ -124,12 +184,12 @@ fn stdin_is_seekable() -> bool {
 /// The blocks of the document, or all blocks if it can not be read and that is allowed.
 fn extents_or_scan(
     disk: &ImageFile,
-    file: &Path,
+    document: &Path,
     fallback: bool,
     messages: Messages,
 ) -> Result<(UnitSet, Origin), Failure> {
-    let name = if file.as_os_str() == "-" { Path::new("standard input") } else { file };
-    match Extents::read(file) {
+    let name = named(document);
+    match Extents::read(document) {
         Ok(extents) if extents.virtual_size == disk.size() => {
             Ok((extents.blocks, Origin::Extents(format!("read from {}", name.display()))))
         }

@@ -87,7 +87,7 @@ impl Workers {
     /// Starts `jobs` threads (at most [`MAX_JOBS`]) that follow `plan`.
     pub fn start(
         plan: Box<dyn Plan>,
-        reader: &Reader,
+        reader: impl Fn() -> Reader,
         sealing: &Sealing,
         jobs: usize,
     ) -> Result<Self, Failure> {
@@ -101,7 +101,7 @@ impl Workers {
         let (sender, done) = channel();
         for _ in 0..jobs {
             let (shared, sender, sealing) = (Arc::clone(&shared), sender.clone(), sealing.clone());
-            let reader = reader.clone();
+            let reader = reader();
             thread::Builder::new()
                 .spawn(move || work(&shared, reader, &sealing, &sender))
                 .map_err(|error| Failure::system(format!("cannot start a thread: {error}")))?;

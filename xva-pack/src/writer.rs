@@ -49,7 +49,7 @@ impl<W: Write> Writer<W> {
 
     /// Writes a sealed block. One that is left out is sealed and written all the same if it is time.
     pub fn put(&mut self, block: &mut Block, sealing: &Sealing) -> Result<(), Failure> {
-        self.counts.bytes_read += block.job.disk_length as u64;
+        self.counts.bytes_read += block.job.bytes_to_read();
         if block.left_out {
             if self.keepalive.is_none_or(|silence| self.last_output.elapsed() < silence) {
                 self.counts.zero_blocks_left_out += 1;

@@ -1,7 +1,7 @@
 //! `xva-pack`: writes a disk as the members of an XVA.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,8 @@ use xva_pack::{measure, pipe, report};
 #[command(name = "xva-pack", version, after_help = EXAMPLES)]
 struct Cli {
     /// Raw disk: a file or block device; with --scan also - for a pipe on standard input
-    disk: PathBuf,
+    #[arg(required_unless_present = "map", conflicts_with = "map")]
+    disk: Option<PathBuf>,
     #[command(flatten)]
     what: What,
     #[command(flatten)]
@@ -45,8 +46,12 @@ struct Cli {
 #[command(next_help_heading = "What is read")]
 struct What {
     /// Read the extents from FILE, not from standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "scan")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scan", "map"])]
     extents: Option<PathBuf>,
+    /// Read the disk from the image files that the map FILE names, as vhd-headers and qcow-headers print it with
+    /// --output map; - is standard input. There is no DISK then
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scan", "fallback_scan"])]
+    map: Option<PathBuf>,
     /// Read no extents: read the whole disk and leave out zero blocks
     #[arg(long)]
     scan: bool,
@@ -123,6 +128,7 @@ struct Way {
 const EXAMPLES: &str = "\
 Examples:
   vhd-headers disk.vhd | extents-merge | xva-pack /dev/disk | zstd > disk.xva.zst
+  qcow-headers --output map disk.qcow2 | xva-pack --map - > disk.xva
   zstdcat disk.raw.zst | xva-pack --scan - > disk.xva
   { xva-pack --pad --ova ova.xml --prefix Ref:000 --no-trailer a.raw < a.json &&
     xva-pack --pad --check-ova ova.xml --prefix Ref:001 b.raw < b.json; } > vm.xva
@@ -149,13 +155,14 @@ fn run(cli: &Cli, messages: Messages) -> Result<(), Failure> {
             "standard output is a terminal: expected a pipe or file; --force overrides",
         ));
     }
-    cli.check_stdin()?;
+    let wish = cli.wish();
+    cli.check_stdin(&wish)?;
     if let Some(file) = &cli.way.report {
         report::check_writable(file)?;
     }
     let (xml, expected) = cli.metadata(messages)?;
     let fit = Fit { pad: cli.archive.pad, others_follow: cli.archive.no_trailer, expected };
-    let mut source = Source::open(&cli.disk, &cli.what.wish(), fit, messages)?;
+    let mut source = Source::open(&wish, fit, messages)?;
     if cli.way.measure {
         return print_measure(&mut source, xml.as_deref(), fit.others_follow);
     }
@@ -177,18 +184,31 @@ fn run(cli: &Cli, messages: Messages) -> Result<(), Failure> {
 }
 
 impl Cli {
+    fn wish(&self) -> Wish {
+        let disk = self.disk.clone().unwrap_or_default();
+        if let Some(map) = &self.what.map {
+            return Wish::Map { map: map.clone() };
+        }
+        if self.what.scan {
+            return Wish::Scan { disk, skip_holes: self.what.skip_holes };
+        }
+        let document = self.what.extents.clone().unwrap_or_else(|| PathBuf::from("-"));
+        Wish::Extents { disk, document, fallback: self.what.fallback_scan }
+    }
+
     /// Standard input can be one thing only.
-    fn check_stdin(&self) -> Result<(), Failure> {
-        let document = self.what.extents.clone().or((!self.what.scan).then(|| PathBuf::from("-")));
-        let metadata = self.metadata.ova.clone().or(self.metadata.check_ova.clone());
-        let named = [("DISK", Some(self.disk.clone())), ("the extents", document), ("ova.xml", metadata)];
-        let taken: Vec<&str> = named
-            .iter()
-            .filter(|(_, file)| file.as_deref() == Some(Path::new("-")))
-            .map(|(name, _)| *name)
-            .collect();
-        match taken[..] {
-            [first, second, ..] => Err(Failure::usage(format!(
+    fn check_stdin(&self, wish: &Wish) -> Result<(), Failure> {
+        let mut files = match wish {
+            Wish::Extents { disk, document, .. } => vec![("DISK", disk), ("the extents", document)],
+            Wish::Scan { disk, .. } => vec![("DISK", disk)],
+            Wish::Map { map } => vec![("the map", map)],
+        };
+        files.extend(
+            self.metadata.ova.as_ref().or(self.metadata.check_ova.as_ref()).map(|file| ("ova.xml", file)),
+        );
+        files.retain(|(_, file)| file.as_os_str() == "-");
+        match files[..] {
+            [(first, _), (second, _), ..] => Err(Failure::usage(format!(
                 "{first} and {second} can not both be standard input; see --help"
             ))),
             _ => Ok(()),
@@ -222,16 +242,6 @@ impl Cli {
             keepalive: self.way.keepalive.map(Duration::from_secs),
             others_follow: self.archive.no_trailer,
         }
-    }
-}
-
-impl What {
-    fn wish(&self) -> Wish {
-        if self.scan {
-            return Wish::Scan { skip_holes: self.skip_holes };
-        }
-        let file = self.extents.clone().unwrap_or_else(|| PathBuf::from("-"));
-        Wish::Extents { file, fallback: self.fallback_scan }
     }
 }
 
