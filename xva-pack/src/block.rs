@@ -106,6 +106,11 @@ impl Fit {
     }
 }
 
+/// Bytes of the block that begins at `start` before the end of the disk.
+pub fn part(start: u64, end: u64) -> usize {
+    usize::try_from(end.saturating_sub(start)).unwrap_or(BLOCK_LEN).min(BLOCK_LEN)
+}
+
 /// Status 4 for a disk with more blocks than eight digits can number.
 pub fn check_size(virtual_size: u64) -> Result<(), Failure> {
     if virtual_size > MAX_SIZE {

@@ -10,10 +10,10 @@ use extents::image_file::ImageFile;
 use extents::rescale::touched;
 use extents::unit_set::UnitSet;
 
-use crate::block::{BLOCK, BLOCK_BITS};
+use crate::block::{BLOCK, BLOCK_BITS, part};
 use crate::files::FileNumber;
 use crate::member_pair::MemberPair;
-use crate::plan::{Content, Job, Plan, Segment};
+use crate::plan::{Content, Form, Job, Plan, Segment};
 use crate::read_ahead::will_need;
 
 /// The whole of a disk: what `--scan` reads.
@@ -69,9 +69,10 @@ impl DiskPlan {
         DiskPlan { blocks, run: 0..0, announced: VecDeque::new(), disk, file, archived_size }
     }
 
-    /// The blocks that will be read.
-    pub fn blocks(&self) -> &UnitSet {
-        &self.blocks
+    /// How many bytes will be read.
+    pub fn bytes(&self) -> u64 {
+        let whole = self.blocks.len() * BLOCK;
+        whole - (self.disk.size().next_multiple_of(BLOCK) - self.disk.size())
     }
 
     /// The next run, after the one behind it was announced.
@@ -86,11 +87,6 @@ impl DiskPlan {
     }
 }
 
-/// How much of the block that begins at `start` lies before `end`.
-fn part(start: u64, end: u64) -> usize {
-    usize::try_from(end.saturating_sub(start).min(BLOCK)).unwrap_or(0)
-}
-
 impl Plan for DiskPlan {
     fn next(&mut self, _: &mut MemberPair) -> Result<Option<Job>, Failure> {
         if self.run.is_empty() {
@@ -100,7 +96,7 @@ impl Plan for DiskPlan {
         let Some(number) = self.run.next() else { return Ok(None) };
         let start = number * BLOCK;
         let disk_length = part(start, self.disk.size());
-        let segment = Segment { at: 0, length: disk_length, file: self.file, offset: start };
+        let segment = Segment { at: 0, length: disk_length, file: self.file, form: Form::Plain(start) };
         Ok(Some(Job {
             number,
             disk_length,
