@@ -39,6 +39,11 @@ impl Union {
         &self.data
     }
 
+    /// Gives the units away.
+    pub fn into_data(self) -> UnitSet {
+        self.data
+    }
+
     /// Reads a document to its end, and adds it. `name` stands in front of errors.
     ///
     /// Status 3 for anything that is not a whole, sound document of a known dialect, and for a disk of another size;

@@ -76,8 +76,8 @@ impl UnitSet {
         std::iter::successors(self.next_run(0), |&(_, last)| self.next_run(last + 1))
     }
 
-    /// The first run that begins at or after `from`, seen from there.
-    fn next_run(&self, from: u64) -> Option<(u64, u64)> {
+    /// The first maximal run, first and last inclusive, of the units from `from` on.
+    pub fn next_run(&self, from: u64) -> Option<(u64, u64)> {
         let first = self.find(from, true)?;
         // The pages end with a page that is not empty: the run may end with it.
         let after = self.find(first, false).unwrap_or(self.pages.len() as u64 * PAGE_UNITS);

@@ -1,0 +1,50 @@
+//! Which blocks are read, in which order, and where their bytes come from.
+
+use extents::failure::Failure;
+
+use crate::files::FileNumber;
+use crate::member_pair::MemberPair;
+
+/// One block to be read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Its number: guest offset / 1 MiB.
+    pub number: u64,
+    /// Bytes of it that the disk has: 1 MiB but for the last block.
+    pub disk_length: usize,
+    /// Bytes that go into the archive; more than the disk has where it is padded.
+    pub length: usize,
+    /// Written even if it is all zero: the first and the last block.
+    pub required: bool,
+    /// Where its bytes are.
+    pub content: Content,
+}
+
+/// Where the bytes of a block are.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Content {
+    /// In files: ascending, disjoint segments; what lies between them is zero.
+    Segments(Vec<Segment>),
+    /// Read already: a stream can be read only in order.
+    InPlace,
+}
+
+/// A range of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Where in the block it begins.
+    pub at: usize,
+    /// Bytes.
+    pub length: usize,
+    /// The file that holds it.
+    pub file: FileNumber,
+    /// File offset of its first byte.
+    pub offset: u64,
+}
+
+/// Yields the blocks in ascending order. The workers pull it, one at a time.
+pub trait Plan: Send {
+    /// The next block to read; none after the last one. `memory` is where the block will be: a stream is read into
+    /// it at once.
+    fn next(&mut self, memory: &mut MemberPair) -> Result<Option<Job>, Failure>;
+}

@@ -1,0 +1,74 @@
+//! Fills the memory of a block from the files that hold it.
+
+use std::sync::Arc;
+
+use extents::failure::Failure;
+
+use crate::block::BLOCK_LEN;
+use crate::files::Files;
+use crate::member_pair::MemberPair;
+use crate::plan::{Content, Job};
+use crate::read_ahead::will_not_need;
+
+/// One worker's way to the files.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    files: Arc<Files>,
+    drop_cache: bool,
+}
+
+impl Reader {
+    /// Reads from `files`; with `drop_cache` the kernel may forget at once what was read.
+    pub fn new(files: Arc<Files>, drop_cache: bool) -> Self {
+        Reader { files, drop_cache }
+    }
+
+    /// Fills the `job.length` bytes of the block: what no segment covers becomes zero.
+    pub fn fill(&mut self, job: &Job, memory: &mut MemberPair) -> Result<(), Failure> {
+        let Content::Segments(segments) = &job.content else { return Ok(()) };
+        let data = memory.data_mut(job.length);
+        let mut filled = 0;
+        for segment in segments {
+            let end = segment.at.saturating_add(segment.length);
+            if segment.at < filled || end > data.len() {
+                return Err(Failure::system(format!("block {}: its segments overlap", job.number)));
+            }
+            data[filled..segment.at].fill(0);
+            let file = self.files.get(segment.file)?;
+            file.read_exact_at(&mut data[segment.at..end], segment.offset, &format!("block {}", job.number))?;
+            if self.drop_cache {
+                will_not_need(&file, segment.offset, segment.length as u64);
+            }
+            filled = end;
+        }
+        data[filled..].fill(0);
+        Ok(())
+    }
+}
+
+/// Whether all bytes are zero. Data ends it at its first page; comparing with known zeros runs at the speed of memory.
+pub fn is_zero(bytes: &[u8]) -> bool {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    debug_assert!(bytes.len() <= BLOCK_LEN);
+    bytes.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_byte_anywhere_is_not_zero() {
+        for length in [0, 1, 4095, 4096, 4097, BLOCK_LEN] {
+            let mut bytes = vec![0; length];
+            assert!(is_zero(&bytes));
+            for at in [0, length / 2, length.saturating_sub(1)] {
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = 1;
+                    assert!(!is_zero(&bytes), "{at} of {length}");
+                    bytes[at] = 0;
+                }
+            }
+        }
+    }
+}
