@@ -242,7 +242,8 @@ fn check_names<'a>(options: &Options, disks: impl Iterator<Item = &'a str>) -> R
         None => Ok(()),
         Some(disk) => {
             let found: Vec<&str> = disks.into_iter().take(MAX_NAMES).collect();
-            let what = format!("has no disk {disk}: found {}", found.join(", "));
+            let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
+            let what = format!("has no disk {disk}: found {found}");
             Err(Stop::Refused(Failure::usage(what)))
         }
     }
