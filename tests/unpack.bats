@@ -151,6 +151,7 @@ machine() {
   [[ "$stderr" == *"disk.xva: has no disk Ref:7: found Ref:0" ]]
   fails_with 2 xva-unpack --disk Ref:0 disk.xva
   fails_with 2 xva-unpack -o x disk.xva
+  fails_with 2 xva-unpack --all -o - disk.xva
   fails_with 2 xva-unpack --list --ova disk.xva
   fails_with 2 xva-unpack --progress=x disk.xva
   fails_with 1 xva-unpack --all -o nowhere/deep disk.xva
@@ -188,6 +189,19 @@ machine() {
   xva-unpack --ova disk.xva | cmp - ova.xml
   tar -cf other.xva /dev/null 2> /dev/null
   fails_with 3 xva-unpack --ova other.xva
+}
+
+@test "a_terminal_is_refused_as_output_and_as_input" {
+  raw disk.raw 1M 0
+  machine disk.xva Ref:0 1M disk.raw
+  run script -qec 'xva-unpack --disk Ref:0 -o - disk.xva' /dev/null < /dev/null
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"standard output is a terminal: expected a pipe or file, or --force"* ]]
+  run script -qec 'xva-unpack | cat; exit ${PIPESTATUS[0]}' /dev/null
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"standard input is a terminal"* ]]
+  run script -qec 'xva-unpack --ova disk.xva' /dev/null < /dev/null
+  [ "$status" -eq 0 ]
 }
 
 @test "progress_is_written_to_a_descriptor" {

@@ -112,10 +112,13 @@ impl Walk<'_> {
     fn run(&mut self) -> Result<(), Stop> {
         self.metadata()?;
         if let Some(ova) = &self.ova {
-            check_names(self.options, ova.streamed().map(|disk| disk.prefix.as_str()))?;
+            check_names(self.options, ova.disks.iter().map(|disk| disk.prefix.as_str()))?;
         }
         while !self.is_finished() {
-            let Some(member) = self.next()? else { break };
+            let Some(member) = self.next()? else {
+                self.end_of_archive()?;
+                break;
+            };
             match meaning(&member.name) {
                 Meaning::Block(prefix, digits) if member.is_file => self.block(&member, prefix, digits)?,
                 Meaning::Block(..) => {
@@ -147,8 +150,8 @@ impl Walk<'_> {
 
     /// Whether all that is wanted has come: then the importer, too, stops reading.
     fn is_finished(&self) -> bool {
-        if self.options.only.as_ref().is_some_and(|only| self.ended.contains(only)) {
-            return true;
+        if let Some(only) = &self.options.only {
+            return self.ended.contains(only);
         }
         self.ova.is_some() && self.current.is_none() && self.expected_next().is_none()
     }
@@ -159,21 +162,24 @@ impl Walk<'_> {
         self.members.skip(member)
     }
 
+    /// Fails where an archive ends without its end-of-tar although nothing else says that all of it is there.
+    fn end_of_archive(&self) -> Result<(), Stop> {
+        if self.ova.is_none() && !self.members.trailer_seen {
+            let at = self.members.input.position();
+            return Err(Finding::damage_at(at, "ends early: found no end-of-tar").into());
+        }
+        Ok(())
+    }
+
     /// What follows the last block. The importer does not look at it when the metadata says where the disks end.
     fn rest(&mut self) -> Result<(), Stop> {
-        let is_only = self.options.only.is_some();
-        if self.ova.is_none() && !is_only {
-            if !self.members.trailer_seen {
-                let at = self.members.input.position();
-                return Err(Finding::damage_at(at, "ends early: found no end-of-tar").into());
-            }
-            if self.ended.is_empty() {
-                return Err(Stop::Refused(Failure::damaged("is not an XVA: found no block of a disk")));
-            }
+        if self.ova.is_none() && self.ended.is_empty() {
+            return Err(Stop::Refused(Failure::damaged("is not an XVA: found no block of a disk")));
         }
-        if self.ova.is_none() {
+        if self.findings.bad() == 0 {
             check_names(self.options, self.ended.iter().map(String::as_str))?;
         }
+        let is_only = self.options.only.is_some();
         if is_only && self.members.input.size().is_some() {
             return Ok(());
         }
@@ -221,15 +227,17 @@ impl Walk<'_> {
             return Err(finding.into());
         }
         let whole = self.reports.iter().filter(|disk| disk.whole).count();
-        let mut had = format!("{whole} disks are whole");
+        let of = self.ova.as_ref().map_or_else(String::new, |ova| format!(" of {}", ova.streamed().count()));
+        let mut had = format!("disks that came whole: {whole}{of}");
         if let Some(disk) = self.current.take() {
             let of = disk.expected.map_or_else(String::new, |size| format!(" of {size}"));
-            had = format!("{had}, and {} up to byte {}{of}", disk.prefix, disk.had);
-            if self.findings.keep_going() {
+            had = format!("{had}; {} came up to byte {}{of}", disk.prefix, disk.had);
+            if self.findings.policy().keep_going {
                 self.close_disk(DiskState { damaged: true, ..disk })?;
             }
         }
-        let hint = if self.findings.keep_going() { "" } else { "; --keep-going takes what can be had" };
+        let hint =
+            if self.findings.policy().keep_going { "" } else { "; --keep-going takes what can be had" };
         Err(Stop::Refused(Failure::damaged(format!("{finding}; {had}{hint}"))))
     }
 }

@@ -100,7 +100,10 @@ fn main() -> ExitCode {
 }
 
 fn unpack(cli: Cli, messages: Messages) -> Result<(), Failure> {
-    let to_stdout = cli.unpack.disk.is_some() && cli.unpack.output.as_deref() == Some(Path::new("-"));
+    let to_stdout = cli.unpack.output.as_deref() == Some(Path::new("-"));
+    if to_stdout && cli.unpack.all {
+        return Err(Failure::usage("--all can not write to standard output: expected a directory"));
+    }
     if to_stdout && !cli.unpack.force && std::io::stdout().is_terminal() {
         return Err(Failure::usage("standard output is a terminal: expected a pipe or file, or --force"));
     }

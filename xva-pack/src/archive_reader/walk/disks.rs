@@ -85,7 +85,7 @@ impl Walk<'_> {
     }
 
     pub(super) fn close_disk(&mut self, mut disk: DiskState) -> Result<(), Stop> {
-        if let Some(cut) = disk.cut {
+        if let Some(cut) = disk.cut.filter(|_| !disk.damaged) {
             check_cut(&disk.prefix, cut, disk.size())?;
         }
         if disk.wanted {
