@@ -109,6 +109,24 @@ fn what_came_before_the_cut_can_be_had_and_is_the_truth() {
     }
 }
 
+#[test]
+fn without_ova_xml_only_the_end_of_tar_says_that_all_is_there() {
+    let sound = sound();
+    let archive = &sound.archive[sound.data_begins..];
+    let whole = archive.len();
+    for length in (512..whole).step_by(512).chain([whole]) {
+        for task in [&["--all"][..], &["--disk", "Ref:001"]] {
+            let folder = tempfile::tempdir().unwrap();
+            let output = folder.path().join("out");
+            let arguments = [task, &["-o", output.to_str().unwrap()]].concat();
+            let answer = unpack_file(folder.path(), &archive[..length], &arguments);
+            assert_eq!(answer.status == 0, length == whole, "cut at {length}: {}", answer.stderr);
+            let last = if task == ["--all"] { output.join("Ref:001.raw") } else { output };
+            assert_eq!(last.exists(), length == whole, "cut at {length}");
+        }
+    }
+}
+
 /// A hundred positions, chosen at random but the same in every run, and every header's first byte.
 #[test]
 fn a_bit_that_is_wrong_is_found_or_is_padding() {

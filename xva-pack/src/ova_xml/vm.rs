@@ -7,19 +7,13 @@
 use std::collections::BTreeSet;
 
 use extents::failure::Failure;
+use extents::rescale::units;
+
+use crate::block::{BLOCK, BLOCK_BITS, MAX_SIZE, Prefix};
 
 use super::records;
 use super::value::Value;
 use super::writer::write;
-
-/// Sizes are rounded up to this many bytes: a block of the archive, of which an importer wants whole ones.
-const ROUNDING: u64 = 1 << 20;
-
-/// Bytes of the largest disk whose blocks have numbers of eight digits.
-const MAX_DISK: u64 = 100_000_000 * ROUNDING;
-
-/// Bytes of the longest prefix: with `/00000000.checksum` it fills the 100 bytes of a name in a V7 tar.
-const MAX_PREFIX: usize = 82;
 
 /// Numbers of block devices of an HVM guest: 0 to 254.
 const MAX_DISKS: usize = 255;
@@ -158,32 +152,19 @@ impl VmDisk {
 
     fn check(&self) -> Result<(), String> {
         let VmDisk { prefix, size, .. } = self;
-        if prefix.len() > MAX_PREFIX {
+        Prefix::parse(prefix).map_err(|what| format!("disk {prefix:?}: {what}"))?;
+        if *size == 0 || *size > MAX_SIZE {
             return Err(format!(
-                "the disk's name is too long: found {} bytes, expected at most {MAX_PREFIX}",
-                prefix.len()
-            ));
-        }
-        if prefix.is_empty()
-            || prefix == "."
-            || prefix == ".."
-            || prefix.chars().any(|c| c == '/' || c.is_control())
-        {
-            return Err(format!(
-                "the disk's name is not one of a directory: found {prefix:?}, expected such as Ref:000"
-            ));
-        }
-        if *size == 0 || *size > MAX_DISK {
-            return Err(format!(
-                "disk {prefix} can not be archived: found {size} bytes, expected 1 to {MAX_DISK}"
+                "disk {prefix} can not be archived: found {size} bytes, expected 1 to {MAX_SIZE}"
             ));
         }
         Ok(())
     }
 }
 
+/// Whole blocks, of which importers want the disks to be.
 pub(super) fn round_up(bytes: u64) -> Option<u64> {
-    bytes.checked_next_multiple_of(ROUNDING)
+    units(bytes, BLOCK_BITS).checked_mul(BLOCK)
 }
 
 /// Reads a number of bytes, with K, M, G, T or P for powers of 1024, in either case, also as KiB.
