@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
 use extents::failure::Failure;
+use extents::upstream::Upstream;
 use serde::Deserialize;
 use serde_json::error::Category;
 
@@ -17,7 +18,7 @@ const MAX_ENTRY: u64 = 64 << 10;
 /// The entries, from the first on without gap or overlap.
 #[derive(Debug)]
 pub(super) struct Entries<R> {
-    input: BufReader<R>,
+    input: BufReader<Upstream<R>>,
     /// Entries read so far.
     count: u64,
     /// Guest offset after the last entry.
@@ -28,7 +29,8 @@ pub(super) struct Entries<R> {
 impl<R: Read> Entries<R> {
     /// Reads from the opening bracket on.
     pub(super) fn new(input: R) -> Self {
-        Entries { input: BufReader::with_capacity(BUFFER, input), count: 0, position: 0, ended: false }
+        let input = BufReader::with_capacity(BUFFER, Upstream::new(input));
+        Entries { input, count: 0, position: 0, ended: false }
     }
 
     /// Bytes of the disk, once the map has ended.
@@ -37,7 +39,13 @@ impl<R: Read> Entries<R> {
     }
 
     /// The next entry; none when the array is closed and nothing follows.
+    ///
+    /// A map that breaks off because the filter before failed ends with the status of that one.
     pub(super) fn next(&mut self) -> Result<Option<Entry>, Failure> {
+        self.follow().map_err(|failure| self.input.get_mut().failure().unwrap_or(failure))
+    }
+
+    fn follow(&mut self) -> Result<Option<Entry>, Failure> {
         if self.ended || !self.another()? {
             return Ok(None);
         }
@@ -127,6 +135,14 @@ mod tests {
         while entries.next()?.is_some() {}
         assert!(entries.next()?.is_none());
         Ok(entries.position())
+    }
+
+    #[test]
+    fn the_status_of_the_filter_before_is_passed_on() {
+        for begun in ["", "[", r#"[{"start":0,"length":512,"zero":true}"#, r#"[{"start":0,"len"#] {
+            let failure = read(&format!("{begun}{{\"exit_status\":4")).unwrap_err();
+            assert_eq!(failure.status() as u8, 4, "{failure}");
+        }
     }
 
     #[test]
