@@ -1,7 +1,7 @@
 //! XVA: a disk as members of a tar, one for each 1 MiB block that holds data, each followed by its checksum.
 //!
-//! Packing: a [plan](plan::Plan) yields the blocks to read, the [workers](workers) read and seal them, and the
-//! [writer](writer) puts them out in order.
+//! Packing: a [plan](plan::Plan) yields the blocks to read, the [`workers`] read and seal them, and the
+//! [`writer`] puts them out in order.
 
 pub mod archive_reader;
 pub mod block;
