@@ -48,14 +48,15 @@ impl Walk<'_> {
             self.current.iter_mut().for_each(|disk| disk.damaged = true);
             return self.reject(member, Gravity::Damaged, &what);
         }
+        self.report_progress(place.offset);
         if wanted {
             self.read_block(member)?;
+            self.checksum(member, wanted)?;
             self.deliver(member, place.offset)?;
         } else {
             self.members.skip(member)?;
+            self.checksum(member, wanted)?;
         }
-        self.report_progress(place.offset);
-        self.checksum(member, wanted)?;
         if let Some(disk) = &mut self.current {
             disk.had = disk.placement.end();
             disk.blocks += u64::from(member.size > 0);
