@@ -89,6 +89,7 @@ mod tests {
             bytes: 2 << 20,
             algorithms: vec![Algorithm::Xxhash, Algorithm::Sha1],
             unchecked: 1,
+            wanted_size: 3 << 20,
             crc32: Some(0xabc),
             whole: true,
         };

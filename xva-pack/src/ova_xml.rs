@@ -4,17 +4,21 @@
 //! least that every importer takes.
 
 mod disks;
+mod objects;
 mod parser;
 mod records;
 mod required;
+mod tokens;
 mod uuid;
 mod value;
 mod vm;
+mod vm_disk;
 mod writer;
 
 pub use disks::{Disk, Ova, read};
 pub use uuid::uuid;
-pub use vm::{Firmware, Vm, VmDisk, parse_size};
+pub use vm::{Firmware, Vm};
+pub use vm_disk::{VmDisk, parse_size};
 
 /// Name of the member: exactly this, and the first of the archive.
 pub const FILE_NAME: &str = "ova.xml";

@@ -23,7 +23,9 @@ pub struct DiskReport {
     pub algorithms: Vec<Algorithm>,
     /// Blocks without a checksum.
     pub unchecked: u64,
-    /// CRC-32 of the disk as archived, or of what `--size` leaves of it; none if its bytes were not read.
+    /// Bytes that are wanted of it: all, or what `--size` leaves of it.
+    pub wanted_size: u64,
+    /// CRC-32 of these; none if its bytes were not read.
     pub crc32: Option<u32>,
     /// Every block is there, and none is damaged.
     pub whole: bool,
@@ -111,6 +113,7 @@ impl DiskState {
             bytes: self.bytes,
             algorithms: self.algorithms.clone(),
             unchecked: self.unchecked,
+            wanted_size: self.written_size(),
             crc32: self.wanted.then(|| self.crc.finish()),
             whole: !self.damaged,
         }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use extents::failure::Failure;
 
+use disks::check_names;
+
 use super::block_name::{Meaning, meaning};
 use super::disk_state::{DiskReport, DiskState};
 use super::finding::{Finding, Gravity, Stop};
@@ -18,9 +20,6 @@ mod disks;
 mod metadata;
 
 pub use metadata::read_ova;
-
-/// Disks that a sentence names.
-const MAX_NAMES: usize = 10;
 
 /// Takes the bytes of disks.
 pub trait Sink {
@@ -239,20 +238,5 @@ impl Walk<'_> {
         let hint =
             if self.findings.policy().keep_going { "" } else { "; --keep-going takes what can be had" };
         Err(Stop::Refused(Failure::damaged(format!("{finding}; {had}{hint}"))))
-    }
-}
-
-/// Refuses (status 2) options about disks that are not in the archive.
-fn check_names<'a>(options: &Options, disks: impl Iterator<Item = &'a str>) -> Result<(), Stop> {
-    let disks: BTreeSet<&str> = disks.collect();
-    let named = options.sizes.iter().map(|(disk, _)| disk).chain(&options.only);
-    match named.into_iter().find(|disk| !disks.contains(disk.as_str())) {
-        None => Ok(()),
-        Some(disk) => {
-            let found: Vec<&str> = disks.into_iter().take(MAX_NAMES).collect();
-            let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
-            let what = format!("has no disk {disk}: found {found}");
-            Err(Stop::Refused(Failure::usage(what)))
-        }
     }
 }

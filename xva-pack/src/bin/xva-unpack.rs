@@ -79,7 +79,7 @@ Examples:
   zstd -dc vm.xva.zst | xva-unpack
   xva-unpack --list vm.xva
   xva-unpack --disk Ref:000 -o disk.raw vm.xva
-  zstd -dc vm.xva.zst | xva-unpack --disk Ref:000 -o - | qemu-img dd if=/dev/stdin ...
+  zstd -dc vm.xva.zst | xva-unpack --disk Ref:000 --force -o /dev/vg/disk
   xva-unpack --all -o disks --size Ref:000=10737418240 vm.xva
 
 What xapi would refuse ends --verify with status 3; the other tasks warn of it, as long as it is certain which bytes
@@ -150,7 +150,7 @@ fn report(archive: &Archive, to_stdout: bool, messages: Messages) -> Result<(), 
     }
     for disk in archive.disks.iter().filter(|disk| disk.crc32.is_some()) {
         let crc = disk.crc32.unwrap_or(0);
-        messages.warn(format!("{}: {} bytes, crc32 {crc:08x}", disk.prefix, disk.size));
+        messages.warn(format!("{}: {} bytes, crc32 {crc:08x}", disk.prefix, disk.wanted_size));
     }
     Ok(())
 }

@@ -7,10 +7,8 @@
 use std::borrow::Cow;
 
 use extents::failure::Failure;
-use quick_xml::Reader;
-use quick_xml::escape::resolve_predefined_entity;
-use quick_xml::events::Event;
 
+use super::tokens::{Token, Tokens, is_blank};
 use super::value::Value;
 
 /// Values inside values. Real metadata has seven levels; the parser recurses, so that the stack needs a bound.
@@ -19,59 +17,17 @@ const MAX_DEPTH: u32 = 32;
 /// Values in a document, for the memory they take: 2^18 take 20 MiB. A VM with thirty snapshots has 20,000.
 const MAX_VALUES: u32 = 1 << 18;
 
-/// Every tag of XML-RPC values.
-const TAGS: [&str; 15] = [
-    "value",
-    "struct",
-    "member",
-    "name",
-    "array",
-    "data",
-    "string",
-    "int",
-    "i4",
-    "i8",
-    "boolean",
-    "double",
-    "dateTime.iso8601",
-    "base64",
-    "nil",
-];
-
 /// Reads the one value that `text` consists of.
 pub(super) fn parse(text: &str) -> Result<Value<'_>, Failure> {
-    let mut reader = Reader::from_str(text);
-    reader.config_mut().expand_empty_elements = true;
-    let mut parser = Parser { reader, ahead: None, depth: 0, values: 0 };
-    parser.expect(&Token::Open("value"))?;
+    let mut parser = Parser { tokens: Tokens::new(text), depth: 0, values: 0 };
+    parser.tokens.expect(&Token::Open("value"))?;
     let value = parser.value()?;
-    parser.expect(&Token::End)?;
+    parser.tokens.expect(&Token::End)?;
     Ok(value)
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Token<'a> {
-    Open(&'static str),
-    Close,
-    Text(Cow<'a, str>),
-    End,
-}
-
-impl Token<'_> {
-    fn describe(&self) -> String {
-        match self {
-            Token::Open(tag) => format!("<{tag}>"),
-            Token::Close => "a closing tag".to_owned(),
-            Token::Text(text) => format!("the text {:?}", text.chars().take(20).collect::<String>()),
-            Token::End => "the end of the document".to_owned(),
-        }
-    }
-}
-
 struct Parser<'a> {
-    reader: Reader<&'a [u8]>,
-    /// Read already, behind a text.
-    ahead: Option<Token<'a>>,
+    tokens: Tokens<'a>,
     depth: u32,
     values: u32,
 }
@@ -86,15 +42,15 @@ impl<'a> Parser<'a> {
                 "too large: expected at most {MAX_VALUES} values, {MAX_DEPTH} inside one another"
             )));
         }
-        let value = match self.next()? {
+        let value = match self.tokens.next()? {
             Token::Close => Value::text(""),
             Token::Open(tag) => self.typed(tag)?,
-            Token::Text(text) => match self.next()? {
+            Token::Text(text) => match self.tokens.next()? {
                 Token::Close => Value::Text(text),
                 Token::Open(tag) if is_blank(&text) => self.typed(tag)?,
-                token => return Err(self.unexpected(&token, "</value>")),
+                token => return Err(self.tokens.unexpected(&token, "</value>")),
             },
-            token @ Token::End => return Err(self.unexpected(&token, "</value>")),
+            token @ Token::End => return Err(self.tokens.unexpected(&token, "</value>")),
         };
         self.depth -= 1;
         Ok(value)
@@ -112,152 +68,62 @@ impl<'a> Parser<'a> {
                 self.text()?;
                 Value::Other
             }
-            _ => return Err(self.unexpected(&Token::Open(tag), "the type of a value")),
+            _ => return Err(self.tokens.unexpected(&Token::Open(tag), "the type of a value")),
         };
-        self.expect(&Token::Close)?;
+        self.tokens.expect(&Token::Close)?;
         Ok(value)
     }
 
     fn members(&mut self) -> Result<Value<'a>, Failure> {
         let mut members = Vec::new();
         loop {
-            match self.next_tag()? {
+            match self.tokens.next_tag()? {
                 Token::Close => return Ok(Value::Struct(members)),
                 Token::Open("member") => {}
-                token => return Err(self.unexpected(&token, "<member>")),
+                token => return Err(self.tokens.unexpected(&token, "<member>")),
             }
-            self.expect(&Token::Open("name"))?;
+            self.tokens.expect(&Token::Open("name"))?;
             let name = self.text()?;
             if name.is_empty() {
-                return Err(self.damaged("a struct has a member without a name, of which xapi's parser dies"));
+                return Err(self
+                    .tokens
+                    .damaged("a struct has a member without a name, of which xapi's parser dies"));
             }
-            self.expect(&Token::Open("value"))?;
+            self.tokens.expect(&Token::Open("value"))?;
             members.push((name, self.value()?));
-            self.expect(&Token::Close)?;
+            self.tokens.expect(&Token::Close)?;
         }
     }
 
     fn elements(&mut self) -> Result<Value<'a>, Failure> {
         let mut elements = Vec::new();
-        match self.next_tag()? {
+        match self.tokens.next_tag()? {
             Token::Close => return Ok(Value::Array(elements)),
             Token::Open("data") => {}
-            token => return Err(self.unexpected(&token, "<data>")),
+            token => return Err(self.tokens.unexpected(&token, "<data>")),
         }
         loop {
-            match self.next_tag()? {
+            match self.tokens.next_tag()? {
                 Token::Close => break,
                 Token::Open("value") => elements.push(self.value()?),
-                token => return Err(self.unexpected(&token, "<value>")),
+                token => return Err(self.tokens.unexpected(&token, "<value>")),
             }
         }
-        self.expect(&Token::Close)?;
+        self.tokens.expect(&Token::Close)?;
         Ok(Value::Array(elements))
     }
 
     /// The text up to the next closing tag, which is read too.
     fn text(&mut self) -> Result<Cow<'a, str>, Failure> {
-        match self.next()? {
+        match self.tokens.next()? {
             Token::Close => Ok(Cow::Borrowed("")),
             Token::Text(text) => {
-                self.expect(&Token::Close)?;
+                self.tokens.expect(&Token::Close)?;
                 Ok(text)
             }
-            token => Err(self.unexpected(&token, "text")),
+            token => Err(self.tokens.unexpected(&token, "text")),
         }
     }
-
-    fn expect(&mut self, expected: &Token<'static>) -> Result<(), Failure> {
-        let token = self.next_tag()?;
-        if token == *expected { Ok(()) } else { Err(self.unexpected(&token, &expected.describe())) }
-    }
-
-    /// The next tag; blanks before it are skipped.
-    fn next_tag(&mut self) -> Result<Token<'a>, Failure> {
-        match self.next()? {
-            Token::Text(text) if is_blank(&text) => self.next(),
-            token => Ok(token),
-        }
-    }
-
-    /// The next tag, or all the text before it.
-    fn next(&mut self) -> Result<Token<'a>, Failure> {
-        if let Some(token) = self.ahead.take() {
-            return Ok(token);
-        }
-        let mut text = Cow::Borrowed("");
-        loop {
-            let event = self.reader.read_event().map_err(|e| self.damaged(&format!("is not XML: {e}")))?;
-            let token = match event {
-                Event::Text(part) => {
-                    self.join(&mut text, part.xml10_content())?;
-                    continue;
-                }
-                Event::CData(part) => {
-                    self.join(&mut text, part.xml10_content())?;
-                    continue;
-                }
-                Event::GeneralRef(entity) => {
-                    let character = match entity.resolve_char_ref() {
-                        Ok(Some(character)) => Some(character.to_string()),
-                        _ => resolve_predefined_entity(&entity).map(str::to_owned),
-                    };
-                    let Some(character) = character else {
-                        return Err(self.damaged(&format!("unknown entity &{};", &*entity)));
-                    };
-                    self.join(&mut text, Cow::Owned(character))?;
-                    continue;
-                }
-                Event::Start(tag) => {
-                    let name = tag.local_name();
-                    match TAGS.iter().find(|known| **known == name.as_ref()) {
-                        Some(known) => Token::Open(known),
-                        None => return Err(self.damaged(&format!("unknown tag <{}>", name.as_ref()))),
-                    }
-                }
-                Event::End(_) => Token::Close,
-                Event::Eof => Token::End,
-                Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {
-                    continue;
-                }
-            };
-            if text.is_empty() {
-                return Ok(token);
-            }
-            self.ahead = Some(token);
-            return Ok(Token::Text(text));
-        }
-    }
-
-    fn join(&self, text: &mut Cow<'a, str>, part: Cow<'a, str>) -> Result<(), Failure> {
-        if let Some(bad) = part.chars().find(|c| !is_xml(*c)) {
-            return Err(self.damaged(&format!("character U+{:04X} can not stand in XML", u32::from(bad))));
-        }
-        if text.is_empty() {
-            *text = part;
-        } else {
-            text.to_mut().push_str(&part);
-        }
-        Ok(())
-    }
-
-    fn unexpected(&self, found: &Token<'_>, expected: &str) -> Failure {
-        self.damaged(&format!("is not an XML-RPC value: found {}, expected {expected}", found.describe()))
-    }
-
-    fn damaged(&self, sentence: &str) -> Failure {
-        Failure::damaged(format!("{sentence}, at byte {}", self.reader.buffer_position()))
-    }
-}
-
-/// What the importer's parser skips between tags.
-fn is_blank(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n'))
-}
-
-/// The characters of XML 1.0.
-pub(super) fn is_xml(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
 #[cfg(test)]

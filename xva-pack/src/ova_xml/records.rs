@@ -1,7 +1,8 @@
 //! The records of the smallest metadata, class by class: every field that some release from 1.110 on requires.
 
 use super::value::Value;
-use super::vm::{Firmware, Vm, VmDisk, round_up};
+use super::vm::{Firmware, Vm};
+use super::vm_disk::{VmDisk, round_up};
 
 /// A reference to no object.
 const NULL: &str = "OpaqueRef:NULL";

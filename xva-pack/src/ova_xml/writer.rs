@@ -6,7 +6,7 @@ use quick_xml::Writer;
 use quick_xml::escape::escape;
 use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 
-use super::parser::is_xml;
+use super::tokens::is_xml;
 use super::value::Value;
 
 /// The document that consists of `value`, with a newline at its end.

@@ -31,8 +31,6 @@ impl Walk<'_> {
                 return self.reject(member, Gravity::Damaged, &what);
             }
         };
-        disk.blocks += u64::from(member.size > 0);
-        disk.bytes += member.size;
         let (expected, wanted) = (disk.expected, disk.wanted);
         if place.sorts_before_last {
             let what = "the name sorts before the one of the last block: expected eight digits";
@@ -50,15 +48,19 @@ impl Walk<'_> {
             self.current.iter_mut().for_each(|disk| disk.damaged = true);
             return self.reject(member, Gravity::Damaged, &what);
         }
+        self.report_progress(place.offset);
         if wanted {
             self.read_block(member)?;
+            self.checksum(member, wanted)?;
             self.deliver(member, place.offset)?;
         } else {
             self.members.skip(member)?;
+            self.checksum(member, wanted)?;
         }
-        self.checksum(member, wanted)?;
         if let Some(disk) = &mut self.current {
             disk.had = disk.placement.end();
+            disk.blocks += u64::from(member.size > 0);
+            disk.bytes += member.size;
         }
         if self.current.as_ref().is_some_and(DiskState::is_complete) {
             self.end_disk()?;
@@ -110,7 +112,6 @@ impl Walk<'_> {
             disk.damaged |= gravity == Gravity::Damaged;
             self.findings.raise(member.finding(gravity, what))?;
         }
-        self.report_progress(offset);
         Ok(())
     }
 

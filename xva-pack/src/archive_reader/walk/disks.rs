@@ -1,8 +1,10 @@
 //! The disks of an archive: in which order they come, where each begins and ends, and which are missing.
 
+use std::collections::BTreeSet;
+
 use extents::failure::Failure;
 
-use super::Walk;
+use super::{Options, Walk};
 use crate::archive_reader::disk_state::DiskState;
 use crate::archive_reader::finding::{Gravity, Stop};
 use crate::archive_reader::members::Member;
@@ -10,6 +12,9 @@ use crate::ova_xml::{Disk, Ova};
 
 /// Disks of an archive without metadata, whose names are all that bounds them.
 const MAX_DISKS: usize = 4096;
+
+/// Disks that a sentence names.
+const MAX_NAMES: usize = 10;
 
 impl Walk<'_> {
     /// The disk whose blocks the importer waits for.
@@ -126,4 +131,19 @@ fn check_cut(prefix: &str, cut: u64, size: u64) -> Result<(), Stop> {
         ))));
     }
     Ok(())
+}
+
+/// Refuses (status 2) options about disks that are not in the archive.
+pub(super) fn check_names<'a>(options: &Options, disks: impl Iterator<Item = &'a str>) -> Result<(), Stop> {
+    let disks: BTreeSet<&str> = disks.collect();
+    let named = options.sizes.iter().map(|(disk, _)| disk).chain(&options.only);
+    match named.into_iter().find(|disk| !disks.contains(disk.as_str())) {
+        None => Ok(()),
+        Some(disk) => {
+            let found: Vec<&str> = disks.into_iter().take(MAX_NAMES).collect();
+            let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
+            let what = format!("has no disk {disk}: found {found}");
+            Err(Stop::Refused(Failure::usage(what)))
+        }
+    }
 }
