@@ -43,7 +43,7 @@ pub(crate) fn read(chain: &Chain) -> Result<Vec<u8>, Failure> {
             Content::Absent | Content::Zero => {}
             Content::Data { offset } => file.unwrap().read_exact_at(target, offset, "data")?,
             Content::Compressed(cluster) => {
-                let whole = decompress(file.unwrap(), cluster);
+                let whole = decompress(file.unwrap(), cluster)?;
                 let skip = cluster.skip as usize;
                 target.copy_from_slice(&whole[skip..skip + target.len()]);
             }
@@ -52,17 +52,20 @@ pub(crate) fn read(chain: &Chain) -> Result<Vec<u8>, Failure> {
     Ok(guest)
 }
 
-fn decompress(file: &ImageFile, cluster: CompressedCluster) -> Vec<u8> {
+/// A compressed cluster that lost bytes of its last sector can not be told by the tables; it is here that it shows.
+fn decompress(file: &ImageFile, cluster: CompressedCluster) -> Result<Vec<u8>, Failure> {
     let length = u64::from(cluster.host_length).min(file.size() - cluster.offset);
     let mut stored = vec![0; usize::try_from(length).unwrap()];
-    file.read_exact_at(&mut stored, cluster.offset, "compressed cluster").unwrap();
+    file.read_exact_at(&mut stored, cluster.offset, "compressed cluster")?;
     let mut whole = vec![0; cluster.cluster_size as usize];
     match cluster.compression {
         Compression::Zlib => flate2::read::DeflateDecoder::new(stored.as_slice()).read_exact(&mut whole),
-        Compression::Zstd => zstd::Decoder::new(stored.as_slice()).unwrap().read_exact(&mut whole),
+        Compression::Zstd => {
+            zstd::Decoder::new(stored.as_slice()).and_then(|mut decoder| decoder.read_exact(&mut whole))
+        }
     }
-    .unwrap();
-    whole
+    .map_err(|error| file.damaged(format!("can not decompress: {error}")))?;
+    Ok(whole)
 }
 
 /// For each unit of 2^`bits` bytes, whether some of its pieces is data.
