@@ -17,7 +17,6 @@ pub(super) struct Written {
     start: u64,
     length: u64,
     zero: Option<bool>,
-    data: Option<bool>,
     compressed: Option<bool>,
     offset: Option<u64>,
     filename: Option<String>,
@@ -101,7 +100,6 @@ impl Written {
             Some(WrittenCompression::Zlib) => Compression::Zlib,
             Some(WrittenCompression::Zstd) => Compression::Zstd,
             None if self.compressed == Some(true) => return Err(unsaid("compression")),
-            None if self.data == Some(false) => return Err(unsaid("data")),
             None => return Ok(Data { filename, number: None, form: Form::Plain(offset) }),
         };
         let cluster_size = self.cluster_size.ok_or_else(|| unsaid("cluster_size"))?;
@@ -138,7 +136,8 @@ mod tests {
             (r#"{"start":512,"length":512,"data":true,"zero":false,"offset":0}"#, 4),
             (r#"{"start":512,"length":512,"data":true,"zero":false,"filename":"x"}"#, 4),
             (r#"{"start":512,"length":512,"offset":0,"filename":"x"}"#, 0),
-            (r#"{"start":512,"length":512,"offset":0,"filename":"x","data":false}"#, 4),
+            (r#"{"start":512,"length":512,"offset":0,"filename":"x","data":false,"zero":false}"#, 0),
+            (r#"{"start":512,"length":512,"data":false,"zero":false}"#, 4),
             (r#"{"start":512,"length":512,"offset":0,"filename":"x","compressed":true}"#, 4),
         ] {
             assert_eq!(status(json, 512), expected, "{json}");
