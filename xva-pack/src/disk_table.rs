@@ -18,10 +18,11 @@ pub fn table(disks: &[DiskReport]) -> String {
     }
     let mut text = String::new();
     let mut line = |cells: [&str; 8], name: &str| {
+        let mut columns = String::new();
         for (cell, width) in cells.iter().zip(widths) {
-            let _ = write!(text, "{cell:width$}  ");
+            let _ = write!(columns, "{cell:width$}  ");
         }
-        let _ = writeln!(text, "{name}");
+        let _ = writeln!(text, "{}", (columns + name).trim_end());
     };
     line(HEADINGS, "NAME");
     for (row, disk) in rows.iter().zip(disks) {

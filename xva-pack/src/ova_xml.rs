@@ -1,13 +1,20 @@
 //! The metadata of an XVA: `ova.xml`, one XML-RPC value that names the VM's objects.
 //!
-//! [`read`] tells which disks the importer expects in the archive and how long they are.
+//! [`read`] tells which disks the importer expects in the archive and how long they are; [`Vm::to_xml`] writes the
+//! least that every importer takes.
 
 mod disks;
 mod parser;
+mod records;
 mod required;
-pub mod value;
+mod uuid;
+mod value;
+mod vm;
+mod writer;
 
 pub use disks::{Disk, Ova, read};
+pub use uuid::uuid;
+pub use vm::{Firmware, Vm, VmDisk, parse_size};
 
 /// Name of the member: exactly this, and the first of the archive.
 pub const FILE_NAME: &str = "ova.xml";

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use extents::failure::Failure;
 use extents::stdout::Stdout;
 
+use crate::reader::is_zero;
+
 /// Zeros of this length, from a multiple of it on, are left as a hole: the block of most file systems.
 const HOLE: usize = 4096;
 
@@ -192,11 +194,6 @@ impl Drop for SparseFile {
             let _ = std::fs::remove_file(&self.part);
         }
     }
-}
-
-/// Whether all of `bytes` is zero.
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&byte| byte == 0)
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ pub(super) struct DiskState {
     /// Its bytes are read and checked.
     pub(super) wanted: bool,
     pub(super) placement: Placement,
+    /// Guest bytes up to the end of the last block that came whole.
+    pub(super) had: u64,
     pub(super) crc: Crc32,
     pub(super) blocks: u64,
     pub(super) bytes: u64,
@@ -64,6 +66,7 @@ impl DiskState {
             cut,
             wanted,
             placement: Placement::default(),
+            had: 0,
             crc: Crc32::new(),
             blocks: 0,
             bytes: 0,

@@ -1,6 +1,7 @@
 //! Where an archive departs from what the importer expects, and how bad that is.
 
 use std::fmt;
+use std::path::Path;
 
 use extents::failure::Failure;
 
@@ -50,10 +51,23 @@ impl fmt::Display for Finding {
 /// Why reading stops before the end of the archive.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// The system, the command line or the policy.
+    /// The system, with a sentence that names the file it is about.
     Failed(Failure),
+    /// Something about the archive that is no finding, such as that it is compressed.
+    Refused(Failure),
     /// The archive can not be followed any further.
     Damaged(Finding),
+}
+
+impl Stop {
+    /// The failure that the program ends with; `archive` is what it reads.
+    pub(super) fn into_failure(self, archive: &Path) -> Failure {
+        match self {
+            Stop::Failed(failure) => failure,
+            Stop::Refused(failure) => failure.in_file(archive),
+            Stop::Damaged(finding) => Failure::damaged(finding.to_string()).in_file(archive),
+        }
+    }
 }
 
 impl From<Failure> for Stop {

@@ -42,10 +42,6 @@ impl Findings {
         if bad && !self.policy.keep_going {
             return Err(finding);
         }
-        if finding.gravity == Gravity::Remark && !self.policy.strict {
-            self.messages.note(finding.to_string());
-            return Ok(());
-        }
         self.bad += u64::from(bad);
         self.said += 1;
         match self.said {
@@ -61,8 +57,8 @@ impl Findings {
         self.bad
     }
 
-    /// Whether reading goes on where it can.
-    pub fn keep_going(&self) -> bool {
-        self.policy.keep_going
+    /// What ends the work.
+    pub fn policy(&self) -> Policy {
+        self.policy
     }
 }

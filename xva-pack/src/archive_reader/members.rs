@@ -187,7 +187,7 @@ impl Members {
 }
 
 /// Status 4 for what must be decompressed first, with the command.
-fn refuse_compressed(record: &[u8; RECORD], input: &Input) -> Result<(), Failure> {
+fn refuse_compressed(record: &[u8; RECORD], input: &Input) -> Result<(), Stop> {
     let (format, command) = match record {
         [0x1f, 0x8b, ..] => ("gzip", "gzip -dc"),
         // The second is a skippable frame, as pzstd writes it first: xapi takes it for gzip, and fails.
@@ -197,7 +197,7 @@ fn refuse_compressed(record: &[u8; RECORD], input: &Input) -> Result<(), Failure
     let name = input.name();
     let file =
         if name.as_os_str() == "standard input" { "ARCHIVE".to_owned() } else { name.display().to_string() };
-    Err(Failure::unanswerable(format!(
+    Err(Stop::Refused(Failure::unanswerable(format!(
         "is compressed with {format}: expected a tar; try: {command} {file} | xva-unpack ..."
-    )))
+    ))))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use extents::failure::{Failure, Status};
+use extents::failure::Failure;
 
 use super::block_name::{Meaning, meaning};
 use super::disk_state::{DiskReport, DiskState};
@@ -10,11 +10,14 @@ use super::finding::{Finding, Gravity, Stop};
 use super::findings::Findings;
 use super::input::Input;
 use super::members::{Member, Members};
-use crate::ova_xml::{self, Ova};
+use crate::ova_xml::{FILE_NAME, Ova};
 use crate::tar_member::TRAILER;
 
 mod block;
 mod disks;
+mod metadata;
+
+pub use metadata::read_ova;
 
 /// Disks that a sentence names.
 const MAX_NAMES: usize = 10;
@@ -76,58 +79,13 @@ pub fn read(
         buffer: Vec::new(),
         guest_bytes: 0,
     };
-    let done = match walk.run() {
-        Err(Stop::Damaged(finding)) => walk.abandon(&finding),
-        Err(Stop::Failed(failure)) => Err(failure),
-        Ok(()) => Ok(()),
-    };
+    let done = walk.run().or_else(|stop| walk.abandon(stop));
     let archive = Archive {
         disks: std::mem::take(&mut walk.reports),
         has_ova: walk.ova.is_some(),
         bytes: walk.members.input.position(),
     };
-    (archive, done.map_err(|failure| failure.in_file(&name)))
-}
-
-/// The `ova.xml` of an archive, as it is.
-pub fn read_ova(input: Input, findings: &mut Findings) -> Result<Vec<u8>, Failure> {
-    let name = input.name().to_path_buf();
-    let mut members = Members::new(input);
-    let mut take = || {
-        let Some(member) = members.next(findings)? else { return Err(Failure::damaged("is empty").into()) };
-        if member.name != ova_xml::FILE_NAME {
-            return Err(member.finding(Gravity::Damaged, "is the first member: expected ova.xml").into());
-        }
-        let bytes = metadata_bytes(&mut members, &member)?;
-        if members.input.size().is_none() {
-            members.input.drain()?;
-        }
-        Ok(bytes)
-    };
-    take().map_err(|stop| {
-        let failure = match stop {
-            Stop::Failed(failure) => failure,
-            Stop::Damaged(finding) => Failure::damaged(finding.to_string()),
-        };
-        failure.in_file(&name)
-    })
-}
-
-/// The data of the member `ova.xml`.
-fn metadata_bytes(members: &mut Members, member: &Member) -> Result<Vec<u8>, Stop> {
-    let length = usize::try_from(member.size).ok().filter(|length| *length <= ova_xml::MAX_BYTES);
-    let Some(length) = length else {
-        let (found, most) = (member.size, ova_xml::MAX_BYTES);
-        return Err(Failure::unanswerable(format!(
-            "{} is too large: found {found} bytes, expected at most {most}",
-            member.name
-        ))
-        .into());
-    };
-    let mut bytes = vec![0; length];
-    members.input.read_exact(&mut bytes, &member.name)?;
-    members.end_data(member.size, &member.name)?;
-    Ok(bytes)
+    (archive, done.map_err(|stop| stop.into_failure(&name)))
 }
 
 struct Walk<'a> {
@@ -154,10 +112,13 @@ impl Walk<'_> {
     fn run(&mut self) -> Result<(), Stop> {
         self.metadata()?;
         if let Some(ova) = &self.ova {
-            check_names(self.options, ova.streamed().map(|disk| disk.prefix.as_str()))?;
+            check_names(self.options, ova.disks.iter().map(|disk| disk.prefix.as_str()))?;
         }
         while !self.is_finished() {
-            let Some(member) = self.next()? else { break };
+            let Some(member) = self.next()? else {
+                self.end_of_archive()?;
+                break;
+            };
             match meaning(&member.name) {
                 Meaning::Block(prefix, digits) if member.is_file => self.block(&member, prefix, digits)?,
                 Meaning::Block(..) => {
@@ -169,7 +130,7 @@ impl Walk<'_> {
                 Meaning::Checksum(..) => {
                     self.reject(&member, Gravity::Refused, "does not follow the block that it belongs to")?;
                 }
-                _ if member.name == ova_xml::FILE_NAME => {
+                _ if member.name == FILE_NAME => {
                     self.reject(&member, Gravity::Refused, "is not the first member")?;
                 }
                 _ => self.reject(&member, Gravity::Refused, "is not a part of an XVA")?,
@@ -187,40 +148,10 @@ impl Walk<'_> {
         }
     }
 
-    /// Reads `ova.xml` if the archive begins with it.
-    fn metadata(&mut self) -> Result<(), Stop> {
-        let Some(member) = self.members.next(self.findings)? else {
-            return Err(Failure::damaged("is empty: expected an archive").into());
-        };
-        if member.name != ova_xml::FILE_NAME || !member.is_file {
-            self.ahead = Some(member);
-            return Ok(());
-        }
-        let bytes = metadata_bytes(&mut self.members, &member)?;
-        match ova_xml::read(&bytes) {
-            Ok(mut ova) => {
-                for objection in std::mem::take(&mut ova.objections) {
-                    self.findings.raise(member.finding(Gravity::Refused, objection))?;
-                }
-                // Said once: such metadata is written by people, who then left out the same field everywhere.
-                if let Some(field) = ova.missing_fields.first() {
-                    let what = format!("{field}; xapi refuses records without it");
-                    self.findings.raise(member.finding(Gravity::Remark, what))?;
-                }
-                self.ova = Some(ova);
-            }
-            Err(failure) if failure.status() == Status::Damaged => {
-                self.findings.raise(member.finding(Gravity::Damaged, failure.to_string()))?;
-            }
-            Err(failure) => return Err(failure.into()),
-        }
-        Ok(())
-    }
-
     /// Whether all that is wanted has come: then the importer, too, stops reading.
     fn is_finished(&self) -> bool {
-        if self.options.only.as_ref().is_some_and(|only| self.ended.contains(only)) {
-            return true;
+        if let Some(only) = &self.options.only {
+            return self.ended.contains(only);
         }
         self.ova.is_some() && self.current.is_none() && self.expected_next().is_none()
     }
@@ -231,21 +162,24 @@ impl Walk<'_> {
         self.members.skip(member)
     }
 
+    /// Fails where an archive ends without its end-of-tar although nothing else says that all of it is there.
+    fn end_of_archive(&self) -> Result<(), Stop> {
+        if self.ova.is_none() && !self.members.trailer_seen {
+            let at = self.members.input.position();
+            return Err(Finding::damage_at(at, "ends early: found no end-of-tar").into());
+        }
+        Ok(())
+    }
+
     /// What follows the last block. The importer does not look at it when the metadata says where the disks end.
     fn rest(&mut self) -> Result<(), Stop> {
-        let is_only = self.options.only.is_some();
-        if self.ova.is_none() && !is_only {
-            if !self.members.trailer_seen {
-                let at = self.members.input.position();
-                return Err(Finding::damage_at(at, "ends early: found no end-of-tar").into());
-            }
-            if self.ended.is_empty() {
-                return Err(Failure::damaged("is not an XVA: found no block of a disk").into());
-            }
+        if self.ova.is_none() && self.ended.is_empty() {
+            return Err(Stop::Refused(Failure::damaged("is not an XVA: found no block of a disk")));
         }
-        if self.ova.is_none() {
+        if self.findings.bad() == 0 {
             check_names(self.options, self.ended.iter().map(String::as_str))?;
         }
+        let is_only = self.options.only.is_some();
         if is_only && self.members.input.size().is_some() {
             return Ok(());
         }
@@ -285,36 +219,40 @@ impl Walk<'_> {
         self.sink.progress(done, total);
     }
 
-    /// Ends the walk where the archive can not be followed any further: what came is kept if that is wanted, and the
-    /// sentence says how much it is.
-    fn abandon(&mut self, finding: &Finding) -> Result<(), Failure> {
+    /// Ends the walk where it stopped. Where the archive can not be followed any further, what came is kept if that is
+    /// wanted, and the sentence says how much it is.
+    fn abandon(&mut self, stop: Stop) -> Result<(), Stop> {
+        let Stop::Damaged(finding) = stop else { return Err(stop) };
         if finding.gravity == Gravity::Refused {
-            return Err(Failure::damaged(finding.to_string()));
+            return Err(finding.into());
         }
         let whole = self.reports.iter().filter(|disk| disk.whole).count();
-        let mut had = format!("{whole} disks are whole");
+        let of = self.ova.as_ref().map_or_else(String::new, |ova| format!(" of {}", ova.streamed().count()));
+        let mut had = format!("disks that came whole: {whole}{of}");
         if let Some(disk) = self.current.take() {
-            let (end, size) = (disk.placement.end(), disk.expected);
-            let of = size.map_or_else(String::new, |size| format!(" of {size}"));
-            had = format!("{had}, and {} up to byte {end}{of}", disk.prefix);
-            if self.findings.keep_going() {
+            let of = disk.expected.map_or_else(String::new, |size| format!(" of {size}"));
+            had = format!("{had}; {} came up to byte {}{of}", disk.prefix, disk.had);
+            if self.findings.policy().keep_going {
                 self.close_disk(DiskState { damaged: true, ..disk })?;
             }
         }
-        let hint = if self.findings.keep_going() { "" } else { "; --keep-going takes what can be had" };
-        Err(Failure::damaged(format!("{finding}; {had}{hint}")))
+        let hint =
+            if self.findings.policy().keep_going { "" } else { "; --keep-going takes what can be had" };
+        Err(Stop::Refused(Failure::damaged(format!("{finding}; {had}{hint}"))))
     }
 }
 
 /// Refuses (status 2) options about disks that are not in the archive.
-fn check_names<'a>(options: &Options, disks: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+fn check_names<'a>(options: &Options, disks: impl Iterator<Item = &'a str>) -> Result<(), Stop> {
     let disks: BTreeSet<&str> = disks.collect();
     let named = options.sizes.iter().map(|(disk, _)| disk).chain(&options.only);
     match named.into_iter().find(|disk| !disks.contains(disk.as_str())) {
         None => Ok(()),
         Some(disk) => {
             let found: Vec<&str> = disks.into_iter().take(MAX_NAMES).collect();
-            Err(Failure::usage(format!("has no disk {disk}: found {}", found.join(", "))))
+            let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
+            let what = format!("has no disk {disk}: found {found}");
+            Err(Stop::Refused(Failure::usage(what)))
         }
     }
 }

@@ -100,7 +100,10 @@ fn main() -> ExitCode {
 }
 
 fn unpack(cli: Cli, messages: Messages) -> Result<(), Failure> {
-    let to_stdout = cli.unpack.disk.is_some() && cli.unpack.output.as_deref() == Some(Path::new("-"));
+    let to_stdout = cli.unpack.output.as_deref() == Some(Path::new("-"));
+    if to_stdout && cli.unpack.all {
+        return Err(Failure::usage("--all can not write to standard output: expected a directory"));
+    }
     if to_stdout && !cli.unpack.force && std::io::stdout().is_terminal() {
         return Err(Failure::usage("standard output is a terminal: expected a pipe or file, or --force"));
     }
@@ -154,12 +157,14 @@ fn report(archive: &Archive, to_stdout: bool, messages: Messages) -> Result<(), 
 
 fn verdict(name: &str, archive: &Archive) -> String {
     let (disks, bytes) = (archive.disks.len(), archive.bytes);
-    let sound = format!("{name}: sound: {bytes} bytes, every checksum of {disks} disks is right\n");
+    let plural = if disks == 1 { "" } else { "s" };
+    let sound = format!("{name}: sound: {bytes} bytes, {disks} disk{plural}, every checksum is right\n");
     if archive.has_ova {
         return sound;
     }
     format!(
-        "{sound}{name}: has no ova.xml: xapi does not import it alone, and a disk that ends too early would go unnoticed\n"
+        "{sound}{name}: has no ova.xml: xapi does not import it alone, and whether the last block of a disk is missing \
+         can not be known\n"
     )
 }
 

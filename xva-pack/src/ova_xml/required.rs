@@ -193,3 +193,44 @@ fn type_of(kind: Kind) -> &'static str {
         Set => "<array>",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Class, field, type, and for each release R (required), d (has a default) or - (unknown).
+    const FIELDS: &str = include_str!("../../../tests/fixtures/ova-fields.tsv");
+
+    #[test]
+    fn the_fields_are_those_that_the_newest_release_requires() {
+        let mut expected = Vec::new();
+        for line in FIELDS.lines().skip(1) {
+            let columns: Vec<&str> = line.split('\t').collect();
+            let kind = match columns[2] {
+                "Int" => Int,
+                "Bool" => Bool,
+                "DateTime" => Time,
+                "Map" => Map,
+                "Set" => Set,
+                _ => Text,
+            };
+            if columns.last() == Some(&"R") {
+                expected.push((columns[0], columns[1], kind));
+            }
+        }
+        let listed =
+            REQUIRED.iter().flat_map(|(class, fields)| fields.iter().map(move |(f, k)| (*class, *f, *k)));
+        assert_eq!(listed.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_boolean_without_its_type_is_no_boolean() {
+        assert!(!fits(Bool, &Value::text("1")));
+        assert!(
+            fits(Int, &Value::text("1"))
+                && fits(Int, &Value::Int("1".into()))
+                && !fits(Int, &Value::text(""))
+        );
+        assert!(!fits(Text, &Value::Int("1".into())));
+    }
+}

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// A value; its text is borrowed from the document unless something in it was escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value<'a> {
+pub(super) enum Value<'a> {
     /// `<value>text</value>`, also with `<string>`: a string, a reference, an enum, and also a number.
     Text(Cow<'a, str>),
     /// `<int>`, `<i4>` or `<i8>`, which the importer does not take for a string.
@@ -21,17 +21,17 @@ pub enum Value<'a> {
 
 impl<'a> Value<'a> {
     /// A string.
-    pub fn text(text: impl Into<Cow<'a, str>>) -> Self {
+    pub(super) fn text(text: impl Into<Cow<'a, str>>) -> Self {
         Value::Text(text.into())
     }
 
     /// A number as the importer takes it wherever it stands: without a type.
-    pub fn number(number: impl Into<i128>) -> Self {
+    pub(super) fn number(number: impl Into<i128>) -> Self {
         Value::text(number.into().to_string())
     }
 
     /// What it holds if it is a string.
-    pub fn as_text(&self) -> Option<&str> {
+    pub(super) fn as_text(&self) -> Option<&str> {
         match self {
             Value::Text(text) => Some(text),
             _ => None,
@@ -39,7 +39,7 @@ impl<'a> Value<'a> {
     }
 
     /// What it holds if it is a decimal number, with or without a type.
-    pub fn as_integer(&self) -> Option<i64> {
+    pub(super) fn as_integer(&self) -> Option<i64> {
         match self {
             Value::Text(text) | Value::Int(text) => text.parse().ok(),
             _ => None,
@@ -47,12 +47,12 @@ impl<'a> Value<'a> {
     }
 
     /// The member `name` of a record. Of members with one name the importer takes the last.
-    pub fn field(&self, name: &str) -> Option<&Value<'a>> {
+    pub(super) fn field(&self, name: &str) -> Option<&Value<'a>> {
         self.last_member(|key| key == name)
     }
 
     /// The member `name`, of which the importer ignores the case (those outside the records).
-    pub fn member(&self, name: &str) -> Option<&Value<'a>> {
+    pub(super) fn member(&self, name: &str) -> Option<&Value<'a>> {
         self.last_member(|key| key.eq_ignore_ascii_case(name))
     }
 

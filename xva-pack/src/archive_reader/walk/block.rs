@@ -57,6 +57,9 @@ impl Walk<'_> {
             self.members.skip(member)?;
         }
         self.checksum(member, wanted)?;
+        if let Some(disk) = &mut self.current {
+            disk.had = disk.placement.end();
+        }
         if self.current.as_ref().is_some_and(DiskState::is_complete) {
             self.end_disk()?;
         }
@@ -70,7 +73,7 @@ impl Walk<'_> {
             let (name, found) = (&member.name, member.size);
             let what =
                 format!("{name}: the block is too large: found {found} bytes, expected at most {MAX_BLOCK}");
-            return Err(Failure::unanswerable(what).into());
+            return Err(Stop::Refused(Failure::unanswerable(what)));
         };
         self.buffer.resize(length, 0);
         self.members.input.read_exact(&mut self.buffer, &member.name)?;

@@ -32,7 +32,7 @@ impl Walk<'_> {
         }
         if self.ended.len() >= MAX_DISKS && self.ova.is_none() {
             let what = format!("holds too many disks: expected at most {MAX_DISKS}");
-            return Err(Failure::unanswerable(what).into());
+            return Err(Stop::Refused(Failure::unanswerable(what)));
         }
         let known = self.ova.iter().flat_map(|ova| &ova.disks).find(|disk| disk.prefix == prefix);
         let out_of_order = match (&self.ova, self.expected_next(), known) {
@@ -55,7 +55,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn open_disk(&mut self, prefix: &str, name: &str, expected: Option<u64>) -> Result<(), Failure> {
+    fn open_disk(&mut self, prefix: &str, name: &str, expected: Option<u64>) -> Result<(), Stop> {
         let cut = self.options.sizes.iter().find(|(disk, _)| disk == prefix).map(|&(_, size)| size);
         if let (Some(cut), Some(expected)) = (cut, expected) {
             check_cut(prefix, cut, expected)?;
@@ -84,8 +84,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    pub(super) fn close_disk(&mut self, mut disk: DiskState) -> Result<(), Failure> {
-        if let Some(cut) = disk.cut {
+    pub(super) fn close_disk(&mut self, mut disk: DiskState) -> Result<(), Stop> {
+        if let Some(cut) = disk.cut.filter(|_| !disk.damaged) {
             check_cut(&disk.prefix, cut, disk.size())?;
         }
         if disk.wanted {
@@ -119,11 +119,11 @@ impl Walk<'_> {
 }
 
 /// Refuses a `--size` that is larger than the disk.
-fn check_cut(prefix: &str, cut: u64, size: u64) -> Result<(), Failure> {
+fn check_cut(prefix: &str, cut: u64, size: u64) -> Result<(), Stop> {
     if cut > size {
-        return Err(Failure::damaged(format!(
+        return Err(Stop::Refused(Failure::damaged(format!(
             "disk {prefix} is smaller than --size says: found {size} bytes, expected at least {cut}"
-        )));
+        ))));
     }
     Ok(())
 }
