@@ -1,6 +1,7 @@
 # xva-pack --map: the disk is put together from the files that the map names.
 
 load common
+load pack_inputs
 
 setup_file() {
   cd "$BATS_FILE_TMPDIR" || return 1
@@ -230,6 +231,32 @@ subprocess.run(["xva-pack", "--map", "-"], stdin=open("big"), stdout=open("/dev/
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
 assert peak <= 64, f"{peak} MiB"
 PYTHON
+}
+
+@test "a_disk_too_large_for_eight_digits_is_refused" {
+  echo '[{"start":0,"length":104857600000512,"zero":true,"data":false}]' > large
+  fails_with 4 xva-pack --map large
+  [[ $stderr == *104857600000512*104857600000000* ]]
+  # The largest one: its last block is 99999999.
+  echo '[{"start":0,"length":104857600000000,"zero":true,"data":false}]' > large
+  diff <(xva-pack --map large | tar -t) <(printf 'Ref:0/%s\n' 00000000{,.xxhash} 99999999{,.xxhash})
+}
+
+@test "metadata_is_held_against_the_size_of_the_map" {
+  ova right Ref:0=5767168
+  ova padded Ref:0=6291456
+  xva-pack -q --map map --ova right > archive
+  cat map | xva-pack -q --map - --ova right | cmp - archive
+  [ "$(tar -tf archive | head -n 1)" = ova.xml ]
+  xva-pack -q --pad --map map --ova padded | tar -t > padded.list
+  fails_with 3 xva-pack -q --map map --ova padded
+  [ -z "$output" ]
+  ova small Ref:0=1048576
+  for wrong in padded small; do
+    cat map | { ! xva-pack -q --map - --ova $wrong > archive 2> errors; }
+    [ "$(wc -l < errors)" -eq 1 ]
+    ! tail -c 1024 archive | cmp -s - <(head -c 1024 /dev/zero)
+  done
 }
 
 @test "a_map_needs_no_disk_and_excludes_what_names_one" {

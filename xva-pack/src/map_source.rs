@@ -62,10 +62,12 @@ impl<R: Read> MapPlan<R> {
 
     /// The entry in hand, or the next one.
     fn entry(&mut self) -> Result<Option<Entry>, Failure> {
-        match self.entry.take() {
-            Some(entry) => Ok(Some(entry)),
-            None => self.entries.next(),
+        if let Some(entry) = self.entry.take() {
+            return Ok(Some(entry));
         }
+        let entry = self.entries.next()?;
+        self.fit.check_not_above(self.entries.position())?;
+        Ok(entry)
     }
 
     /// The next block that has data, or block 0; none at the end of the map.

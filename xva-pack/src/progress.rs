@@ -66,6 +66,7 @@ impl Progress {
             Form::Bar(bar) => {
                 if let Some(total) = total.filter(|total| bar.length() != Some(*total)) {
                     bar.set_length(total);
+                    set_style(bar, KNOWN);
                 }
                 bar.set_position(done);
             }
@@ -95,12 +96,20 @@ fn percent(done: u64, total: u64) -> Option<u64> {
     share.checked_div(u128::from(total)).and_then(|percent| u64::try_from(percent).ok())
 }
 
+/// Both fit 80 columns.
+const KNOWN: &str =
+    "{wide_bar} {percent:>3}%  {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  {eta}";
+const UNKNOWN: &str = "{spinner} {binary_bytes}  {binary_bytes_per_sec}  {elapsed}";
+
 fn bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let template = "{wide_bar} {percent:>3}%  {binary_bytes}  {binary_bytes_per_sec}  {eta}";
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
+    set_style(&bar, UNKNOWN);
+    bar
+}
+
+fn set_style(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
     }
 }
 

@@ -1,11 +1,12 @@
 //! Standard input as a stream: a descriptor that another process made non-blocking is waited for.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
 
 use extents::failure::Failure;
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 
 /// Descriptor 0, unbuffered.
 #[derive(Debug)]
@@ -24,8 +25,12 @@ impl Read for Stdin {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.0.read(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    poll(&mut [PollFd::new(&self.0, PollFlags::IN)], None)?;
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], None) {
+                        Ok(_) | Err(Errno::INTR) => {}
+                        Err(error) => return Err(error.into()),
+                    }
                 }
                 done => return done,
             }

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use extents::failure::Failure;
 
-use crate::block::{BLOCK, BLOCK_LEN, Fit, check_size, part};
+use crate::block::{BLOCK, BLOCK_LEN, Fit, part};
 use crate::member_pair::MemberPair;
 use crate::plan::{Content, Job, Plan};
 
@@ -63,7 +63,7 @@ impl<R: Read + Send> Plan for StreamPlan<R> {
             data[disk_length..length].fill(0);
         } else {
             // At least one byte follows.
-            check_size(start + BLOCK + 1).map_err(|f| f.in_file("standard input".as_ref()))?;
+            self.fit.check_not_above(start + BLOCK + 1).map_err(|f| f.in_file("standard input".as_ref()))?;
         }
         self.number += 1;
         let required = number == 0 || self.ended;

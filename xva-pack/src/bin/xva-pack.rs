@@ -133,8 +133,9 @@ Examples:
   { xva-pack --pad --ova ova.xml --prefix Ref:000 --no-trailer a.raw < a.json &&
     xva-pack --pad --check-ova ova.xml --prefix Ref:001 b.raw < b.json; } > vm.xva
 
-Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged input or input about another disk, 4 a disk that an
-XVA can not hold. After a failure the archive has no end-of-tar.";
+Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged input or input
+about another disk, 4 a disk that an XVA can not hold, or a map that says too
+little. After a failure the archive has no end-of-tar.";
 
 impl Arguments for Cli {
     const TOOL: &'static str = "xva-pack";

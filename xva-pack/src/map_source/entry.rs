@@ -4,7 +4,6 @@ use extents::failure::Failure;
 use extents::piece::{CompressedCluster, Compression};
 use serde::Deserialize;
 
-use crate::block::check_size;
 use crate::files::FileNumber;
 use crate::plan::Form;
 
@@ -17,7 +16,6 @@ pub(super) struct Written {
     start: u64,
     length: u64,
     zero: Option<bool>,
-    data: Option<bool>,
     compressed: Option<bool>,
     offset: Option<u64>,
     filename: Option<String>,
@@ -72,7 +70,6 @@ impl Written {
         let end = start.checked_add(self.length).ok_or_else(|| {
             Failure::damaged(format!("the entry at {start} is too long: found {} bytes", self.length))
         })?;
-        check_size(end)?;
         let length = self.length;
         let data = if self.zero == Some(true) { None } else { Some(self.data()?) };
         if let Some(Data { form: Form::Compressed(cluster), .. }) = &data {
@@ -101,7 +98,6 @@ impl Written {
             Some(WrittenCompression::Zlib) => Compression::Zlib,
             Some(WrittenCompression::Zstd) => Compression::Zstd,
             None if self.compressed == Some(true) => return Err(unsaid("compression")),
-            None if self.data == Some(false) => return Err(unsaid("data")),
             None => return Ok(Data { filename, number: None, form: Form::Plain(offset) }),
         };
         let cluster_size = self.cluster_size.ok_or_else(|| unsaid("cluster_size"))?;
@@ -134,11 +130,11 @@ mod tests {
             (r#"{"start":512,"length":512,"zero":true}"#, 0),
             (r#"{"start":1024,"length":512,"zero":true}"#, 3),
             (r#"{"start":512,"length":18446744073709551615,"zero":true}"#, 3),
-            (r#"{"start":512,"length":104857600000000,"zero":true}"#, 4),
             (r#"{"start":512,"length":512,"data":true,"zero":false,"offset":0}"#, 4),
             (r#"{"start":512,"length":512,"data":true,"zero":false,"filename":"x"}"#, 4),
             (r#"{"start":512,"length":512,"offset":0,"filename":"x"}"#, 0),
-            (r#"{"start":512,"length":512,"offset":0,"filename":"x","data":false}"#, 4),
+            (r#"{"start":512,"length":512,"offset":0,"filename":"x","data":false,"zero":false}"#, 0),
+            (r#"{"start":512,"length":512,"data":false,"zero":false}"#, 4),
             (r#"{"start":512,"length":512,"offset":0,"filename":"x","compressed":true}"#, 4),
         ] {
             assert_eq!(status(json, 512), expected, "{json}");
