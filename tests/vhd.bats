@@ -246,7 +246,7 @@ PY
   for length in 0 100 511 512 1000 1536 3000 2099000 4000000; do
     head -c "$length" d.vhd > cut.vhd
     fails_with 3 vhd-headers cut.vhd
-    [ -z "$output" ]
+    [ "$output" = '{"exit_status":3' ]
   done
 }
 
