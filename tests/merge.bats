@@ -24,15 +24,30 @@ DOCUMENT='{"virtual_size":11534336,"cluster_bits":16,"data_clusters":[[0,3],[175
   fails_with 2 extents-merge --whole-clusters <<<"$DOCUMENT"
 }
 
+# agree FORMAT IMAGE: qemu-img map, nbdinfo and the header tool say the same.
+agree() {
+  local headers=qcow-headers
+  [ "$1" = qcow2 ] || headers=vhd-headers
+  qemu-img map -f "$1" --output=json "$2" | extents-merge >by-qemu
+  nbdinfo --map --json -- [ qemu-nbd -r -f "$1" "$2" ] | extents-merge >by-nbd
+  "$headers" "$2" | extents-merge >by-tables
+  cmp by-qemu by-tables && cmp by-nbd by-tables
+}
+
 @test "qemu-img map and nbdinfo say the same as the tables" {
   qemu-img create -q -f qcow2 d.qcow2 40M
-  qemu-io -c 'write -P 1 3M 4k' -c 'write -P 2 17M 3M' -c 'write -z 18M 1M' -c 'write -P 3 41939968 3072' d.qcow2 >/dev/null
-  qemu-img map -f qcow2 --output=json d.qcow2 | extents-merge >by-qemu
-  nbdinfo --map --json -- [ qemu-nbd -r -f qcow2 d.qcow2 ] | extents-merge >by-nbd
-  qcow-headers d.qcow2 | extents-merge >by-tables
+  qemu-io -c 'write -P 1 3M 64k' -c 'write -P 2 17M 3M' -c 'write -z 18M 1M' -c 'write -P 3 41877504 64k' d.qcow2 >/dev/null
+  agree qcow2 d.qcow2
   [ "$(cat by-tables)" = '{"virtual_size":41943040,"cluster_bits":20,"data_clusters":[[3,3],[17,17],[19,19],[39,39]]}' ]
-  cmp by-qemu by-tables
-  cmp by-nbd by-tables
+  qemu-img create -q -f qcow2 -F qcow2 -b d.qcow2 -o cluster_size=128k,extended_l2=on over.qcow2 50M
+  qemu-io -c 'write -P 4 30M 4k' -c 'write -z 3M 64k' -c 'write -P 5 49M 1M' over.qcow2 >/dev/null
+  agree qcow2 over.qcow2
+  qemu-img convert -c -O qcow2 -o compat=0.10 over.qcow2 compressed.qcow2
+  agree qcow2 compressed.qcow2
+  qemu-img convert -O qcow2 -o cluster_size=2M over.qcow2 large.qcow2
+  agree qcow2 large.qcow2
+  qemu-img convert -O vpc -o subformat=dynamic,force_size=on over.qcow2 d.vhd
+  agree vpc d.vhd
 }
 
 @test "a document that is cut off, empty or foreign is no answer: status 3, and no document" {
