@@ -109,6 +109,38 @@ agree() {
   [[ $output == *"is a terminal"* ]]
 }
 
+@test "hostile documents take no memory: endless strings, keys and brackets" {
+  for text in '"{\"x\":" + "[" * n' '"{\"" + "a" * n + "\":1}"' '"{\"virtual_size\":\"" + "a" * n + "\"}"' '"[{\"" + "a" * n'; do
+    run --separate-stderr bash -c 'ulimit -v 131072; python3 -c "n = 200 << 20; print($0)" 2>/dev/null | extents-merge' "$text"
+    [ "$status" -eq 3 ]
+    [ "${#stderr_lines[@]}" -eq 1 ] && [ "${#stderr}" -le 300 ]
+  done
+}
+
+@test "a closed input and a slow, non-blocking one" {
+  run --separate-stderr -1 bash -c 'extents-merge <&-'
+  [ "$stderr" = "extents-merge: standard input is closed" ]
+  python3 - "$DOCUMENT" <<'EOF' >answer
+import os, subprocess, sys, time
+read, write = os.pipe()
+os.set_blocking(read, False)
+child = subprocess.Popen(["extents-merge"], stdin=read)
+for part in sys.argv[1][:20], sys.argv[1][20:]:
+    time.sleep(0.2)
+    os.write(write, part.encode())
+os.close(write)
+sys.exit(child.wait())
+EOF
+  [ "$(cat answer)" = "$(extents-merge <<<"$DOCUMENT")" ]
+}
+
+@test "an error keeps its status when nobody reads the output" {
+  run --separate-stderr bash -c 'extents-merge missing.json | true; echo "${PIPESTATUS[0]}"'
+  [ "$output" = 1 ]
+  run --separate-stderr bash -c '(sleep 0.2; exec extents-merge missing.json) | true; echo "${PIPESTATUS[0]}"'
+  [ "$output" = 1 ]
+}
+
 @test "a stream of sixteen million map entries takes less than 16 MiB" {
   python3 - <<'EOF' >many.json
 import sys

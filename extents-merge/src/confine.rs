@@ -1,6 +1,7 @@
 //! Which files an image may name. An image may come from a tenant: it must not make us open other people's files,
 //! devices or pipes.
 
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf, absolute};
 
 use crate::failure::{Failure, Status};
@@ -9,7 +10,9 @@ use crate::image_file::ImageFile;
 /// The directories in which the parent, backing and data files of a chain may lie.
 #[derive(Debug)]
 pub struct Confinement {
-    /// Directory of the image that the user named; none when that is standard input.
+    /// The image that the user named, as it was named.
+    image: PathBuf,
+    /// Its directory; none when the name leads to no directory: standard input and other descriptors.
     image_directory: Option<PathBuf>,
     search_paths: Vec<PathBuf>,
 }
@@ -25,56 +28,81 @@ pub struct SearchPaths {
 impl Confinement {
     /// Confines the files that `image` and the images below it name to its directory and to `search_paths`.
     pub fn new(image: &Path, search_paths: &SearchPaths) -> Result<Self, Failure> {
-        let image_directory =
-            if image.as_os_str() == "-" { None } else { Some(directory_of(&textual(image)?).to_path_buf()) };
+        let image_directory = if image.as_os_str() == "-" { None } else { directory_of_given(image)? };
         let search_paths =
-            search_paths.directories.iter().map(|path| textual(path)).collect::<Result<_, _>>()?;
-        Ok(Confinement { image_directory, search_paths })
+            search_paths.directories.iter().map(|path| given(path)).collect::<Result<_, _>>()?;
+        Ok(Confinement { image: image.to_path_buf(), image_directory, search_paths })
     }
 
-    /// Opens the first of `names` that exists, as the file `by` would name it: joined to the directory of `by`, then
-    /// to each search path. `what` says what is looked for: "backing file", "parent".
+    /// Opens the file that `by` calls `name`: an absolute path, or one joined to the directory of `by`. `what` says what it
+    /// is: "backing file".
     ///
     /// Status 4 when it lies outside the allowed directories or is no regular file (block devices are allowed below
-    /// a search path), status 1 when it is not there.
-    pub fn open(&self, by: &ImageFile, names: &[PathBuf], what: &str) -> Result<ImageFile, Failure> {
+    /// a search path), status 1 when it is not there or can not be opened.
+    pub fn open(&self, by: &ImageFile, name: &Path, what: &str) -> Result<ImageFile, Failure> {
+        let directories = match self.directory_of(by) {
+            Some(directory) => vec![directory],
+            None => self.search_paths.clone(),
+        };
+        self.first(&directories, &[name.to_path_buf()], what, false)
+            .map_err(|failure| failure.in_file(by.path()))
+    }
+
+    /// Opens the first of `names` that exists; relative ones are joined to the directory of `by`, then to each search
+    /// path, where LVM's names lie. Otherwise as [`Confinement::open`].
+    ///
+    /// With `verified`, the caller knows a wrong file when it sees one: what can not be opened is passed over then.
+    /// Without, it ends the search: another file in its place could be a wrong one.
+    pub fn find(
+        &self,
+        by: &ImageFile,
+        names: &[PathBuf],
+        what: &str,
+        verified: bool,
+    ) -> Result<ImageFile, Failure> {
+        let directories: Vec<_> =
+            self.directory_of(by).into_iter().chain(self.search_paths.clone()).collect();
+        self.first(&directories, names, what, verified).map_err(|failure| failure.in_file(by.path()))
+    }
+
+    fn first(
+        &self,
+        directories: &[PathBuf],
+        names: &[PathBuf],
+        what: &str,
+        verified: bool,
+    ) -> Result<ImageFile, Failure> {
         let mut refused = None;
         for name in names {
-            for candidate in self.candidates(by.path(), name)? {
-                match self.open_candidate(&candidate, what) {
+            let start_at: &[PathBuf] = if name.is_absolute() { &[PathBuf::new()] } else { directories };
+            for directory in start_at {
+                match self.open_candidate(&textual(&directory.join(name))?, what) {
                     Ok(Some(file)) => return Ok(file),
                     Ok(None) => {}
-                    Err(failure) => {
-                        // What an earlier, better name was refused for says more than what a later one was.
-                        refused.get_or_insert(failure);
-                    }
+                    Err(failure) if !verified => return Err(failure),
+                    // What an earlier, better name was refused for says more than what a later one was.
+                    Err(failure) => _ = refused.get_or_insert(failure),
                 }
             }
         }
         let names: Vec<_> = names.iter().map(|name| name.display().to_string()).collect();
-        Err(refused
-            .unwrap_or_else(|| Failure::system(format!("{what} {} not found", names.join(" or "))))
-            .in_file(by.path()))
+        Err(refused.unwrap_or_else(|| Failure::system(format!("{what} {} not found", names.join(" or ")))))
     }
 
-    /// Where `name`, given by the image at `by`, may be: absolute paths without `.` and `..`.
-    fn candidates(&self, by: &Path, name: &Path) -> Result<Vec<PathBuf>, Failure> {
-        if name.is_absolute() {
-            return Ok(vec![textual(name)?]);
+    /// The directory that the names in `by` start from. Files that were found here have absolute paths.
+    fn directory_of(&self, by: &ImageFile) -> Option<PathBuf> {
+        if by.path() == self.image || by.path().is_relative() {
+            return self.image_directory.clone();
         }
-        let own = if self.image_directory.is_some() { Some(textual(by)?) } else { None };
-        let own = own.as_deref().map(directory_of);
-        own.into_iter()
-            .chain(self.search_paths.iter().map(PathBuf::as_path))
-            .map(|dir| textual(&dir.join(name)))
-            .collect()
+        by.path().parent().map(Path::to_path_buf)
     }
 
     /// `None` when there is no such file.
     fn open_candidate(&self, candidate: &Path, what: &str) -> Result<Option<ImageFile>, Failure> {
         let below_search_path = self.search_paths.iter().any(|path| candidate.starts_with(path));
         let beside_image = self.image_directory.as_ref().is_some_and(|path| candidate.starts_with(path));
-        let advice = || format!("--search-path {} would allow it", directory_of(candidate).display());
+        let directory = candidate.parent().unwrap_or(candidate);
+        let advice = || format!("--search-path {} would allow it", directory.display());
         if !below_search_path && !beside_image {
             return Err(Failure::unanswerable(format!(
                 "{what} {} lies outside the directory of the image: {}",
@@ -82,8 +110,11 @@ impl Confinement {
                 advice()
             )));
         }
-        match std::fs::metadata(candidate) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        // A symbolic link that leads nowhere is there.
+        match std::fs::symlink_metadata(candidate) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
             Err(error) => return Err(Failure::io(candidate, "cannot open", &error)),
             Ok(_) => {}
         }
@@ -104,9 +135,22 @@ impl Confinement {
     }
 }
 
-/// The directory that a file lies in, by the text of its name.
-fn directory_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(path)
+/// The directory of the image that the user named. The names of descriptors lead to no directory of images.
+fn directory_of_given(image: &Path) -> Result<Option<PathBuf>, Failure> {
+    let image = absolute(image).map_err(|error| Failure::io(image, "cannot make absolute", &error))?;
+    let directory = given(image.parent().unwrap_or(&image))?;
+    let descriptors =
+        directory == Path::new("/dev") || ["/dev/fd", "/proc"].iter().any(|path| directory.starts_with(path));
+    Ok((!descriptors).then_some(directory))
+}
+
+/// A directory as the user named it. With `..` in its name the system decides where it leads, symbolic links included;
+/// otherwise its text does, so that an image may name its neighbours by the same path as the user.
+fn given(directory: &Path) -> Result<PathBuf, Failure> {
+    if directory.components().any(|component| component == Component::ParentDir) {
+        return directory.canonicalize().map_err(|error| Failure::io(directory, "cannot find", &error));
+    }
+    textual(directory)
 }
 
 /// Absolute, and without `.`, `..` and doubled slashes, by the text alone: no symbolic link is looked at.

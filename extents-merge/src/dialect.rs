@@ -1,13 +1,14 @@
 //! Documents, read: xapi's two forms, `qemu-img map --output=json` and `nbdinfo --map --json`, told apart by the JSON
 //! itself, and never held: what they say goes into a [`Union`] entry by entry.
 
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
 use crate::failure::Failure;
+use crate::json_limits::JsonLimits;
 use crate::rescale::{bytes_of, touched, units};
 use crate::unit_set::UnitSet;
 use crate::upstream::Upstream;
@@ -54,7 +55,10 @@ impl Union {
     pub fn read(&mut self, input: impl Read, name: &Path) -> Result<(), Failure> {
         let mut add = Adder { unit_bits: self.unit_bits, data: &mut self.data, unanswerable: None };
         let mut input = Upstream::new(input);
-        let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(64 << 10, &mut input));
+        let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(
+            64 << 10,
+            JsonLimits::new(&mut input),
+        ));
         let read = json.deserialize_any(AnyDialect(&mut add)).and_then(|size| json.end().map(|()| size));
         let unanswerable = add.unanswerable.take();
         match read {
@@ -109,10 +113,14 @@ impl Adder<'_> {
     }
 
     /// Adds the guest bytes `[start, end)`, rounded outwards.
-    fn add_bytes(&mut self, start: u64, end: u64) {
+    fn add_bytes(&mut self, start: u64, end: u64) -> Result<(), String> {
         if let Some((first, last)) = touched(start, end, self.unit_bits) {
             self.data.insert(first, last);
         }
+        if self.data.is_too_large() {
+            return Err(self.refuse("too many scattered clusters to hold: expected larger ones".to_owned()));
+        }
+        Ok(())
     }
 
     /// Adds the clusters `first..=last`, cut at the end of the disk.
@@ -127,8 +135,7 @@ impl Adder<'_> {
                 "a run starts past the disk: found cluster {first}, expected less than {clusters}"
             ));
         };
-        self.add_bytes(start, end);
-        Ok(())
+        self.add_bytes(start, end)
     }
 }
 
@@ -153,6 +160,9 @@ impl<'de> Visitor<'de> for AnyDialect<'_, '_> {
 
 fn sentence(error: &serde_json::Error) -> Failure {
     match error.classify() {
+        Category::Io if error.io_error_kind() == Some(ErrorKind::InvalidData) => {
+            Failure::damaged(format!("not an extents document: {error}"))
+        }
         Category::Io => Failure::system(format!("cannot read: {error}")),
         Category::Eof if error.line() <= 1 && error.column() == 0 => {
             Failure::damaged("no extents document: found nothing, expected JSON")

@@ -67,18 +67,23 @@ impl Failure {
     }
 }
 
+/// Characters of a sentence that are shown: three times the longest file name.
+const LONGEST: usize = 12 << 10;
+
 impl fmt::Display for Failure {
     /// One line, whatever a file name or an image put into it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
-        for c in self.0.1.chars() {
-            if c.is_control() {
+        let mut characters = self.0.1.chars();
+        for c in characters.by_ref().take(LONGEST) {
+            // What ends a line, or turns its direction, in some place or other.
+            if c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
                 write!(f, "{}", c.escape_default())?;
             } else {
                 f.write_char(c)?;
             }
         }
-        Ok(())
+        if characters.next().is_some() { f.write_str("...") } else { Ok(()) }
     }
 }
 
@@ -90,8 +95,14 @@ mod tests {
 
     #[test]
     fn a_sentence_is_one_line_whatever_the_file_is_called() {
-        let failure = Failure::damaged("no magic").in_file(Path::new("a\nb\u{1b}[2J"));
-        assert_eq!(failure.to_string(), "a\\nb\\u{1b}[2J: no magic");
+        let failure = Failure::damaged("no magic").in_file(Path::new("a\nb\u{1b}[2J\u{2028}"));
+        assert_eq!(failure.to_string(), "a\\nb\\u{1b}[2J\\u{2028}: no magic");
         assert_eq!(failure.status() as u8, 3);
+    }
+
+    #[test]
+    fn a_sentence_ends_however_long_its_input_was() {
+        let sentence = Failure::damaged("x".repeat(1 << 20)).to_string();
+        assert_eq!(sentence.len(), LONGEST + 3);
     }
 }

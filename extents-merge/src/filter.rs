@@ -8,6 +8,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::failure::{Failure, Status};
+use crate::stdin::Stdin;
 use crate::upstream;
 
 /// `-q` and `-v`, flattened into the arguments of every filter.
@@ -94,27 +95,33 @@ fn help_or_usage(error: &clap::Error) -> Result<(), Failure> {
 
 /// A line on stderr. A stderr that can not be written to is no reason to fail.
 fn say(tool: &str, sentence: &Failure) {
-    let _ = writeln!(io::stderr(), "{tool}: {sentence}");
+    // In one piece, so that the lines of several filters in a pipeline do not mix.
+    let _ = io::stderr().write_all(format!("{tool}: {sentence}\n").as_bytes());
 }
 
-/// Refuses to wait for `what` on a terminal, where nobody knows that it is waited for.
-pub fn refuse_terminal_input(what: &str) -> Result<(), Failure> {
+/// Standard input as the place where `what` comes from. A terminal is refused, where nobody knows that it is waited for.
+pub fn input(what: &str) -> Result<Stdin, Failure> {
+    if STDIN_WAS_CLOSED.load(Ordering::Relaxed) {
+        return Err(Failure::system("standard input is closed"));
+    }
     if io::stdin().is_terminal() {
         return Err(Failure::usage(format!(
             "standard input is a terminal: expected {what} from a pipe or file; see --help"
         )));
     }
-    Ok(())
+    Stdin::open()
 }
 
-/// Whether descriptor 1 was closed when the program was started.
+/// Whether descriptors 0 and 1 were closed when the program was started.
 ///
 /// The standard library opens /dev/null in its place before `main`, so that afterwards a `>&-` can not be told from
 /// a caller's read-write /dev/null (Python's `DEVNULL`); an export into nowhere would then look finished.
 static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+static STDIN_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 
 #[ctor::ctor]
-fn look_at_stdout() {
-    let closed = rustix::io::fcntl_getfd(rustix::stdio::stdout()).is_err();
-    STDOUT_WAS_CLOSED.store(closed, Ordering::Relaxed);
+fn look_at_descriptors() {
+    let closed = |fd| rustix::io::fcntl_getfd(fd).is_err();
+    STDIN_WAS_CLOSED.store(closed(rustix::stdio::stdin()), Ordering::Relaxed);
+    STDOUT_WAS_CLOSED.store(closed(rustix::stdio::stdout()), Ordering::Relaxed);
 }

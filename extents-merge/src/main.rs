@@ -103,8 +103,7 @@ fn round_up(size: u64, cluster_bits: u32) -> Result<u64, Failure> {
 
 fn read(union: &mut Union, file: &Path) -> Result<(), Failure> {
     if file.as_os_str() == "-" {
-        filter::refuse_terminal_input("an extents document")?;
-        return union.read(io::stdin().lock(), Path::new("standard input"));
+        return union.read(filter::input("an extents document")?, Path::new("standard input"));
     }
     let input = File::open(file).map_err(|error| Failure::io(file, "cannot open", &error))?;
     union.read(input, file)

@@ -11,6 +11,8 @@ const WORDS: usize = (PAGE_UNITS / 64) as usize;
 #[derive(Clone, Debug, Default)]
 pub struct UnitSet {
     pages: Vec<Page>,
+    /// How many of the pages have bits.
+    bit_pages: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -24,6 +26,9 @@ enum Page {
 impl UnitSet {
     /// One more than the highest unit: 32 TiB by the sector, 64 EiB by the MiB. It bounds the page table to 16 MiB.
     pub const MAX_UNITS: u64 = 1 << 36;
+
+    /// Pages of bits that a set should have at most, 512 MiB: enough for 2 TiB by the sector.
+    const MAX_BIT_PAGES: usize = 1 << 16;
 
     /// The empty set.
     pub fn new() -> Self {
@@ -40,9 +45,15 @@ impl UnitSet {
             if self.pages.len() <= page {
                 self.pages.resize_with(page + 1, Page::default);
             }
-            self.pages[page].insert(next % PAGE_UNITS, page_last % PAGE_UNITS);
+            self.bit_pages += usize::from(self.pages[page].insert(next % PAGE_UNITS, page_last % PAGE_UNITS));
             next = page_last + 1;
         }
+    }
+
+    /// Whether the set takes more memory than any disk is worth. It grows on all the same: whoever fills it from input
+    /// that may be hostile must ask.
+    pub fn is_too_large(&self) -> bool {
+        self.bit_pages > Self::MAX_BIT_PAGES
     }
 
     /// Whether `unit` is in the set.
@@ -103,16 +114,18 @@ impl UnitSet {
 }
 
 impl Page {
-    /// Adds the units `first..=last` of this page.
-    fn insert(&mut self, first: u64, last: u64) {
+    /// Adds the units `first..=last` of this page; true when it had no bits and has some now.
+    fn insert(&mut self, first: u64, last: u64) -> bool {
         if matches!(self, Page::Full) {
-            return;
+            return false;
         }
         if first == 0 && last == PAGE_UNITS - 1 {
+            // Its bits, if it had any, stay counted: a page that is filled twice is none to save on.
             *self = Page::Full;
-            return;
+            return false;
         }
-        if matches!(self, Page::Empty) {
+        let was_empty = matches!(self, Page::Empty);
+        if was_empty {
             *self = Page::Bits(Box::new([0; WORDS]));
         }
         if let Page::Bits(bits) = self {
@@ -123,6 +136,7 @@ impl Page {
                 *bits |= (u64::MAX >> (63 - until)) & (u64::MAX << from);
             }
         }
+        was_empty
     }
 }
 

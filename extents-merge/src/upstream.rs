@@ -6,6 +6,8 @@
 
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use crate::failure::{Failure, Status};
 use crate::stdout::Stdout;
 
@@ -20,7 +22,12 @@ pub(crate) fn tell(status: Status) {
     if io::stdout().is_terminal() {
         return;
     }
-    if let Ok(mut out) = Stdout::open() {
+    let Ok(mut out) = Stdout::open() else { return };
+    // Into a pipe that nobody reads any more, the mark would only replace our status by that of SIGPIPE.
+    let mut ready = [PollFd::new(&out, PollFlags::OUT)];
+    let reader_is_gone =
+        poll(&mut ready, Some(&Timespec::default())).is_ok() && ready[0].revents().contains(PollFlags::ERR);
+    if !reader_is_gone {
         // The error itself was said on stderr.
         let _ = out.write_all(&[MARK, &[b'0' + status as u8]].concat());
     }

@@ -106,6 +106,41 @@ fn nbdinfo_is_data_unless_the_zero_bit_is_set() {
 }
 
 #[test]
+fn nbd_maps_of_other_contexts_are_refused() {
+    let map = |kind, description| {
+        format!(r#"[{{"offset":0,"length":1048576,"type":{kind},"description":"{description}"}}]"#)
+    };
+    refused(Status::Damaged, &map(2, "backing depth 2"), "base:allocation");
+    refused(Status::Damaged, &map(1, "local"), "base:allocation");
+    refused(Status::Damaged, &map(4, "zero"), "found type 4");
+    assert_eq!(runs(&map(1, "hole")), [(0, 15)]);
+}
+
+#[test]
+fn scattered_clusters_do_not_take_all_memory() {
+    let clusters: Vec<String> = (0..=65_536_u64).map(|page| (page << 16).to_string()).collect();
+    let document = format!(
+        r#"{{"virtual_size":{},"cluster_bits":9,"data_clusters":[{}]}}"#,
+        1_u64 << 45,
+        clusters.join(",")
+    );
+    assert_eq!(read_at(9, &[&document]).unwrap_err().status(), Status::Unanswerable);
+    assert_eq!(read_at(20, &[&document]).unwrap().1.len(), 65_537);
+}
+
+#[test]
+fn entries_in_descending_order_with_gaps_take_no_longer() {
+    let entries: Vec<String> = (0..60_000_u64)
+        .rev()
+        .chain(0..60_000)
+        .enumerate()
+        .map(|(number, at)| at * 1024 + if number < 60_000 { 0 } else { 512 })
+        .map(|start| format!(r#"{{"start":{start},"length":512,"zero":true}}"#))
+        .collect();
+    assert_eq!(read_at(20, &[&format!("[{}]", entries.join(","))]).unwrap(), (60_000 * 1024, vec![]));
+}
+
+#[test]
 fn map_entries_may_be_unsorted_and_overlap_but_leave_no_gap() {
     let entry = |start, length, zero| format!(r#"{{"start":{start},"length":{length},"zero":{zero}}}"#);
     let all = [entry(131_072, 65_536, true), entry(0, 70_000, true), entry(65_536, 70_000, false)];

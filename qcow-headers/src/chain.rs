@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use extents::confine::Confinement;
 use extents::failure::Failure;
@@ -217,5 +217,5 @@ fn open_named(
             String::from_utf8_lossy(name)
         )));
     }
-    confinement.open(&layer.file, &[PathBuf::from(OsStr::from_bytes(name))], what)
+    confinement.open(&layer.file, Path::new(OsStr::from_bytes(name)), what)
 }

@@ -77,8 +77,8 @@ pub struct Vhd {
     pub writes: Vec<Write>,
     /// Its name for its children.
     pub unique_id: [u8; 16],
-    /// Creator application and its version.
-    pub creator: ([u8; 4], u32),
+    /// Creator application and its version; without them tapdisk's where there is a batmap.
+    pub creator: Option<([u8; 4], u32)>,
     /// Cylinders, heads, sectors.
     pub geometry: (u16, u8, u8),
     /// log2 of the bytes of a block.
@@ -133,7 +133,7 @@ impl Vhd {
             size,
             writes: Vec::new(),
             unique_id,
-            creator: (*b"made", 0x0001_0000),
+            creator: None,
             geometry: (65535, 16, 255),
             block_bits: 21,
             empty_blocks: Vec::new(),

@@ -6,6 +6,7 @@ use extents::failure::Failure;
 use extents::image_file::ImageFile;
 use extents::piece::{Overlay, Pieces};
 
+use crate::footer_search;
 use crate::layer::Layer;
 use crate::parent_names::parent_names;
 use crate::sparse::Grain;
@@ -84,16 +85,16 @@ fn open_parent(layers: &[Layer], confinement: &Confinement) -> Result<Option<Lay
             .file()
             .damaged("the parent has no name: found no locator and no name, expected one"));
     }
-    let file = confinement.open(child.file(), &names, "parent")?;
+    let expected = header.parent_id;
+    let file = confinement.find(child.file(), &names, "parent", !expected.is_null())?;
     if layers.iter().any(|layer| layer.file().identity() == file.identity()) {
         return Err(child.file().damaged(format!(
             "the chain is a loop: found the parent {}, which is a child of this image, expected another file",
             file.path().display()
         )));
     }
-    let expected = header.parent_id;
     if expected.is_null() {
-        return Ok(Some(Layer::raw(file)));
+        return Ok(Some(open_raw(child, file)?));
     }
     let parent = Layer::open(file)?;
     match parent.unique_id() {
@@ -103,4 +104,15 @@ fn open_parent(layers: &[Layer], confinement: &Confinement) -> Result<Option<Lay
         ))),
         _ => Ok(Some(parent)),
     }
+}
+
+/// A raw parent. One that is a VHD itself was meant to be read as one, by whatever forgot its id: status 4.
+fn open_raw(child: &Layer, file: ImageFile) -> Result<Layer, Failure> {
+    if footer_search::find(&file).is_ok() {
+        return Err(child.file().unanswerable(format!(
+            "gives its parent no unique id, as if it were raw, but {} is a VHD",
+            file.path().display()
+        )));
+    }
+    Ok(Layer::raw(file))
 }

@@ -156,9 +156,14 @@ impl Footer {
         fields(bytes).is_ok_and(|(_, fields)| fields.cookie == COOKIE && fields.disk_type == 2)
     }
 
+    /// Whether the image was made by Xen's tapdisk.
+    pub fn is_by_tapdisk(&self) -> bool {
+        &self.creator == b"tap\0"
+    }
+
     /// Whether the sector bitmaps are little-endian: tapdisk before version 1.1.
     pub fn has_little_endian_bitmaps(&self) -> bool {
-        &self.creator == b"tap\0" && self.creator_version == 0x0000_0001
+        self.is_by_tapdisk() && self.creator_version == 0x0000_0001
     }
 }
 
@@ -197,7 +202,7 @@ mod tests {
 
     fn footer() -> [u8; SIZE] {
         let mut image = Vhd::dynamic("x", 12_345);
-        image.creator = (*b"vpc ", 0x0005_0003);
+        image.creator = Some((*b"vpc ", 0x0005_0003));
         image.geometry = (3, 4, 5);
         image.build().bytes[..SIZE].try_into().unwrap()
     }

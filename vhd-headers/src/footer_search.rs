@@ -17,6 +17,8 @@ pub struct Found {
     pub data_end: u64,
     /// For people: which footer it was, and what is wrong with the others.
     pub notes: Vec<String>,
+    /// What people should know although they did not ask: the copy of the footer describes another disk.
+    pub warning: Option<String>,
 }
 
 /// A footer's bytes, and what they mean.
@@ -33,10 +35,12 @@ pub fn find(file: &ImageFile) -> Result<Found, Failure> {
     match last.read {
         Ok(Some(footer)) => {
             let mut notes = vec![format!("the footer at byte {} is used", last.at)];
+            let mut warning = None;
             if footer.disk_type != DiskType::Fixed {
                 notes.extend(compare(&head, &last.bytes)?);
+                warning = contradiction(&head, &footer);
             }
-            Ok(Found { footer, data_end: last.at, notes })
+            Ok(Found { footer, data_end: last.at, notes, warning })
         }
         Ok(None) => copy(file, head, "there is no footer at the end of the file"),
         // A fixed disk has no copy: what lies at byte 0 is the guest's.
@@ -63,6 +67,20 @@ fn compare(head: &Place, last: &[u8; SIZE]) -> Result<Option<String>, Failure> {
     }
 }
 
+/// Says where a sound copy at byte 0 is about another disk than the footer that is `used`: libvhd goes by the
+/// last one too, but other readers by the copy.
+fn contradiction(head: &Place, used: &Footer) -> Option<String> {
+    let Ok(Some(copy)) = &head.read else { return None };
+    let decisive = |footer: &Footer| (footer.disk_type, footer.current_size, footer.data_offset);
+    (decisive(copy) != decisive(used)).then(|| {
+        format!(
+            "the two footers contradict each other: the last one, which is used, says {:?} with {} bytes, the copy \
+             at byte 0 {:?} with {} bytes",
+            used.disk_type, used.current_size, copy.disk_type, copy.current_size
+        )
+    })
+}
+
 /// The answer by the copy at byte 0. `note` says why it is needed.
 fn copy(file: &ImageFile, head: Place, note: &str) -> Result<Found, Failure> {
     match head.read? {
@@ -70,6 +88,7 @@ fn copy(file: &ImageFile, head: Place, note: &str) -> Result<Found, Failure> {
             footer,
             data_end: file.size(),
             notes: vec![format!("{note}: its copy at byte 0 is used")],
+            warning: None,
         }),
         Some(_) => Err(file.damaged(
             "no footer at the end of the file: found only one at byte 0 that says fixed, expected it last",

@@ -56,7 +56,7 @@ impl Layer {
         let named = |sentence: String| format!("{}: {sentence}", file.path().display());
         let size = footer.current_size;
         let mut notes: Vec<String> = found.notes.into_iter().map(named).collect();
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<String> = found.warning.into_iter().map(named).collect();
         if &footer.creator == b"vpc " && footer.chs_size != size {
             notes.push(named(format!(
                 "the geometry disagrees with the size: found {} bytes, the disk has {size}; qemu shows the former",

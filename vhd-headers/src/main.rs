@@ -79,12 +79,17 @@ fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     let chain = Chain::open(image, (!cli.no_parents).then_some(&confinement))?;
     for layer in chain.layers() {
         layer.notes().iter().for_each(|note| messages.note(note));
-        layer.warnings().iter().for_each(|warning| messages.warn(warning));
     }
-    if cli.output == Form::Map {
+    // A hole of an encrypted file is not zeros for the guest.
+    if cli.output == Form::Map || cli.skip_holes {
         chain.check_readable()?;
     }
-    print(cli, &chain)
+    print(cli, &chain)?;
+    // Only now: a failure says one line.
+    for layer in chain.layers() {
+        layer.warnings().iter().for_each(|warning| messages.warn(warning));
+    }
+    Ok(())
 }
 
 fn print(cli: &Cli, chain: &Chain) -> Result<(), Failure> {

@@ -28,6 +28,8 @@ pub struct Sparse {
     blocks: Blocks,
     differencing: bool,
     little_endian_bitmaps: bool,
+    /// Written by a tapdisk that keeps a batmap; with anyone else's, libvhd does not read it either.
+    keeps_batmap: bool,
 }
 
 impl Sparse {
@@ -40,6 +42,7 @@ impl Sparse {
             blocks: Blocks { bits: header.block_bits, virtual_size: footer.current_size },
             differencing: footer.disk_type == DiskType::Differencing,
             little_endian_bitmaps: footer.has_little_endian_bitmaps(),
+            keeps_batmap: footer.is_by_tapdisk() && !footer.has_little_endian_bitmaps(),
             header,
         };
         sparse.check_table(file, footer.data_offset, data_end)?;
@@ -115,7 +118,11 @@ impl Sparse {
                 "the sector bitmaps are those of tapdisk 0.1: found little-endian ones, expected big-endian",
             ));
         }
-        let batmap = Batmap::find(file, self.table_end(), u64::from(self.header.max_table_entries))?;
+        let batmap = if self.keeps_batmap {
+            Batmap::find(file, self.table_end(), u64::from(self.header.max_table_entries))?
+        } else {
+            None
+        };
         let unwritten = if self.differencing { Content::Absent } else { Content::Zero };
         Ok(Box::new(SectorPieces::new(file, layer, blocks, entries, batmap, unwritten)))
     }

@@ -64,8 +64,13 @@ pub(super) fn footer(image: &Vhd, header: u64) -> Vec<u8> {
     put(&mut bytes, 8, &2_u32.to_be_bytes());
     put(&mut bytes, 12, &0x0001_0000_u32.to_be_bytes());
     put(&mut bytes, 16, &header.to_be_bytes());
-    put(&mut bytes, 28, &image.creator.0);
-    put(&mut bytes, 32, &image.creator.1.to_be_bytes());
+    let (creator, version) = image.creator.unwrap_or(if image.batmap {
+        (*b"tap\0", 0x0001_0003)
+    } else {
+        (*b"made", 0x0001_0000)
+    });
+    put(&mut bytes, 28, &creator);
+    put(&mut bytes, 32, &version.to_be_bytes());
     put(&mut bytes, 40, &image.size.to_be_bytes());
     put(&mut bytes, 48, &image.size.to_be_bytes());
     put(&mut bytes, 56, &image.geometry.0.to_be_bytes());

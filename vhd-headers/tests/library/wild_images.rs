@@ -156,13 +156,13 @@ fn the_unwritten_end_of_a_block_may_be_missing_but_no_written_sector() {
 #[test]
 fn the_hidden_flag_may_be_missing_from_the_checksum_of_early_tapdisks() {
     let mut image = small();
-    image.creator = (*b"tap\0", 0x0001_0001);
+    image.creator = Some((*b"tap\0", 0x0001_0001));
     let mut built = image.build();
     built.bytes[85] = 1;
     let tail = built.tail;
     built.bytes[tail + 85] = 1;
     assert_answered(&image, &built);
-    image.creator = (*b"tap\0", 0x0001_0003);
+    image.creator = Some((*b"tap\0", 0x0001_0003));
     let mut built = image.build();
     built.bytes[85] = 1;
     built.bytes[tail + 85] = 1;
@@ -173,7 +173,7 @@ fn the_hidden_flag_may_be_missing_from_the_checksum_of_early_tapdisks() {
 #[test]
 fn little_endian_bitmaps_are_answered_by_blocks_only() {
     let directory = tempfile::tempdir().unwrap();
-    let image = Vhd { creator: (*b"tap\0", 1), ..small() };
+    let image = Vhd { creator: Some((*b"tap\0", 1)), ..small() };
     let path = image.build().write_to(directory.path()).unwrap();
     assert_eq!(intervals(&path), "[[1,1],[4,4]]");
     let failure = pieces(&open(&path).unwrap(), Grain::Sector).unwrap_err();
@@ -196,6 +196,25 @@ fn a_batmap_is_a_short_cut_and_no_more() {
     let bits = built.batmap.unwrap() + 512;
     built.bytes[bits] ^= 0x20;
     assert_answered(&image, &built);
+}
+
+#[test]
+fn a_batmap_of_another_writer_than_tapdisk_is_not_read() {
+    for creator in [(*b"vpc ", 0x0001_0003), (*b"tap\0", 0x0000_0001)] {
+        let image = Vhd { batmap: true, creator: Some(creator), empty_blocks: vec![2], ..small() };
+        let mut built = image.build();
+        let bits = built.batmap.unwrap() + 512;
+        built.bytes[bits] |= 0x20;
+        let sum = !(built.bytes[bits..bits + 512].iter().map(|&byte| u32::from(byte)).sum::<u32>());
+        built.bytes[bits - 512 + 24..bits - 512 + 28].copy_from_slice(&sum.to_be_bytes());
+        if creator.1 > 1 {
+            assert_answered(&image, &built);
+        } else {
+            let directory = tempfile::tempdir().unwrap();
+            let chain = open(&built.write_to(directory.path()).unwrap()).unwrap();
+            assert!(chain.pieces(Grain::Sector).is_err());
+        }
+    }
 }
 
 #[test]
@@ -228,7 +247,7 @@ fn encrypted_data_is_listed_but_not_given_away() {
 
 #[test]
 fn the_size_is_that_of_the_footer_and_not_of_the_geometry() {
-    let image = Vhd { creator: (*b"vpc ", 0x0005_0003), geometry: (4, 4, 4), ..small() };
+    let image = Vhd { creator: Some((*b"vpc ", 0x0005_0003)), geometry: (4, 4, 4), ..small() };
     assert_answered(&image, &image.build());
     let directory = tempfile::tempdir().unwrap();
     let chain = open(&image.build().write_to(directory.path()).unwrap()).unwrap();

@@ -1,0 +1,74 @@
+#!/usr/bin/env bats
+# Which file is meant by a name in an image. A wrong one would be a wrong disk, without a word.
+
+load common
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return 1
+  DATA='"data_clusters":[[0,15]]}' NONE='"data_clusters":[]}'
+}
+
+# disk NAME [COMMAND]: a QCOW2 of 4 MiB, empty but for what the qemu-io COMMAND writes.
+disk() {
+  qemu-img create -q -f qcow2 "$1" 4M
+  [ $# -eq 1 ] || qemu-io -f qcow2 -c "$2" "$1" >/dev/null
+}
+
+# over NAME BACKING: a QCOW2 of 4 MiB without data of its own.
+over() { qemu-img create -q -f qcow2 -u -F qcow2 -b "$2" "$1" 4M; }
+
+@test "a backing file that can not be used is not replaced by another of its name" {
+  mkdir own sp
+  disk sp/base.qcow2
+  over own/over.qcow2 base.qcow2
+  for obstacle in 'mkfifo own/base.qcow2' 'mkdir own/base.qcow2' 'ln -s nowhere own/base.qcow2' 'ln -s base.qcow2 own/base.qcow2' true; do
+    $obstacle
+    run --separate-stderr qcow-headers --search-path sp own/over.qcow2
+    [ "$status" -eq 1 ] || [ "$status" -eq 4 ]
+    [ "$output" = "{\"exit_status\":$status" ]
+    rm -rf own/base.qcow2
+  done
+}
+
+@test "names in a backing file start from its own directory, also when the image is standard input" {
+  mkdir -p D/sub
+  disk D/sub/c.qcow2 'write -P 7 0 1M'
+  disk D/c.qcow2
+  qemu-img create -q -f qcow2 -F qcow2 -b c.qcow2 D/sub/b.qcow2
+  qemu-img create -q -f qcow2 -F qcow2 -b sub/b.qcow2 D/top.qcow2
+  [[ $(qcow-headers D/top.qcow2) == *"$DATA" ]]
+  [[ $(qcow-headers --search-path D - <D/top.qcow2) == *"$DATA" ]]
+  fails_with 1 qcow-headers - <D/top.qcow2
+}
+
+@test "the directory of the image is where the system finds it: .. behind a symbolic link" {
+  mkdir -p cwd other/dir
+  ln -s ../other/dir cwd/link
+  disk other/base.qcow2 'write -P 7 0 1M'
+  qemu-img create -q -f qcow2 -F qcow2 -b base.qcow2 other/over.qcow2
+  disk cwd/base.qcow2
+  cd cwd
+  [[ $(qcow-headers link/../over.qcow2) == *"$DATA" ]]
+  [[ $(qcow-headers ../other/over.qcow2) == *"$DATA" ]]
+}
+
+@test "descriptors have no neighbours that an image could name" {
+  echo secret >secret
+  qemu-img create -q -f qcow2 -u -F raw -b 9 d.qcow2 4M
+  fails_with 1 qcow-headers /dev/fd/8 8<d.qcow2 9<secret
+  fails_with 1 qcow-headers /proc/self/fd/8 8<d.qcow2 9<secret
+  qemu-img create -q -f qcow2 -u -F raw -b shm/secret d.qcow2 4M
+  run --separate-stderr qcow-headers /dev/stdin <d.qcow2
+  [ "$status" -eq 1 ] || [ "$status" -eq 4 ]
+}
+
+@test "an absolute name is allowed by the directory it is given under" {
+  mkdir real
+  ln -s real link
+  disk real/base.qcow2 'write -P 7 0 1M'
+  over real/over.qcow2 "$PWD/link/base.qcow2"
+  [[ $(qcow-headers link/over.qcow2) == *"$DATA" ]]
+  fails_with 4 qcow-headers real/over.qcow2
+  [[ $stderr == *"--search-path $PWD/link would allow it" ]]
+  [[ $(qcow-headers --search-path link real/over.qcow2) == *"$DATA" ]]
+}
