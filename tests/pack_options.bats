@@ -121,6 +121,23 @@ crc_of() {
   fails_with 2 xva-pack --scan --progress=x disk
 }
 
+@test "a_progress_reader_that_goes_away_does_not_end_the_export" {
+  raw disk 64M 7
+  xva-pack --scan disk > expected
+  mkfifo lines
+  head -n 1 lines > first &
+  xva-pack --scan --progress=9 disk 9> lines | cmp - expected
+  wait
+  [ "$(cat first)" = 0/100 ]
+}
+
+@test "a_progress_descriptor_that_nobody_reads_is_refused" {
+  raw disk 2M
+  mkfifo gone
+  : < gone &
+  { wait; fails_with 2 timeout 10 xva-pack --scan --progress=9 disk; } 9> gone
+}
+
 @test "a_bar_is_drawn_on_a_terminal_only" {
   raw disk 8M 7
   xva-pack --scan --progress disk 2> errors | cmp - <(xva-pack --scan disk)

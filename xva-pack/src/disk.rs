@@ -57,16 +57,23 @@ pub struct DiskPlan {
     disk: Arc<ImageFile>,
     file: FileNumber,
     archived_size: u64,
+    read_ahead: bool,
 }
 
 impl DiskPlan {
     /// Plans `blocks`, the first one and the last one, of `disk`, which is `file` in the table of the workers.
-    pub fn new(mut blocks: UnitSet, disk: Arc<ImageFile>, file: FileNumber, archived_size: u64) -> Self {
+    /// With `read_ahead` the kernel is told what will be read.
+    pub fn new(
+        mut blocks: UnitSet,
+        (disk, file): (Arc<ImageFile>, FileNumber),
+        archived_size: u64,
+        read_ahead: bool,
+    ) -> Self {
         blocks.insert(0, 0);
         if let Some((_, last)) = touched(0, disk.size(), BLOCK_BITS) {
             blocks.insert(last, last);
         }
-        DiskPlan { blocks, run: 0..0, announced: VecDeque::new(), disk, file, archived_size }
+        DiskPlan { blocks, run: 0..0, announced: VecDeque::new(), disk, file, archived_size, read_ahead }
     }
 
     /// How many bytes will be read.
@@ -80,7 +87,9 @@ impl DiskPlan {
         while self.announced.len() <= RUNS_AHEAD {
             let from = self.announced.back().unwrap_or(&self.run).end;
             let Some((first, last)) = self.blocks.next_run(from) else { break };
-            will_need(&self.disk, first * BLOCK, BLOCK);
+            if self.read_ahead {
+                will_need(&self.disk, first * BLOCK, BLOCK);
+            }
             self.announced.push_back(first..last + 1);
         }
         self.announced.pop_front()

@@ -40,13 +40,15 @@ pub struct MapPlan<R> {
     ahead: VecDeque<Job>,
     begun: bool,
     ended: bool,
+    read_ahead: bool,
     /// Where the last announced segment ends.
     announced: Option<(FileNumber, u64)>,
 }
 
 impl<R: Read> MapPlan<R> {
-    /// Follows `input`, called `name` in errors; the files that it names are opened in `files`.
-    pub fn new(input: R, name: PathBuf, files: Arc<Files>, fit: Fit) -> Self {
+    /// Follows `input`, called `name` in errors; the files that it names are opened in `files`. With `read_ahead`
+    /// the kernel is told what will be read.
+    pub fn new(input: R, name: PathBuf, files: Arc<Files>, fit: Fit, read_ahead: bool) -> Self {
         MapPlan {
             entries: Entries::new(input),
             name,
@@ -56,6 +58,7 @@ impl<R: Read> MapPlan<R> {
             ahead: VecDeque::new(),
             begun: false,
             ended: false,
+            read_ahead,
             announced: None,
         }
     }
@@ -98,10 +101,8 @@ impl<R: Read> MapPlan<R> {
             }
             let end = entry.end.min(block_end);
             let length = end - entry.start;
-            if length > 0 {
-                let at = part(block * BLOCK, entry.start);
-                segments.push(Segment { at, length: part(0, length), file, form: data.form });
-            }
+            let at = part(block * BLOCK, entry.start);
+            segments.push(Segment { at, length: part(0, length), file, form: data.form });
             if entry.end > block_end {
                 data.form = data.form.without_front(length);
                 entry.start = end;
@@ -125,7 +126,9 @@ impl<R: Read> MapPlan<R> {
     fn look_ahead(&mut self) -> Result<(), Failure> {
         while !self.ended && self.ahead.len() <= BLOCKS_AHEAD {
             if let Some(job) = self.next_block()? {
-                self.announce(&job)?;
+                if self.read_ahead {
+                    self.announce(&job)?;
+                }
                 self.ahead.push_back(job);
             } else {
                 self.ended = true;

@@ -2,9 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
 
 use extents::failure::Failure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
 
 /// How far a long work is.
 #[derive(Debug)]
@@ -49,7 +52,9 @@ impl Progress {
         let form = match wish {
             Some(Destination::Descriptor(descriptor)) => {
                 let path = format!("/dev/fd/{descriptor}");
-                let out = OpenOptions::new().append(true).open(&path);
+                // Opening a named pipe that nobody reads any more would wait for ever.
+                let flags = OFlags::NONBLOCK.bits().cast_signed();
+                let out = OpenOptions::new().append(true).custom_flags(flags).open(&path);
                 let out = out.map_err(|e| Failure::usage(format!("--progress: cannot open {path}: {e}")))?;
                 Form::Lines { out, last: None }
             }
@@ -72,9 +77,8 @@ impl Progress {
             }
             Form::Lines { out, last } => {
                 let Some(percent) = total.and_then(|total| percent(done, total)) else { return };
-                if last.is_none_or(|last| percent > last) {
+                if last.is_none_or(|last| percent > last) && is_read(out) {
                     *last = Some(percent);
-                    // Nobody listens any more: no reason to end the work.
                     let _ = writeln!(out, "{percent}/100");
                 }
             }
@@ -88,6 +92,14 @@ impl Progress {
             _ => self.set(1, Some(1)),
         }
     }
+}
+
+/// Whether a line can be written without waiting. A reader that is slow or gone is no reason to end the work, and a
+/// write to a pipe that nobody reads would.
+fn is_read(out: &File) -> bool {
+    let mut polled = [PollFd::new(out, PollFlags::OUT)];
+    let answered = poll(&mut polled, Some(&Timespec::default()));
+    answered.is_ok() && polled.iter().all(|fd| fd.revents() == PollFlags::OUT)
 }
 
 /// Rounded down, so that 100 means done.

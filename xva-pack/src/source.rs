@@ -90,13 +90,13 @@ impl Origin {
 
 impl Source {
     /// Opens what is asked for, and reads the extents to their end. A map that is a file is read to its end too;
-    /// one from a pipe is followed.
-    pub fn open(wish: &Wish, fit: Fit, messages: Messages) -> Result<Self, Failure> {
+    /// one from a pipe is followed. With `read_ahead` the kernel is told what will be read.
+    pub fn open(wish: &Wish, fit: Fit, read_ahead: bool, messages: Messages) -> Result<Self, Failure> {
         match wish {
             Wish::Extents { disk, document, fallback } => {
                 let (disk, archived_size) = open_disk(disk, fit)?;
                 let (blocks, origin) = extents_or_scan(&disk, document, *fallback, messages)?;
-                Source::disk(disk, archived_size, blocks, origin)
+                Source::disk(disk, archived_size, blocks, origin, read_ahead)
             }
             Wish::Scan { disk, skip_holes } if is_stdin(disk) && !stdin_is_seekable() => {
                 Source::stream(*skip_holes, fit)
@@ -108,15 +108,21 @@ impl Source {
                 } else {
                     (all_blocks(disk.size()), "--scan")
                 };
-                Source::disk(disk, archived_size, blocks, Origin::Scan(reason.to_owned()))
+                Source::disk(disk, archived_size, blocks, Origin::Scan(reason.to_owned()), read_ahead)
             }
-            Wish::Map { map } => Source::map(map, fit),
+            Wish::Map { map } => Source::map(map, fit, read_ahead),
         }
     }
 
-    fn disk(disk: ImageFile, archived_size: u64, blocks: UnitSet, origin: Origin) -> Result<Self, Failure> {
+    fn disk(
+        disk: ImageFile,
+        archived_size: u64,
+        blocks: UnitSet,
+        origin: Origin,
+        read_ahead: bool,
+    ) -> Result<Self, Failure> {
         let (files, number) = Files::of_disk(disk)?;
-        let plan = DiskPlan::new(blocks, files.get(number)?, number, archived_size);
+        let plan = DiskPlan::new(blocks, (files.get(number)?, number), archived_size, read_ahead);
         Ok(Source { total: Some(plan.bytes()), plan: Box::new(plan), files, origin })
     }
 
@@ -133,13 +139,13 @@ impl Source {
         Ok(Source { plan, files: Files::new(), total: None, origin: Origin::Scan("--scan".to_owned()) })
     }
 
-    fn map(map: &Path, fit: Fit) -> Result<Self, Failure> {
+    fn map(map: &Path, fit: Fit, read_ahead: bool) -> Result<Self, Failure> {
         let files = Files::new();
         let name = named(map).to_path_buf();
         let origin = Origin::Map(format!("read from {}", name.display()));
         if is_stdin(map) {
             refuse_terminal_input("a map")?;
-            let plan = Box::new(MapPlan::new(Stdin::open()?, name, Arc::clone(&files), fit));
+            let plan = Box::new(MapPlan::new(Stdin::open()?, name, Arc::clone(&files), fit, read_ahead));
             return Ok(Source { plan, files, total: None, origin });
         }
         let cannot = |what: &'static str| move |error: io::Error| Failure::io(map, what, &error);
@@ -148,7 +154,7 @@ impl Source {
         if input.metadata().map_err(cannot("cannot stat"))?.is_file() {
             // Once through: whether it is sound, and how much there is to read, is known before the first byte.
             let mut bytes = 0;
-            let mut plan = MapPlan::new(&input, name.clone(), Arc::clone(&files), fit);
+            let mut plan = MapPlan::new(&input, name.clone(), Arc::clone(&files), fit, false);
             let mut memory = MemberPair::new();
             while let Some(job) = plan.next(&mut memory)? {
                 bytes += job.bytes_to_read();
@@ -156,7 +162,7 @@ impl Source {
             total = Some(bytes);
             input.rewind().map_err(cannot("cannot seek"))?;
         }
-        let plan = Box::new(MapPlan::new(input, name, Arc::clone(&files), fit));
+        let plan = Box::new(MapPlan::new(input, name, Arc::clone(&files), fit, read_ahead));
         Ok(Source { plan, files, total, origin })
     }
 }

@@ -17,6 +17,7 @@ type Piece = (usize, Option<(usize, usize)>);
 
 fn pieces() -> impl Strategy<Value = Vec<Piece>> {
     let length = prop_oneof![
+        Just(0_usize),
         1..20_usize,
         (1..5000_usize).prop_map(|sectors| sectors * 512),
         (1..3_usize).prop_map(|blocks| blocks * BLOCK_LEN),
@@ -55,13 +56,14 @@ proptest! {
     fn a_map_reads_as_the_disk_that_it_describes(pieces in pieces()) {
         let directory = tempfile::tempdir().unwrap();
         let paths = [directory.path().join("a"), directory.path().join("b")];
+        prop_assume!(pieces.iter().any(|&(length, _)| length > 0));
         let (map, contents, raw) = build(&pieces, [paths[0].to_str().unwrap(), paths[1].to_str().unwrap()]);
         for (path, content) in paths.iter().zip(&contents) {
             std::fs::write(path, content).unwrap();
         }
         let files = Files::new();
         let fit = Fit { pad: true, ..Fit::default() };
-        let mut plan = MapPlan::new(map.as_bytes(), PathBuf::from("map"), Arc::clone(&files), fit);
+        let mut plan = MapPlan::new(map.as_bytes(), PathBuf::from("map"), Arc::clone(&files), fit, false);
         let mut reader = Reader::new(files, false);
         let mut memory = MemberPair::new();
         let mut read = Vec::new();

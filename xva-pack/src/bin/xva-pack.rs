@@ -163,7 +163,7 @@ fn run(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     }
     let (xml, expected) = cli.metadata(messages)?;
     let fit = Fit { pad: cli.archive.pad, others_follow: cli.archive.no_trailer, expected };
-    let mut source = Source::open(&wish, fit, messages)?;
+    let mut source = Source::open(&wish, fit, !cli.way.measure, messages)?;
     if cli.way.measure {
         return print_measure(&mut source, xml.as_deref(), fit.others_follow);
     }

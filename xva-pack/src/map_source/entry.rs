@@ -39,7 +39,7 @@ pub(super) struct Entry {
     pub(super) start: u64,
     /// Guest offset after the last byte.
     pub(super) end: u64,
-    /// Where the bytes are; none if they are zero.
+    /// Where the bytes are; none if they are zero, or if there are none.
     pub(super) data: Option<Data>,
 }
 
@@ -71,7 +71,7 @@ impl Written {
             Failure::damaged(format!("the entry at {start} is too long: found {} bytes", self.length))
         })?;
         let length = self.length;
-        let data = if self.zero == Some(true) { None } else { Some(self.data()?) };
+        let data = if self.zero == Some(true) || length == 0 { None } else { Some(self.data()?) };
         if let Some(Data { form: Form::Compressed(cluster), .. }) = &data {
             let shown = u64::from(cluster.skip).saturating_add(length);
             if shown > u64::from(cluster.cluster_size) {
