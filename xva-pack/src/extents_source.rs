@@ -5,11 +5,10 @@ use std::path::Path;
 
 use extents::dialect::Union;
 use extents::failure::Failure;
-use extents::filter::refuse_terminal_input;
+use extents::filter;
 use extents::unit_set::UnitSet;
 
 use crate::block::BLOCK_BITS;
-use crate::stdin::Stdin;
 
 /// What a sound document says.
 #[derive(Debug)]
@@ -27,8 +26,7 @@ impl Extents {
     pub fn read(file: &Path) -> Result<Self, Failure> {
         let mut union = Union::new(BLOCK_BITS);
         if file.as_os_str() == "-" {
-            refuse_terminal_input("an extents document")?;
-            union.read(Stdin::open()?, Path::new("standard input"))?;
+            union.read(filter::input("an extents document")?, Path::new("standard input"))?;
         } else {
             let input = File::open(file).map_err(|error| Failure::io(file, "cannot open", &error))?;
             union.read(input, file)?;

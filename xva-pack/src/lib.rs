@@ -26,7 +26,6 @@ pub mod read_ahead;
 pub mod reader;
 pub mod report;
 pub mod source;
-pub mod stdin;
 pub mod stream;
 pub mod tar_member;
 pub mod unpack;

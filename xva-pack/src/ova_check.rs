@@ -5,10 +5,9 @@ use std::io::Read;
 use std::path::Path;
 
 use extents::failure::Failure;
-use extents::filter::Messages;
+use extents::filter::{self, Messages};
 
 use crate::ova_xml::{MAX_BYTES, Ova, read};
-use crate::stdin::Stdin;
 
 /// The version whose checksums stand behind each block, with nothing behind the last disk.
 const EXPORT_VSN: i64 = 2;
@@ -27,7 +26,7 @@ pub fn load(file: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let limit = MAX_BYTES as u64 + 1;
     let done = if file.as_os_str() == "-" {
-        Stdin::open()?.take(limit).read_to_end(&mut bytes)
+        filter::input("ova.xml")?.take(limit).read_to_end(&mut bytes)
     } else {
         let input = File::open(file).map_err(|error| Failure::io(file, "cannot open", &error))?;
         input.take(limit).read_to_end(&mut bytes)

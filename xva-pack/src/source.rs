@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use extents::failure::{Failure, Status};
-use extents::filter::{Messages, refuse_terminal_input};
+use extents::filter::{self, Messages};
 use extents::image_file::ImageFile;
 use extents::unit_set::UnitSet;
 
@@ -18,7 +18,6 @@ use crate::map_source::MapPlan;
 use crate::member_pair::MemberPair;
 use crate::pipe;
 use crate::plan::Plan;
-use crate::stdin::Stdin;
 use crate::stream::StreamPlan;
 
 /// What the user asked to read.
@@ -132,8 +131,7 @@ impl Source {
                 "a pipe has no holes to skip: --skip-holes needs a file or block device",
             ));
         }
-        refuse_terminal_input("a disk")?;
-        let input = Stdin::open()?;
+        let input = filter::input("a disk")?;
         pipe::enlarge(&input);
         let plan = Box::new(StreamPlan::new(input, fit));
         Ok(Source { plan, files: Files::new(), total: None, origin: Origin::Scan("--scan".to_owned()) })
@@ -144,8 +142,8 @@ impl Source {
         let name = named(map).to_path_buf();
         let origin = Origin::Map(format!("read from {}", name.display()));
         if is_stdin(map) {
-            refuse_terminal_input("a map")?;
-            let plan = Box::new(MapPlan::new(Stdin::open()?, name, Arc::clone(&files), fit, read_ahead));
+            let plan =
+                Box::new(MapPlan::new(filter::input("a map")?, name, Arc::clone(&files), fit, read_ahead));
             return Ok(Source { plan, files, total: None, origin });
         }
         let cannot = |what: &'static str| move |error: io::Error| Failure::io(map, what, &error);

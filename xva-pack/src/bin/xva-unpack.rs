@@ -108,7 +108,7 @@ fn unpack(cli: Cli, messages: Messages) -> Result<(), Failure> {
         return Err(Failure::usage("standard output is a terminal: expected a pipe or file, or --force"));
     }
     if cli.archive.as_os_str() == "-" {
-        filter::refuse_terminal_input("an archive")?;
+        filter::input("an archive")?;
     }
     let input = Input::open(&cli.archive)?;
     let task = match (cli.unpack.disk, cli.unpack.output) {
