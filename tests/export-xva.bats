@@ -5,7 +5,8 @@ load common
 load archive
 
 setup() {
-  cd "$BATS_TEST_TMPDIR" || return 1
+  mkdir "$BATS_TEST_TMPDIR/work"
+  cd "$BATS_TEST_TMPDIR/work" || return 1
   export XVA_BIN_DIR=${XVA_BIN_DIR:-$ROOT/target/release}
 }
 

@@ -1,21 +1,7 @@
 # xva-pack: what stands in an archive, read back by tools that others wrote.
 
 load common
-
-# raw FILE SIZE [BLOCK...]: a disk whose numbered 1 MiB blocks begin with data.
-raw() {
-  local file=$1 size=$2 block
-  shift 2
-  truncate -s "$size" "$file"
-  for block; do
-    printf 'block %s of %s' "$block" "$file" | dd of="$file" bs=1M seek="$block" conv=notrunc status=none
-  done
-}
-
-# extents SIZE BITS CLUSTERS: a document.
-extents() {
-  printf '{"virtual_size":%s,"cluster_bits":%s,"data_clusters":%s}\n' "$@"
-}
+load pack_inputs
 
 imported() {
   python3 "$ROOT/tests/pack_importer.py" "$1" out "$2=$3"

@@ -1,8 +1,8 @@
 //! What the four filters have in common: the extents document, the arithmetic on it, and the frame of a `main`.
 //!
 //! An image is walked once, as [`piece::Piece`]s in guest order; one layer is laid [over another](piece::Overlay),
-//! and [`print`] writes the walk as a document, a list or a map. A consumer [reads](dialect::read) such documents
-//! into an [`unit_set::UnitSet`], whatever dialect they are in.
+//! and [`mod@print`] writes the walk as a document, a list or a map. A consumer [reads](dialect::Union) such documents
+//! into a [`unit_set::UnitSet`], whatever dialect they are in.
 
 pub mod confine;
 pub mod dialect;

@@ -16,7 +16,7 @@ const BUFFER: usize = 64 << 10;
 /// `--output`.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
-    /// The extents document with [first,last] runs
+    /// The extents document with `[first,last]` runs
     #[default]
     Intervals,
     /// The extents document with every cluster number

@@ -138,8 +138,8 @@ impl Chain {
     pub fn pieces(&self) -> Pieces<'_> {
         let count = self.images.len();
         let mut pieces: Option<Pieces<'_>> = self.raw().map(|file| raw_pieces(file, count));
-        for (number, layer) in (0_u16..).zip(&self.images).collect::<Vec<_>>().into_iter().rev() {
-            let above = Box::new(layer.pieces(number, count));
+        for (number, layer) in self.images.iter().enumerate().rev() {
+            let above = Box::new(layer.pieces(layer_number(number), count));
             pieces = Some(match pieces {
                 Some(below) => Box::new(Overlay::new(above, below)),
                 None => above,
@@ -154,12 +154,17 @@ impl Chain {
     }
 }
 
+/// At most [`MAX_LAYERS`].
+fn layer_number(number: usize) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
+}
+
 /// All of a raw file is data.
 fn raw_pieces(file: &ImageFile, number: usize) -> Pieces<'_> {
     let piece = touched(0, file.size(), 0).map(|_| Piece {
         start: 0,
         length: file.size(),
-        layer: u16::try_from(number).unwrap_or(u16::MAX),
+        layer: layer_number(number),
         content: Content::Data { offset: 0 },
     });
     Box::new(piece.map(Ok).into_iter())

@@ -6,13 +6,14 @@ use extents::image_file::ImageFile;
 use crate::geometry::Geometry;
 use crate::header::{HEADER_BYTES, Header, incompatible};
 use crate::header_extension::{HeaderExtensions, text};
+use crate::snapshot_table;
 
 /// What the first cluster says.
 #[derive(Clone, Debug)]
 pub struct FirstCluster {
     /// The header as it stands there.
     pub header: Header,
-    /// What it means.
+    /// What it means, with the snapshot table among the metadata.
     pub geometry: Geometry,
     /// Name of the backing file; none when there is no backing file.
     pub backing_name: Option<Vec<u8>>,
@@ -28,7 +29,8 @@ impl FirstCluster {
         let mut bytes = vec![0; seen];
         file.read_exact_at(&mut bytes, 0, "header")?;
         let header = Header::parse(&bytes).map_err(in_file)?;
-        let geometry = Geometry::new(&header).map_err(in_file)?;
+        let mut geometry = Geometry::new(&header).map_err(in_file)?;
+        geometry.metadata.push(("the snapshot table", snapshot_table::range(file, &header)?));
 
         // At most 2 MiB.
         bytes.resize(1 << header.cluster_bits, 0);

@@ -5,6 +5,7 @@ use std::ops::Range;
 use extents::failure::Failure;
 use extents::piece::Compression;
 
+use crate::features;
 use crate::header::{Header, incompatible};
 
 /// Cluster sizes from 512 bytes to 2 MiB: the format says at least 9, QEMU at most 21.
@@ -17,8 +18,6 @@ const SUBCLUSTER_BITS: u32 = 5;
 const MAX_L1_ENTRIES: u32 = 4 << 20;
 /// Bytes of the longest name of a backing file.
 const MAX_BACKING_NAME: u32 = 1023;
-/// The fixed part of an entry of the snapshot table.
-const SNAPSHOT_ENTRY: u64 = 40;
 
 /// Sizes and rules of one image.
 #[derive(Clone, Debug)]
@@ -40,13 +39,13 @@ pub struct Geometry {
     /// Entries that the L1 table has.
     pub l1_size: u32,
     /// Metadata that no L2 table may overlap: name, and file bytes.
-    pub metadata: [(&'static str, Range<u64>); 4],
+    pub metadata: Vec<(&'static str, Range<u64>)>,
 }
 
 impl Geometry {
     /// Judges a header. What is unknown is status 4, what contradicts the format is status 3.
     pub fn new(header: &Header) -> Result<Self, Failure> {
-        check_features(header)?;
+        features::check(header)?;
         let cluster_bits = header.cluster_bits;
         let extended_l2 = header.incompatible_features & incompatible::EXTENDED_L2 != 0;
         if !CLUSTER_BITS.contains(&cluster_bits) {
@@ -72,17 +71,13 @@ impl Geometry {
             extended_l2,
             zero_flag: header.version > 2,
             external_data_file: header.incompatible_features & incompatible::EXTERNAL_DATA_FILE != 0,
-            compression: compression(header)?,
+            compression: features::compression(header)?,
             l1_offset: header.l1_table_offset,
             l1_size: header.l1_size,
-            metadata: [
+            metadata: vec![
                 ("the header", 0..cluster_size),
                 ("the L1 table", range(header.l1_table_offset, l1_bytes)),
                 ("the refcount table", range(header.refcount_table_offset, clusters * cluster_size)),
-                (
-                    "the snapshot table",
-                    range(header.snapshots_offset, u64::from(header.nb_snapshots) * SNAPSHOT_ENTRY),
-                ),
             ],
         };
         geometry.check_l1()?;
@@ -143,30 +138,6 @@ fn wrong(what: &str, found: u32, expected: &str) -> Failure {
     Failure::damaged(format!("{what} is wrong: found {found}, expected {expected}"))
 }
 
-fn check_features(header: &Header) -> Result<(), Failure> {
-    let unknown = header.incompatible_features & !incompatible::KNOWN;
-    if unknown != 0 {
-        let bits: Vec<String> =
-            (0..64).filter(|bit| unknown >> bit & 1 == 1).map(|bit| bit.to_string()).collect();
-        return Err(Failure::unanswerable(format!(
-            "uses features that this program does not know: found incompatible feature bits {}, expected 0 to 4",
-            bits.join(", ")
-        )));
-    }
-    if header.incompatible_features & incompatible::CORRUPT != 0 {
-        return Err(Failure::damaged(
-            "is marked corrupt: found the corrupt bit set, expected it clear; qemu-img check -r all may repair a copy",
-        ));
-    }
-    if header.crypt_method > 2 {
-        return Err(Failure::unanswerable(format!(
-            "unknown encryption: found crypt_method {}, expected 0 to 2",
-            header.crypt_method
-        )));
-    }
-    Ok(())
-}
-
 fn check_backing_name(header: &Header, cluster_size: u64) -> Result<(), Failure> {
     let (offset, size) = (header.backing_file_offset, header.backing_file_size);
     if offset == 0 {
@@ -188,18 +159,58 @@ fn check_backing_name(header: &Header, cluster_size: u64) -> Result<(), Failure>
     Ok(())
 }
 
-fn compression(header: &Header) -> Result<Compression, Failure> {
-    let flag = header.incompatible_features & incompatible::COMPRESSION_TYPE != 0;
-    match (header.compression_type, flag) {
-        (0, false) => Ok(Compression::Zlib),
-        (1, true) => Ok(Compression::Zstd),
-        (0 | 1, _) => Err(Failure::damaged(format!(
-            "compression_type and its feature bit contradict each other: found type {} and bit {}",
-            header.compression_type,
-            u8::from(flag)
-        ))),
-        (unknown, _) => Err(Failure::unanswerable(format!(
-            "unknown compression: found compression_type {unknown}, expected 0 (zlib) or 1 (zstd)"
-        ))),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::HEADER_BYTES;
+    use image_builders::qcow2::Image;
+
+    /// A sound header, changed.
+    fn judged(change: impl Fn(&mut Header)) -> Result<Geometry, Failure> {
+        let image = Image::new("a", 100 << 20).build();
+        let mut header = Header::parse(&image.bytes[..HEADER_BYTES])?;
+        change(&mut header);
+        Geometry::new(&header)
+    }
+
+    fn refused(change: impl Fn(&mut Header), sentence: &str) {
+        let failure = judged(change).unwrap_err();
+        assert!(failure.to_string().contains(sentence), "{failure}");
+        assert_eq!(failure.status() as u8, 3, "{failure}");
+    }
+
+    #[test]
+    fn the_virtual_size_is_rounded_down_to_sectors() {
+        assert_eq!(judged(|header| header.size = 65636).unwrap().virtual_size, 65536);
+        assert_eq!(judged(|header| header.size = 511).unwrap().l1_entries(), 0);
+    }
+
+    #[test]
+    fn an_l1_entry_stands_for_a_table_full_of_clusters() {
+        let standard = judged(|_| {}).unwrap();
+        assert_eq!((standard.l1_entry_bits(), standard.unit_bits()), (29, 16));
+        let extended = judged(|header| header.incompatible_features = incompatible::EXTENDED_L2).unwrap();
+        assert_eq!((extended.l1_entry_bits(), extended.unit_bits()), (28, 11));
+    }
+
+    #[test]
+    fn what_contradicts_the_format_is_status_3() {
+        refused(|h| h.cluster_bits = 8, "found 8");
+        refused(|h| h.cluster_bits = 22, "found 22");
+        refused(
+            |h| (h.cluster_bits, h.incompatible_features) = (13, incompatible::EXTENDED_L2),
+            "found 13, expected 14",
+        );
+        refused(|h| h.header_length = 103, "header_length");
+        refused(|h| h.header_length = 65537, "header_length");
+        refused(|h| h.size = u64::MAX, "too small");
+        refused(|h| h.l1_size = 0, "found 0 entries, expected 1");
+        refused(|h| h.l1_size = (4 << 20) + 1, "l1_size");
+        refused(|h| h.l1_table_offset = 0, "misplaced");
+        refused(|h| h.l1_table_offset += 512, "misplaced");
+        refused(|h| h.backing_file_offset = 111, "between 112 and 65536");
+        refused(|h| h.backing_file_offset = 65537, "between 112 and 65536");
+        refused(|h| (h.backing_file_offset, h.backing_file_size) = (200, 1024), "at most 1023");
+        refused(|h| (h.backing_file_offset, h.backing_file_size) = (65530, 7), "at most 6");
     }
 }

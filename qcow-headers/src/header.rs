@@ -148,3 +148,71 @@ fn version_3_fields(i: &[u8]) -> Parsed<'_, (u64, u32, u8)> {
     let (i, compression_type) = if header_length > V3_LENGTH { be_u8(i)? } else { (i, 0) };
     Ok((i, (incompatible_features, header_length, compression_type)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use extents::failure::Status;
+    use image_builders::qcow2::Image;
+
+    #[test]
+    fn every_field_is_where_the_specification_puts_it() {
+        let mut image = Image::new("a", 5 << 20).cluster_bits(12).over("below", Some("raw"));
+        image.zstd = true;
+        image.snapshots = 2;
+        image.crypt_method = 1;
+        let expected = Header {
+            version: 3,
+            backing_file_offset: 112 + 56 + 16 + 8,
+            backing_file_size: 5,
+            cluster_bits: 12,
+            size: 5 << 20,
+            crypt_method: 1,
+            l1_size: 3,
+            l1_table_offset: 3 << 12,
+            refcount_table_offset: 1 << 12,
+            refcount_table_clusters: 1,
+            nb_snapshots: 2,
+            snapshots_offset: 2 << 12,
+            incompatible_features: incompatible::COMPRESSION_TYPE,
+            header_length: 112,
+            compression_type: 1,
+        };
+        assert_eq!(Header::parse(&image.build().bytes[..HEADER_BYTES]), Ok(expected));
+    }
+
+    #[test]
+    fn version_2_has_no_feature_bits() {
+        let mut image = Image::new("a", 1 << 20);
+        image.version = 2;
+        let mut bytes = image.build().bytes;
+        bytes[72..].fill(0xFF);
+        let header = Header::parse(&bytes).unwrap();
+        assert_eq!((header.incompatible_features, header.header_length, header.compression_type), (0, 72, 0));
+    }
+
+    #[test]
+    fn a_short_header_of_version_3_ends_before_the_compression_type() {
+        let mut built = Image::new("a", 1 << 20).build();
+        built.put_u32(100, 104);
+        built.put(104, &[7]);
+        assert_eq!(Header::parse(&built.bytes[..104]).unwrap().compression_type, 0);
+    }
+
+    #[test]
+    fn what_is_no_whole_header_is_damage_and_other_versions_are_not() {
+        let built = Image::new("a", 1 << 20).build();
+        for length in 0..105 {
+            assert_eq!(
+                Header::parse(&built.bytes[..length]).unwrap_err().status(),
+                Status::Damaged,
+                "{length}"
+            );
+        }
+        for (version, status) in [(0, 3), (1, 4), (4, 4), (u32::MAX, 4)] {
+            let mut built = built.clone();
+            built.put_u32(4, version);
+            assert_eq!(Header::parse(&built.bytes).unwrap_err().status() as u8, status, "version {version}");
+        }
+    }
+}

@@ -66,3 +66,54 @@ fn padded(i: &[u8], length: u32) -> IResult<&[u8], &[u8]> {
     let (i, _padding) = take(padding.min(i.len()))(i)?;
     Ok((i, data))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn area(extensions: &[(u32, &[u8])]) -> Vec<u8> {
+        let mut area = Vec::new();
+        for (kind, data) in extensions {
+            area.extend(kind.to_be_bytes());
+            area.extend(u32::try_from(data.len()).unwrap().to_be_bytes());
+            area.extend(*data);
+            area.resize(area.len().next_multiple_of(8), 0);
+        }
+        area
+    }
+
+    #[test]
+    fn format_and_data_file_are_found_among_others() {
+        let area = area(&[
+            (0x6803_F857, &[1; 5]),
+            (DATA_FILE, b"disk.data"),
+            (BACKING_FORMAT, b"qcow2\0"),
+            (END, b""),
+            (BACKING_FORMAT, b"raw"),
+        ]);
+        let extensions = HeaderExtensions::parse(&area).unwrap();
+        assert_eq!(extensions.backing_format.as_deref(), Some(b"qcow2".as_slice()));
+        assert_eq!(extensions.data_file.as_deref(), Some(b"disk.data".as_slice()));
+    }
+
+    #[test]
+    fn the_list_may_end_with_the_area() {
+        let area = area(&[(BACKING_FORMAT, b"raw")]);
+        for cut in [area.len(), area.len() - 5] {
+            let extensions = HeaderExtensions::parse(&area[..cut]).unwrap();
+            assert_eq!(extensions.backing_format.as_deref(), Some(b"raw".as_slice()));
+        }
+        assert_eq!(HeaderExtensions::parse(&[0, 0, 0, 7]), Ok(HeaderExtensions::default()));
+    }
+
+    #[test]
+    fn a_length_past_the_area_is_refused() {
+        for length in [4_u32, u32::MAX] {
+            let mut area = area(&[(BACKING_FORMAT, b"raw")]);
+            area.truncate(11);
+            area[4..8].copy_from_slice(&length.to_be_bytes());
+            let failure = HeaderExtensions::parse(&area).unwrap_err();
+            assert!(failure.to_string().contains(&format!("found {length} bytes")), "{failure}");
+        }
+    }
+}

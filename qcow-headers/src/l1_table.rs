@@ -114,3 +114,96 @@ impl<'a> L1Table<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::first_cluster::FirstCluster;
+    use image_builders::qcow2::{Built, Cluster, Image};
+
+    /// Clusters of 512 bytes: 64 in an L2 table. Tables for L1 entries 0 to 4 and 10 of 12.
+    fn image() -> Built {
+        let mut image = Image::new("a", 12 * 64 * 512).cluster_bits(9);
+        image.snapshots = 3;
+        for table in [0, 1, 2, 3, 4, 10] {
+            image.set(table * 64, Cluster::Zero);
+        }
+        image.build()
+    }
+
+    fn checked(built: &Built, window: usize) -> Result<Vec<Stretch>, Failure> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = ImageFile::open(&built.write_to(directory.path()).unwrap()).unwrap();
+        let geometry = FirstCluster::read(&file)?.geometry;
+        let mut table = L1Table::new(&file, &geometry, window);
+        let stretches = std::iter::from_fn(|| table.next_stretch().transpose()).collect();
+        L1Table::new(&file, &geometry, window).check()?;
+        stretches
+    }
+
+    fn refused(change: impl Fn(&mut Built), sentence: &str) {
+        let mut built = image();
+        change(&mut built);
+        let failure = checked(&built, 4096).unwrap_err();
+        assert!(failure.to_string().contains(sentence), "{failure}");
+        assert_eq!(failure.status() as u8, 3);
+    }
+
+    #[test]
+    fn tables_that_lie_together_come_at_once() {
+        let built = image();
+        let at = |entry: u64| built.places.l2[&entry];
+        let tables = |entry, tables| Stretch::Tables { offset: at(entry), tables };
+        let empty = |entries| Stretch::Empty { entries };
+        assert_eq!(checked(&built, 4096).unwrap(), [tables(0, 5), empty(5), tables(10, 1), empty(1)]);
+        // Where the window ends, a stretch ends too.
+        let small = checked(&built, 32).unwrap();
+        assert_eq!(small, [tables(0, 4), tables(4, 1), empty(3), empty(2), tables(10, 1), empty(1)]);
+    }
+
+    #[test]
+    fn reserved_bits_mean_nothing() {
+        let mut built = image();
+        built.put_u64(built.places.l1 + 6 * 8, !OFFSET_MASK);
+        assert_eq!(checked(&built, 4096).unwrap()[1], Stretch::Empty { entries: 5 });
+    }
+
+    #[test]
+    fn misplaced_l2_tables_are_refused() {
+        let l1 = |built: &Built| built.places.l1;
+        refused(|built| built.put_u64(l1(built), 1 << 55), "L2 table lies outside the file");
+        refused(|built| built.put_u64(l1(built), OFFSET_MASK), "L2 table lies outside the file");
+        refused(|built| built.put_u64(l1(built), l1(built)), "overlaps the L1 table");
+        refused(|built| built.put_u64(l1(built), built.places.refcount_table), "overlaps the refcount table");
+        refused(|built| built.put_u64(l1(built), built.places.snapshot_table), "overlaps the snapshot table");
+    }
+
+    #[test]
+    fn an_l1_table_that_is_cut_off_behind_the_entries_in_use_is_refused() {
+        refused(|built| built.put_u32(36, 4000), "L1 table lies outside the file");
+    }
+
+    #[test]
+    fn an_l2_table_that_is_not_aligned_is_refused() {
+        let mut image = Image::new("a", 1 << 20).cluster_bits(12);
+        image.set(0, Cluster::Data);
+        let mut built = image.build();
+        built.put_u64(built.places.l1, built.places.l2[&0] + 512);
+        let failure = checked(&built, 4096).unwrap_err();
+        assert!(failure.to_string().contains("L1 entry 0 is not aligned"), "{failure}");
+        built.put_u64(built.places.l1, 512);
+        assert!(checked(&built, 4096).is_err());
+    }
+
+    #[test]
+    fn an_l1_table_that_leads_to_one_table_again_and_again_is_refused() {
+        let mut image = Image::new("a", 4000 * 64 * 512).cluster_bits(9);
+        image.set(0, Cluster::Zero);
+        let mut built = image.build();
+        for entry in 0..4000 {
+            built.put_u64(built.places.l1 + entry * 8, built.places.l2[&0]);
+        }
+        let failure = checked(&built, 4096).unwrap_err();
+        assert!(failure.to_string().contains("share L2 tables"), "{failure}");
+    }
+}

@@ -102,3 +102,103 @@ pub fn compressed(entry: u64, geometry: &Geometry) -> Result<CompressedCluster, 
         compression: geometry.compression,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::{HEADER_BYTES, Header};
+    use extents::piece::Compression;
+    use image_builders::qcow2::Image;
+
+    const CLUSTER: u64 = 65536;
+
+    fn geometry(version: u32, data_file: bool) -> Geometry {
+        let mut image = Image::new("a", 1 << 30);
+        image.version = version;
+        image.data_file = data_file.then(|| "a.data".to_owned());
+        Geometry::new(&Header::parse(&image.build().bytes[..HEADER_BYTES]).unwrap()).unwrap()
+    }
+
+    fn table(entries: &[u64]) -> Vec<u8> {
+        entries.iter().flat_map(|entry| entry.to_be_bytes()).collect()
+    }
+
+    fn run(entries: &[u64], geometry: &Geometry) -> Result<(u64, Content), Complaint> {
+        first_run(&table(entries), geometry)
+            .map(|run| run.map(|run| (run.length / CLUSTER, run.content)).unwrap())
+    }
+
+    /// The compressed cluster whose bytes begin at `offset` and end within the `more`th sector after that.
+    fn descriptor(offset: u64, more: u64) -> u64 {
+        COMPRESSED | more << 54 | offset
+    }
+
+    #[test]
+    fn an_entry_means_what_the_specification_says() {
+        let version_3 = geometry(3, false);
+        let reserved = 0x3F << 56 | 0x1FE;
+        for (entry, content) in [
+            (0, Content::Absent),
+            (COPIED, Content::Absent),
+            (reserved, Content::Absent),
+            (ZERO, Content::Zero),
+            (ZERO | COPIED | (3 * CLUSTER), Content::Zero),
+            (3 * CLUSTER, Content::Data { offset: 3 * CLUSTER }),
+            ((3 * CLUSTER) | COPIED | reserved, Content::Data { offset: 3 * CLUSTER }),
+        ] {
+            assert_eq!(run(&[entry], &version_3), Ok((1, content)), "{entry:#x}");
+            if entry & ZERO == 0 {
+                assert_eq!(run(&[entry], &geometry(2, false)), Ok((1, content)), "version 2: {entry:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn with_a_data_file_the_copied_flag_tells_offset_0_from_nothing() {
+        let geometry = geometry(3, true);
+        assert_eq!(run(&[COPIED], &geometry), Ok((1, Content::Data { offset: 0 })));
+        assert_eq!(run(&[0, COPIED], &geometry), Ok((1, Content::Absent)));
+        assert_eq!(run(&[COPIED | ZERO], &geometry), Ok((1, Content::Zero)));
+        assert!(run(&[COMPRESSED], &geometry).unwrap_err().contains("compressed"));
+    }
+
+    #[test]
+    fn a_descriptor_gives_the_bytes_from_its_offset_to_the_end_of_its_last_sector() {
+        let expected = CompressedCluster {
+            offset: 1000,
+            host_length: 24 + 5 * 512,
+            cluster_size: 65536,
+            skip: 0,
+            compression: Compression::Zlib,
+        };
+        let entry = descriptor(1000, 5);
+        assert_eq!(run(&[entry, entry], &geometry(3, false)), Ok((1, Content::Compressed(expected))));
+        // The other flags belong to the descriptor, or mean nothing.
+        assert_eq!(run(&[entry | COPIED], &geometry(2, false)), Ok((1, Content::Compressed(expected))));
+        assert!(matches!(run(&[entry | ZERO], &geometry(2, false)), Ok((1, Content::Compressed(_)))));
+    }
+
+    #[test]
+    fn damaged_entries_are_refused() {
+        let version_3 = geometry(3, false);
+        assert!(run(&[512], &version_3).unwrap_err().contains("byte 512, expected a multiple of 65536"));
+        assert!(run(&[ZERO | 512], &version_3).is_err());
+        assert!(run(&[ZERO], &geometry(2, false)).unwrap_err().contains("version 2"));
+    }
+
+    #[test]
+    fn a_run_ends_where_the_next_entry_does_not_go_on() {
+        let geometry = geometry(3, false);
+        let data = |cluster: u64| (cluster * CLUSTER) | COPIED;
+        let clusters = |entries: &[u64]| run(entries, &geometry).map(|(clusters, _)| clusters);
+        assert_eq!(clusters(&[data(5), 6 * CLUSTER, data(7), data(9)]), Ok(3));
+        assert_eq!(clusters(&[data(5), data(6) | ZERO]), Ok(1));
+        assert_eq!(clusters(&[data(5), data(6) | COMPRESSED]), Ok(1));
+        assert_eq!(clusters(&[data(5), data(6) + 512]), Ok(1));
+        assert_eq!(clusters(&[0, COPIED, ZERO]), Ok(2));
+        assert_eq!(clusters(&[ZERO, ZERO | data(3), data(4)]), Ok(2));
+        assert_eq!(clusters(&[ZERO, ZERO | 512]), Ok(1));
+        assert_eq!(clusters(&[ZERO, ZERO | COMPRESSED]), Ok(1));
+        assert_eq!(first_run(&[], &geometry), Ok(None));
+    }
+}

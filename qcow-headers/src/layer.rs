@@ -10,10 +10,13 @@ use extents::window::Window;
 use crate::first_cluster::FirstCluster;
 use crate::geometry::Geometry;
 use crate::l1_table::{L1Table, Stretch};
-use crate::{l2_table, subcluster};
+use crate::l2_table::{self, Run};
+use crate::subcluster;
 
-/// Bytes of L1 and L2 tables that one layer holds at most. Larger windows were not faster.
+/// Bytes of the L1 table that one layer holds at most.
 const L1_WINDOW: usize = 64 << 10;
+/// Bytes of L2 tables that one layer holds at most: tables that lie together are read at once. From the page cache,
+/// 512 MiB of tables took 65 ms in reads of 16 KiB and 54 ms in any from 64 KiB to 4 MiB.
 const L2_WINDOW: usize = 256 << 10;
 /// Bytes that the windows of all layers together may hold, as long as each has [`MIN_WINDOW`].
 const WINDOWS: usize = 8 << 20;
@@ -87,30 +90,39 @@ impl LayerPieces<'_> {
         if left == 0 {
             return Ok(None);
         }
-        let (length, content) =
-            if self.tables.is_empty() { self.next_tables()? } else { (0, Content::Absent) };
-        let (length, content) = if length > 0 { (length, content) } else { self.next_entries()? };
-        let piece = Piece { start: self.position, length: length.min(left), layer: self.number, content };
+        let empty = if self.tables.is_empty() { self.next_tables()? } else { None };
+        let run = match empty {
+            Some(run) => run,
+            None => self.next_entries()?,
+        };
+        let piece = Piece {
+            start: self.position,
+            length: run.length.min(left),
+            layer: self.number,
+            content: run.content,
+        };
         self.check_inside_file(&piece)?;
         self.position += piece.length;
         Ok(Some(piece))
     }
 
-    /// Takes the next L1 entries: the guest bytes of empty ones, or 0 when there are tables in hand now.
-    fn next_tables(&mut self) -> Result<(u64, Content), Failure> {
+    /// Takes the next L1 entries: a run of empty ones, or none when there are tables in hand now.
+    fn next_tables(&mut self) -> Result<Option<Run>, Failure> {
         let geometry = self.layer.geometry();
         match self.l1.next_stretch()? {
             Some(Stretch::Tables { offset, tables }) => {
                 self.tables = offset..offset + tables * geometry.cluster_size();
-                Ok((0, Content::Absent))
+                Ok(None)
             }
-            Some(Stretch::Empty { entries }) => Ok((entries << geometry.l1_entry_bits(), Content::Absent)),
+            Some(Stretch::Empty { entries }) => {
+                Ok(Some(Run { length: entries << geometry.l1_entry_bits(), content: Content::Absent }))
+            }
             None => Err(self.layer.file.damaged("the L1 table ends before the virtual size")),
         }
     }
 
     /// The next run of the L2 tables in hand.
-    fn next_entries(&mut self) -> Result<(u64, Content), Failure> {
+    fn next_entries(&mut self) -> Result<Run, Failure> {
         let file = &self.layer.file;
         let geometry = self.layer.geometry();
         let entries = self.l2.read(file, self.tables.start, self.tables.end, "L2 table")?;
@@ -123,10 +135,13 @@ impl LayerPieces<'_> {
             l2_table::first_run(entries, geometry)
         };
         let run = run.map_err(|complaint| self.damaged(&complaint))?;
-        let Some(run) = run else { return Err(self.damaged("found the end of the table")) };
+        // Nothing would bring the walk on from an empty run.
+        let Some(run) = run.filter(|run| run.length > 0) else {
+            return Err(self.damaged("found the end of the table, expected more entries"));
+        };
         let clusters = (inside_cluster + run.length) >> geometry.cluster_bits;
         self.tables.start += clusters * geometry.l2_entry_size();
-        Ok((run.length, run.content))
+        Ok(run)
     }
 
     /// Stored data must lie inside its file, and in an external data file at the guest's offset.

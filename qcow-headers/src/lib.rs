@@ -5,6 +5,7 @@
 //! tables a window at a time. What the bytes of each structure mean is decided in a file of its own, without I/O.
 
 pub mod chain;
+pub mod features;
 pub mod first_cluster;
 pub mod geometry;
 pub mod header;
@@ -13,4 +14,5 @@ pub mod l1_table;
 pub mod l2_table;
 pub mod layer;
 pub mod run_length;
+pub mod snapshot_table;
 pub mod subcluster;

@@ -28,10 +28,9 @@ pub fn first_run(entries: &[u8], from: u32, geometry: &Geometry) -> Result<Optio
     }
     let offset = entry & OFFSET_MASK;
     check_aligned(offset, geometry)?;
-    let stored = is_stored(entry, geometry);
-    check_bitmap(bitmap, stored)?;
+    check_bitmap(bitmap, is_stored(entry, geometry))?;
     if from == 0 && matches!(bitmap, 0 | ALL_STORED | ALL_ZERO) {
-        return Ok(Some(whole_clusters(entries, offset, stored, bitmap, geometry)));
+        return Ok(Some(whole_clusters(entries, offset, bitmap, geometry)));
     }
     let (subclusters, state) = alike(bitmap, from);
     let content = match state {
@@ -76,24 +75,104 @@ fn alike(bitmap: u64, from: u32) -> (u32, State) {
     (count.min(SUBCLUSTERS - from), state)
 }
 
-/// Clusters from the first on whose bitmap is this one, and whose data lies together.
-fn whole_clusters(entries: &[u8], offset: u64, stored: bool, bitmap: u64, geometry: &Geometry) -> Run {
-    let first = words(entries).step_by(2);
-    let second = words(entries).skip(1).step_by(2);
-    let bitmaps = Progression { mask: u64::MAX, first: bitmap, step: 0 }.count(second);
-    let (content, clusters) = match bitmap {
-        // A place without stored subclusters is reserved space: what it looks like does not matter, only that it is
-        // no compressed cluster. Another place may be misaligned, so each is a run of its own.
-        ALL_STORED => {
-            let alike =
-                Progression { mask: COMPRESSED | OFFSET_MASK, first: offset, step: geometry.cluster_size() };
-            (Content::Data { offset }, alike.count(first.take(bitmaps)))
-        }
-        bitmap => {
-            let content = if bitmap == 0 { Content::Absent } else { Content::Zero };
-            let alike = Progression { mask: COMPRESSED | OFFSET_MASK, first: offset, step: 0 };
-            (content, if stored { 1 } else { alike.count(first.take(bitmaps)) })
-        }
+/// The clusters from the first on that have this bitmap, whose subclusters are all alike, and that go on as it began:
+/// stored ones lie together, the others have no place, or (which nobody writes) the same one.
+fn whole_clusters(entries: &[u8], offset: u64, bitmap: u64, geometry: &Geometry) -> Run {
+    let (content, step) = match bitmap {
+        ALL_STORED => (Content::Data { offset }, geometry.cluster_size()),
+        ALL_ZERO => (Content::Zero, 0),
+        _ => (Content::Absent, 0),
     };
-    Run { length: (clusters as u64) << geometry.cluster_bits, content }
+    let alike = Progression { mask: COMPRESSED | OFFSET_MASK, first: offset, step };
+    let bitmaps = words(entries).skip(1).step_by(2).take_while(|other| *other == bitmap);
+    let first_words = words(entries).step_by(2).zip(bitmaps).map(|(word, _)| word);
+    Run { length: (alike.count(first_words) as u64) << geometry.cluster_bits, content }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::{HEADER_BYTES, Header};
+    use image_builders::qcow2::Image;
+
+    const CLUSTER: u64 = 65536;
+    const UNIT: u64 = CLUSTER / 32;
+    const COPIED: u64 = 1 << 63;
+
+    fn geometry(data_file: bool) -> Geometry {
+        let mut image = Image::new("a", 1 << 30);
+        image.extended_l2 = true;
+        image.data_file = data_file.then(|| "a.data".to_owned());
+        Geometry::new(&Header::parse(&image.build().bytes[..HEADER_BYTES]).unwrap()).unwrap()
+    }
+
+    /// Entry and bitmap, over and over.
+    fn run(words: &[u64], from: u32) -> Result<(u64, Content), Complaint> {
+        let table: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+        first_run(&table, from, &geometry(false)).map(|run| run.map(|run| (run.length, run.content)).unwrap())
+    }
+
+    fn data(offset: u64) -> Content {
+        Content::Data { offset }
+    }
+
+    #[test]
+    fn a_bitmap_means_what_the_specification_says() {
+        let place = (3 * CLUSTER) | COPIED;
+        // Subclusters 0 and 1 stored, 2 to 4 zero, the others absent.
+        let mixed = 0b11 | 0b11100 << 32;
+        for (words, from, expected) in [
+            ([place, ALL_STORED], 0, (CLUSTER, data(3 * CLUSTER))),
+            ([place, ALL_STORED], 31, (UNIT, data(3 * CLUSTER + 31 * UNIT))),
+            ([place, ALL_ZERO], 0, (CLUSTER, Content::Zero)),
+            ([place, 0], 0, (CLUSTER, Content::Absent)),
+            ([0, ALL_ZERO], 0, (CLUSTER, Content::Zero)),
+            ([0, 0], 0, (CLUSTER, Content::Absent)),
+            ([0, 1 << 63], 0, (31 * UNIT, Content::Absent)),
+            ([0, 1 << 63], 31, (UNIT, Content::Zero)),
+            ([place, mixed], 0, (2 * UNIT, data(3 * CLUSTER))),
+            ([place, mixed], 1, (UNIT, data(3 * CLUSTER + UNIT))),
+            ([place, mixed], 2, (3 * UNIT, Content::Zero)),
+            ([place, mixed], 5, (27 * UNIT, Content::Absent)),
+            // Bit 0 of the entry is no zero flag here.
+            ([place | 1, 0], 0, (CLUSTER, Content::Absent)),
+        ] {
+            assert_eq!(run(&words, from), Ok(expected), "{words:x?} from {from}");
+        }
+    }
+
+    #[test]
+    fn the_bitmap_of_a_compressed_cluster_means_nothing() {
+        let entry = COMPRESSED | 1 << 54 | 0x400;
+        let (length, content) = run(&[entry, u64::MAX], 3).unwrap();
+        let Content::Compressed(cluster) = content else { panic!("{content:?}") };
+        assert_eq!((length, cluster.offset, cluster.skip), (29 * UNIT, 0x400, 3 * 2048));
+    }
+
+    #[test]
+    fn contradicting_bitmaps_are_refused() {
+        let place = 3 * CLUSTER;
+        assert!(run(&[place, 1 | 1 << 32], 5).unwrap_err().contains("both stored and zero"));
+        assert!(run(&[0, 1 << 31], 0).unwrap_err().contains("without a place"));
+        assert!(run(&[place + 512, 0], 0).unwrap_err().contains("multiple of 65536"));
+    }
+
+    #[test]
+    fn with_a_data_file_the_first_cluster_lies_at_offset_0() {
+        let table: Vec<u8> = [COPIED, 1].iter().flat_map(|word: &u64| word.to_be_bytes()).collect();
+        let run = first_run(&table, 0, &geometry(true)).unwrap().unwrap();
+        assert_eq!((run.length, run.content), (UNIT, data(0)));
+    }
+
+    #[test]
+    fn whole_clusters_go_on_as_one_run() {
+        let stored = |cluster: u64| [(cluster * CLUSTER) | COPIED, ALL_STORED];
+        let clusters = |words: &[[u64; 2]]| run(words.as_flattened(), 0).map(|(length, _)| length / CLUSTER);
+        assert_eq!(clusters(&[stored(5), stored(6), stored(8)]), Ok(2));
+        assert_eq!(clusters(&[stored(5), [6 * CLUSTER, 1]]), Ok(1));
+        assert_eq!(clusters(&[[0, 0], [0, 0], [0, ALL_ZERO]]), Ok(2));
+        assert_eq!(clusters(&[[0, ALL_ZERO], [0, ALL_ZERO], [COMPRESSED, ALL_ZERO]]), Ok(2));
+        assert_eq!(clusters(&[[0, 0], [COMPRESSED, 0]]), Ok(1));
+        assert_eq!(clusters(&[[5 * CLUSTER, 0], [6 * CLUSTER + 512, 0]]), Ok(1));
+    }
 }

@@ -12,8 +12,8 @@ use crate::blocks::SECTOR;
 const UNUSED: u32 = u32::MAX;
 /// Bytes of an entry.
 pub const ENTRY: u64 = 4;
-/// Bytes read at a time. With 16 KiB the walk of 2^20 blocks is 5 % slower, with 256 KiB no faster.
-const WINDOW: usize = 64 << 10;
+/// Bytes read at a time. Anything from 4 to 64 KiB makes a difference of 1 ms to the 20 ms of 2^20 blocks.
+const WINDOW: usize = 16 << 10;
 
 /// Blocks in the order of the BAT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,5 +82,37 @@ impl Iterator for Entries<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.advance().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_and_blocks_are_the_entries_one_by_one_across_windows() {
+        // Runs of absent blocks of all lengths up to 99, in a table of three windows that does not begin with the file.
+        let entries: Vec<u32> =
+            (0..99_u32).flat_map(|n| std::iter::repeat_n(UNUSED, n as usize).chain([n])).collect();
+        let entries = entries.repeat(2);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("table");
+        let bytes = [0; 512].into_iter().chain(entries.iter().flat_map(|entry| entry.to_be_bytes()));
+        std::fs::write(&path, bytes.collect::<Vec<u8>>()).unwrap();
+        let file = ImageFile::open(&path).unwrap();
+        let mut found = Vec::new();
+        for entry in Entries::new(&file, 512, entries.len() as u64) {
+            match entry.unwrap() {
+                Allocation::Absent { first, end } => {
+                    assert!(first == found.len() as u64 && found.last() != Some(&UNUSED), "runs are maximal");
+                    found.resize(usize::try_from(end).unwrap(), UNUSED);
+                }
+                Allocation::Present { block, offset } => {
+                    assert_eq!(block, found.len() as u64);
+                    found.push(u32::try_from(offset / SECTOR).unwrap());
+                }
+            }
+        }
+        assert!(found == entries);
     }
 }

@@ -13,7 +13,7 @@ use crate::bat::{Allocation, Entries};
 use crate::blocks::{Blocks, SECTOR};
 use crate::sector_bitmap;
 
-/// Most blocks that are sorted: 16 MiB of positions, 8 TiB of data in blocks of 2 MiB.
+/// Most blocks that are sorted: 16 MiB of positions; as blocks of 512 KiB all that a BAT can address, 2 TiB.
 const MAX_SORTED: u64 = 4 << 20;
 
 /// What is known of an image when its BAT is checked.
@@ -38,15 +38,23 @@ impl Surroundings<'_> {
     /// have to be sorted to know.
     pub fn check(&self) -> Result<(), Failure> {
         let (mut count, mut free_from, mut ascending) = (0_u64, 0, true);
+        let mut across_end = None;
         for present in self.present() {
             let (block, offset) = present?;
             let end = offset + self.blocks.stored_bytes(block);
             self.check_place(block, offset, end)?;
+            if end > self.data_end {
+                across_end = Some((block, offset));
+            }
             ascending &= offset >= free_from;
             free_from = end;
             count += 1;
         }
-        if ascending { Ok(()) } else { self.check_sorted(count) }
+        if !ascending {
+            self.check_sorted(count)?;
+        }
+        // Two blocks across the end would overlap: there is one bitmap to read at most.
+        across_end.map_or(Ok(()), |(block, offset)| self.check_used_part(block, offset))
     }
 
     /// The blocks in the file, and the file offset of each in bytes.
@@ -69,27 +77,29 @@ impl Surroundings<'_> {
                 )));
             }
         }
-        if end > self.data_end && !self.used_part_is_inside(block, start)? {
-            return Err(self.file.damaged(format!(
-                "block {block} lies outside the file: found {} bytes at byte {start}, expected their end at most at \
-                 byte {}",
-                end - start,
-                self.data_end
-            )));
+        if start + self.blocks.bitmap_bytes() > self.data_end {
+            Err(self.outside(block, start))
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
-    /// Whether the sectors of `block` that hold anything lie inside the file: its unwritten end may be missing.
-    fn used_part_is_inside(&self, block: u64, offset: u64) -> Result<bool, Failure> {
+    /// Checks that the sectors of `block` that hold anything lie inside the file: its unwritten end may be missing.
+    fn check_used_part(&self, block: u64, offset: u64) -> Result<(), Failure> {
         let data = offset + self.blocks.bitmap_bytes();
-        if data > self.data_end {
-            return Ok(false);
-        }
         let sectors = usize::try_from(self.blocks.sectors(block)).unwrap_or(usize::MAX);
         let mut bitmap = vec![0; sectors.div_ceil(8)];
         self.file.read_exact_at(&mut bitmap, offset, "sector bitmap")?;
-        Ok(data + sector_bitmap::used(&bitmap, sectors) as u64 * SECTOR <= self.data_end)
+        let end = data + sector_bitmap::used(&bitmap, sectors) as u64 * SECTOR;
+        if end > self.data_end { Err(self.outside(block, offset)) } else { Ok(()) }
+    }
+
+    fn outside(&self, block: u64, offset: u64) -> Failure {
+        self.file.damaged(format!(
+            "block {block} lies outside the file: found {} bytes at byte {offset}, expected their end at most at byte {}",
+            self.blocks.stored_bytes(block),
+            self.data_end
+        ))
     }
 
     /// Sorts the positions of all `count` blocks and compares neighbours.

@@ -6,11 +6,12 @@ use extents::failure::Failure;
 use extents::image_file::ImageFile;
 use extents::piece::{Overlay, Pieces};
 
-use crate::layer::{Grain, Layer};
+use crate::layer::Layer;
 use crate::parent_names::parent_names;
+use crate::sparse::Grain;
 
 /// Most images in a chain. The limit of Xen's storage manager (sm, `MAX_CHAIN_SIZE`) is 30: with more than twice that,
-/// no chain that ever ran is refused. The windows of all layers take at most 9 MiB, and a hostile chain ends soon.
+/// no chain that ever ran is refused. The windows of all layers take less than 6 MiB, and a hostile chain ends soon.
 pub const MAX_LAYERS: u16 = 64;
 
 /// An image and its parents.
@@ -48,6 +49,11 @@ impl Chain {
     /// log2 of the smallest block in the chain.
     pub fn block_bits(&self) -> u32 {
         self.layers.iter().map(Layer::block_bits).min().unwrap_or(0)
+    }
+
+    /// Status 4 when a reader of the files would not find what the guest reads: the data of an image is encrypted.
+    pub fn check_readable(&self) -> Result<(), Failure> {
+        self.layers.iter().try_for_each(Layer::check_readable)
     }
 
     /// The walk over the whole chain. What no image holds stays absent, and reads as zeros.

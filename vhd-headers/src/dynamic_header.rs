@@ -10,7 +10,7 @@ use nom::{IResult, Parser};
 
 use crate::checksum;
 use crate::footer::{UniqueId, unique_id};
-use crate::parent_locator::{Locator, locator};
+use crate::parent_locator::{Locator, locator, utf16_name};
 
 /// Bytes of a dynamic header.
 pub const SIZE: usize = 1024;
@@ -76,12 +76,6 @@ fn fields(i: &[u8]) -> IResult<&[u8], Fields<'_>> {
     Ok((i, Fields { cookie, version, block_size, checksum, header }))
 }
 
-/// The text of a name up to its first zero. What is not UTF-16 becomes a character that no file name has.
-pub(crate) fn utf16_name(units: impl IntoIterator<Item = u16>) -> String {
-    let name = units.into_iter().take_while(|&unit| unit != 0);
-    char::decode_utf16(name).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-}
-
 impl DynamicHeader {
     /// Reads and checks the header at file offset `at`.
     ///
@@ -122,5 +116,36 @@ impl DynamicHeader {
             )));
         }
         Ok(fields.header)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image_builders::vhd::{Locator as Written, Vhd};
+
+    fn child() -> [u8; SIZE] {
+        let mut child = Vhd::child_of(&Vhd::dynamic("p\u{e9}.vhd", 5 << 20), "child.vhd");
+        child.spare_entries = 4;
+        child.locators = vec![Written::mac("file://x")];
+        let built = child.build();
+        built.bytes[built.header..built.header + SIZE].try_into().unwrap()
+    }
+
+    #[test]
+    fn every_field_is_read_from_its_place() {
+        let header = DynamicHeader::read(&child(), 512).unwrap();
+        assert_eq!((header.table_offset, header.max_table_entries, header.block_bits), (1536, 7, 21));
+        assert_eq!((header.parent_name.as_str(), header.locators.len()), ("p\u{e9}.vhd", 8));
+        assert!(!header.parent_id.is_null());
+    }
+
+    #[test]
+    fn no_flipped_bit_goes_unnoticed() {
+        for bit in 0..SIZE * 8 {
+            let mut bytes = child();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(DynamicHeader::read(&bytes, 512).is_err(), "bit {bit}");
+        }
     }
 }

@@ -189,3 +189,46 @@ impl fmt::Display for UniqueId {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image_builders::vhd::Vhd;
+
+    fn footer() -> [u8; SIZE] {
+        let mut image = Vhd::dynamic("x", 12_345);
+        image.creator = (*b"vpc ", 0x0005_0003);
+        image.geometry = (3, 4, 5);
+        image.build().bytes[..SIZE].try_into().unwrap()
+    }
+
+    #[test]
+    fn every_field_is_read_from_its_place() {
+        let expected = Footer {
+            data_offset: 512,
+            creator: *b"vpc ",
+            creator_version: 0x0005_0003,
+            current_size: 12_345,
+            chs_size: 3 * 4 * 5 * 512,
+            disk_type: DiskType::Dynamic,
+            unique_id: UniqueId(Vhd::dynamic("x", 0).unique_id),
+        };
+        assert_eq!(Footer::read(&footer(), 0), Ok(Some(expected)));
+    }
+
+    #[test]
+    fn no_flipped_bit_goes_unnoticed() {
+        for bit in 0..SIZE * 8 {
+            let mut bytes = footer();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(!matches!(Footer::read(&bytes, 0), Ok(Some(_))), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_unique_id_is_written_as_usual() {
+        let id = UniqueId([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+        assert_eq!(id.to_string(), "00010203-0405-0607-0809-0a0b0c0d0e0f");
+        assert!(UniqueId([0; 16]).is_null() && !id.is_null());
+    }
+}

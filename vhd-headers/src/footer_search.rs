@@ -28,67 +28,61 @@ struct Place {
 
 /// Finds the footer of `file`.
 pub fn find(file: &ImageFile) -> Result<Found, Failure> {
-    search(file).map_err(|failure| match failure {
-        Refused::Here(failure) => failure.in_file(file.path()),
-        Refused::Io(failure) => failure,
-    })
-}
-
-/// A failure that still lacks the name of the file, or one that has it.
-enum Refused {
-    Here(Failure),
-    Io(Failure),
-}
-
-fn search(file: &ImageFile) -> Result<Found, Refused> {
     let head = place(file, 0, SIZE)?;
     let last = last(file)?;
     match last.read {
         Ok(Some(footer)) => {
             let mut notes = vec![format!("the footer at byte {} is used", last.at)];
             if footer.disk_type != DiskType::Fixed {
-                match head.read {
-                    Ok(Some(_)) if head.bytes == last.bytes => {}
-                    Ok(Some(_)) => notes.push("the copy of the footer at byte 0 is sound but differs".into()),
-                    Ok(None) => notes.push("there is no copy of the footer at byte 0".into()),
-                    Err(failure) if failure.status() == Status::Damaged => notes.push(failure.to_string()),
-                    Err(failure) => return Err(Refused::Here(failure)),
-                }
+                notes.extend(compare(&head, &last.bytes)?);
             }
             Ok(Found { footer, data_end: last.at, notes })
         }
-        Ok(None) => copy(file, head, "there is no footer at the end of the file".into()),
+        Ok(None) => copy(file, head, "there is no footer at the end of the file"),
         // A fixed disk has no copy: what lies at byte 0 is the guest's.
         Err(failure) if failure.status() != Status::Damaged || Footer::claims_fixed(&last.bytes) => {
-            Err(Refused::Here(failure))
+            Err(failure)
         }
         Err(failure) => match head.read {
-            Ok(Some(_)) => copy(file, head, failure.to_string()),
-            _ => Err(Refused::Here(failure)),
+            Ok(Some(_)) => copy(file, head, "the footer at the end of the file is damaged"),
+            _ => Err(failure),
         },
     }
 }
 
-/// The answer by the copy at byte 0.
-fn copy(file: &ImageFile, head: Place, note: String) -> Result<Found, Refused> {
-    match head.read.map_err(Refused::Here)? {
+/// What is to be said of the copy at byte 0, beside a sound `last` footer. An image that was taken out of use there is
+/// out of use.
+fn compare(head: &Place, last: &[u8; SIZE]) -> Result<Option<String>, Failure> {
+    let copy = "the copy of the footer at byte 0";
+    match &head.read {
+        Ok(Some(_)) if head.bytes == *last => Ok(None),
+        Ok(Some(_)) => Ok(Some(format!("{copy} is sound but differs"))),
+        Ok(None) => Ok(Some(format!("{copy} is missing"))),
+        Err(failure) if failure.status() == Status::Damaged => Ok(Some(format!("{copy} is damaged"))),
+        Err(failure) => Err(failure.clone()),
+    }
+}
+
+/// The answer by the copy at byte 0. `note` says why it is needed.
+fn copy(file: &ImageFile, head: Place, note: &str) -> Result<Found, Failure> {
+    match head.read? {
         Some(footer) if footer.disk_type != DiskType::Fixed => Ok(Found {
             footer,
             data_end: file.size(),
-            notes: vec![note, "the copy of the footer at byte 0 is used".into()],
+            notes: vec![format!("{note}: its copy at byte 0 is used")],
         }),
-        Some(_) => Err(Refused::Here(Failure::damaged(
+        Some(_) => Err(file.damaged(
             "no footer at the end of the file: found only one at byte 0 that says fixed, expected it last",
-        ))),
-        None => Err(Refused::Here(Failure::damaged(format!(
+        )),
+        None => Err(file.damaged(format!(
             "is no VHD: found {}, expected the cookie conectix in the last 512 bytes or at byte 0",
             describe(&head.bytes, file.size())
-        )))),
+        ))),
     }
 }
 
 /// The footer that ends the file: of 512 bytes, or of 511 as Virtual PC wrote it before 2004.
-fn last(file: &ImageFile) -> Result<Place, Refused> {
+fn last(file: &ImageFile) -> Result<Place, Failure> {
     let whole = place(file, file.size().saturating_sub(SIZE as u64), SIZE)?;
     if !matches!(whole.read, Ok(None)) {
         return Ok(whole);
@@ -98,12 +92,13 @@ fn last(file: &ImageFile) -> Result<Place, Refused> {
 }
 
 /// Reads `length` bytes as a footer; those that it lacks are zeros, and so is all of it in a file that is too short.
-fn place(file: &ImageFile, at: u64, length: usize) -> Result<Place, Refused> {
+fn place(file: &ImageFile, at: u64, length: usize) -> Result<Place, Failure> {
     let mut bytes = [0; SIZE];
     if file.size() >= length as u64 {
-        file.read_exact_at(&mut bytes[..length], at, "footer").map_err(Refused::Io)?;
+        file.read_exact_at(&mut bytes[..length], at, "footer")?;
     }
-    Ok(Place { at, read: Footer::read(&bytes, at), bytes })
+    let read = Footer::read(&bytes, at).map_err(|failure| failure.in_file(file.path()));
+    Ok(Place { at, bytes, read })
 }
 
 /// What the file seems to be instead.

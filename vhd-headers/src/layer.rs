@@ -4,28 +4,15 @@ use extents::failure::Failure;
 use extents::image_file::ImageFile;
 use extents::piece::{Content, Piece, Pieces};
 
-use crate::bat::{Allocation, ENTRY, Entries};
-use crate::bat_check::Surroundings;
-use crate::batmap::Batmap;
-use crate::blocks::{Blocks, SECTOR};
-use crate::dynamic_header::{self, DynamicHeader};
-use crate::footer::{self, DiskType, Footer, UniqueId};
+use crate::dynamic_header::DynamicHeader;
+use crate::footer::{DiskType, Footer, UniqueId};
 use crate::footer_search;
-use crate::sector_pieces::SectorPieces;
+use crate::sparse::{Grain, Sparse};
 
 /// 2040 GiB, the largest disk that sm makes and that Hyper-V and qemu open.
 const LARGEST_USUAL_SIZE: u64 = 2040 << 30;
 /// log2 of the unit of a disk without blocks: the usual block, 2 MiB.
 const FLAT_BITS: u32 = 21;
-
-/// How fine the walk is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grain {
-    /// A block that is in the file counts whole; no bitmap is read.
-    Block,
-    /// As the sector bitmaps say.
-    Sector,
-}
 
 /// An image of a chain.
 #[derive(Debug)]
@@ -43,14 +30,6 @@ enum Body {
     /// All of the disk, from byte 0 of the file on: a fixed VHD or a raw image.
     Flat,
     Sparse(Sparse),
-}
-
-#[derive(Debug)]
-struct Sparse {
-    header: DynamicHeader,
-    blocks: Blocks,
-    differencing: bool,
-    little_endian_bitmaps: bool,
 }
 
 impl Layer {
@@ -71,7 +50,7 @@ impl Layer {
                 Body::Flat
             }
             DiskType::Dynamic | DiskType::Differencing => {
-                Body::Sparse(open_sparse(&file, &footer, found.data_end)?)
+                Body::Sparse(Sparse::open(&file, &footer, found.data_end)?)
             }
         };
         let named = |sentence: String| format!("{}: {sentence}", file.path().display());
@@ -107,7 +86,7 @@ impl Layer {
     pub fn block_bits(&self) -> u32 {
         match &self.body {
             Body::Flat => FLAT_BITS,
-            Body::Sparse(sparse) => sparse.blocks.bits,
+            Body::Sparse(sparse) => sparse.block_bits(),
         }
     }
 
@@ -119,8 +98,8 @@ impl Layer {
     /// The header that names its parent; none when it has no parent.
     pub fn parent(&self) -> Option<&DynamicHeader> {
         match &self.body {
-            Body::Sparse(sparse) if sparse.differencing => Some(&sparse.header),
-            _ => None,
+            Body::Flat => None,
+            Body::Sparse(sparse) => sparse.parent(),
         }
     }
 
@@ -134,54 +113,28 @@ impl Layer {
         &self.warnings
     }
 
+    /// Status 4 when the data of its blocks is encrypted: where it lies is known, but not what it is.
+    pub fn check_readable(&self) -> Result<(), Failure> {
+        match &self.body {
+            Body::Flat => Ok(()),
+            Body::Sparse(sparse) => sparse.check_readable(&self.file),
+        }
+    }
+
     /// The walk over this image alone, as layer number `layer`.
     ///
     /// Status 4 when the bitmaps are asked for and are those of an early tapdisk.
     pub fn pieces(&self, layer: u16, grain: Grain) -> Result<Pieces<'_>, Failure> {
-        let sparse = match &self.body {
-            Body::Flat => return Ok(Box::new(self.flat(layer).into_iter())),
-            Body::Sparse(sparse) => sparse,
-        };
-        let blocks = sparse.blocks;
-        let entries = Entries::new(&self.file, sparse.header.table_offset, blocks.count());
-        if grain == Grain::Block {
-            let bitmap = blocks.bitmap_bytes();
-            return Ok(Box::new(entries.map(move |entry| Ok(block_piece(blocks, bitmap, layer, entry?)))));
-        }
-        if sparse.little_endian_bitmaps {
-            return Err(self.file.unanswerable(
-                "the sector bitmaps are those of tapdisk 0.1: found little-endian ones, expected big-endian",
-            ));
-        }
-        let batmap = Batmap::find(&self.file, sparse.table_end())?;
-        let unwritten = if sparse.differencing { Content::Absent } else { Content::Zero };
-        Ok(Box::new(SectorPieces::new(&self.file, layer, blocks, entries, batmap, unwritten)))
+        Ok(match &self.body {
+            Body::Flat => Box::new(self.flat(layer).into_iter()),
+            Body::Sparse(sparse) => sparse.pieces(&self.file, layer, grain)?,
+        })
     }
 
     fn flat(&self, layer: u16) -> Option<Result<Piece, Failure>> {
         let piece =
             Piece { start: 0, length: self.virtual_size, layer, content: Content::Data { offset: 0 } };
         (piece.length > 0).then_some(Ok(piece))
-    }
-}
-
-/// A block, or a run of absent ones, as a whole. `bitmap` is what lies in the file before the data, in bytes.
-fn block_piece(blocks: Blocks, bitmap: u64, layer: u16, entry: Allocation) -> Piece {
-    let (first, end, content) = match entry {
-        Allocation::Absent { first, end } => (first, end, Content::Absent),
-        Allocation::Present { block, offset } => {
-            (block, block + 1, Content::Data { offset: offset + bitmap })
-        }
-    };
-    Piece { start: blocks.start(first), length: blocks.bytes(first, end), layer, content }
-}
-
-impl Sparse {
-    /// File offset after the whole BAT, with its padding.
-    fn table_end(&self) -> u64 {
-        let length = u64::from(self.header.max_table_entries) * ENTRY;
-        // The table was found inside the file.
-        self.header.table_offset + length.next_multiple_of(SECTOR)
     }
 }
 
@@ -194,41 +147,4 @@ fn check_fixed(file: &ImageFile, footer: &Footer, data_end: u64) -> Result<(), F
         )));
     }
     Ok(())
-}
-
-fn open_sparse(file: &ImageFile, footer: &Footer, data_end: u64) -> Result<Sparse, Failure> {
-    let mut bytes = [0; dynamic_header::SIZE];
-    file.read_exact_at(&mut bytes, footer.data_offset, "dynamic header")?;
-    let header = DynamicHeader::read(&bytes, footer.data_offset).map_err(|e| e.in_file(file.path()))?;
-    let blocks = Blocks { bits: header.block_bits, virtual_size: footer.current_size };
-    let (needed, entries) = (blocks.count(), u64::from(header.max_table_entries));
-    if entries < needed {
-        return Err(file.damaged(format!(
-            "the BAT is too small for a disk of {} bytes: found {entries} entries, expected at least {needed}",
-            footer.current_size
-        )));
-    }
-    let table = header.table_offset..header.table_offset.saturating_add(entries * ENTRY);
-    file.check_range(table.start, entries * ENTRY, "BAT")?;
-    let header_end = footer.data_offset + dynamic_header::SIZE as u64;
-    let metadata = [
-        (0..footer::SIZE as u64, "the copy of the footer"),
-        (footer.data_offset..header_end, "the dynamic header"),
-        (table.clone(), "the BAT"),
-    ];
-    for (range, what) in &metadata[..2] {
-        if table.start < range.end && range.start < table.end {
-            return Err(file.damaged(format!(
-                "the BAT overlaps {what}: found it at byte {}, expected it outside of bytes {} to {}",
-                table.start,
-                range.start,
-                range.end - 1
-            )));
-        }
-    }
-    Surroundings { file, table_offset: header.table_offset, blocks, metadata: &metadata, data_end }
-        .check()?;
-    let differencing = footer.disk_type == DiskType::Differencing;
-    let little_endian_bitmaps = footer.has_little_endian_bitmaps();
-    Ok(Sparse { header, blocks, differencing, little_endian_bitmaps })
 }

@@ -18,3 +18,4 @@ pub mod parent_locator;
 pub mod parent_names;
 pub mod sector_bitmap;
 pub mod sector_pieces;
+pub mod sparse;

@@ -12,7 +12,8 @@ use extents::image_file::ImageFile;
 use extents::print::{Form, Walk};
 use extents::stdout::Stdout;
 use vhd_headers::chain::Chain;
-use vhd_headers::layer::{Grain, Layer};
+use vhd_headers::layer::Layer;
+use vhd_headers::sparse::Grain;
 
 /// log2 of a sector.
 const SECTOR_BITS: u32 = 9;
@@ -79,6 +80,9 @@ fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     for layer in chain.layers() {
         layer.notes().iter().for_each(|note| messages.note(note));
         layer.warnings().iter().for_each(|warning| messages.warn(warning));
+    }
+    if cli.output == Form::Map {
+        chain.check_readable()?;
     }
     print(cli, &chain)
 }

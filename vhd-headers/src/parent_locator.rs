@@ -11,8 +11,6 @@ use extents::image_file::ImageFile;
 use nom::IResult;
 use nom::number::complete::{be_u32, be_u64};
 
-use crate::dynamic_header::utf16_name;
-
 /// Longest name that is read: 16 times the longest path that Linux opens.
 const MAX_LENGTH: u32 = 64 << 10;
 
@@ -85,6 +83,12 @@ fn url_path(bytes: &[u8]) -> PathBuf {
     let url = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
     let path = url.strip_prefix(b"file://").unwrap_or(url);
     PathBuf::from(OsString::from_vec(path.to_vec()))
+}
+
+/// The text of a name up to its first zero. What is not UTF-16 becomes a character that no file name has.
+pub(crate) fn utf16_name(units: impl IntoIterator<Item = u16>) -> String {
+    let name = units.into_iter().take_while(|&unit| unit != 0);
+    char::decode_utf16(name).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
 fn utf16le(bytes: &[u8]) -> String {

@@ -1,8 +1,8 @@
 //! Under which names the parent of a differencing disk is looked for, best first.
 //!
 //! The locators in the order of their table, as libvhd does; then the parent name of the dynamic header, which libvhd
-//! never uses; and last, for names that lead to a Windows drive, the bare file name. A wrong file found in this way does
-//! no harm: its unique id does not match.
+//! never uses; and last, for names that lead to a Windows drive, the bare file name. That is a guess, made only where the
+//! unique id of the parent would show that it is wrong.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,14 @@ pub fn parent_names(header: &DynamicHeader, file: &ImageFile) -> Result<Vec<Path
         }
     }
     names.add_windows(&header.parent_name);
-    names.certain.append(&mut names.guessed);
+    if !header.parent_id.is_null() {
+        let own = file.path().file_name();
+        for guess in std::mem::take(&mut names.guessed) {
+            if Some(guess.as_os_str()) != own {
+                names.add(guess);
+            }
+        }
+    }
     Ok(names.certain)
 }
 
@@ -57,10 +64,7 @@ impl Names {
         let below = if on_drive { slashed.get(2..).unwrap_or_default() } else { slashed.as_str() };
         if on_drive || path.starts_with('\\') {
             self.add(below.trim_start_matches('/'));
-            let guess = PathBuf::from(below.rsplit('/').next().unwrap_or_default());
-            if !guess.as_os_str().is_empty() && !self.guessed.contains(&guess) {
-                self.guessed.push(guess);
-            }
+            self.guessed.extend(below.rsplit('/').next().map(PathBuf::from));
         } else {
             self.add_unix(Path::new(below));
         }
@@ -83,7 +87,7 @@ mod tests {
         assert_eq!(windows("C:\\vm\\p.vhd"), (vec!["vm/p.vhd".into()], vec!["p.vhd".into()]));
         assert_eq!(windows("\\\\srv\\vm\\p.vhd"), (vec!["srv/vm/p.vhd".into()], vec!["p.vhd".into()]));
         assert_eq!(windows("/srv/p.vhd"), (vec!["/srv/p.vhd".into(), "srv/p.vhd".into()], vec![]));
-        assert_eq!(windows("C:"), (vec![], vec![]));
+        assert_eq!(windows("C:"), (vec![], vec!["".into()]));
         assert_eq!(windows(""), (vec![], vec![]));
     }
 }

@@ -93,16 +93,17 @@ impl<'a> SectorPieces<'a> {
     fn next_of_block(&mut self) -> Result<Option<Piece>, Failure> {
         let Some(hand) = &mut self.in_hand else { return Ok(None) };
         let sectors = self.blocks.sectors(hand.block);
-        // A byte of the bitmap at a time: the bits of `bytes` begin with the sector `aligned`.
+        // Whole bytes are read: the bits of `bytes` begin with the sector `aligned`.
         let aligned = hand.done / 8 * 8;
         let (from, end) = (hand.offset + aligned / 8, hand.offset + sectors.div_ceil(8));
-        if hand.done >= sectors {
-            self.in_hand = None;
-            return Ok(None);
-        }
-        let bytes = self.bitmap.read(self.file, from, end, "sector bitmap")?;
         let bits = |sector: u64| usize::try_from(sector - aligned).unwrap_or(usize::MAX);
-        let Some((length, set)) = sector_bitmap::run(bytes, bits(hand.done), bits(sectors)) else {
+        let run = if hand.done < sectors {
+            let bytes = self.bitmap.read(self.file, from, end, "sector bitmap")?;
+            sector_bitmap::run(bytes, bits(hand.done), bits(sectors))
+        } else {
+            None
+        };
+        let Some((length, set)) = run else {
             self.in_hand = None;
             return Ok(None);
         };

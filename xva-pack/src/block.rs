@@ -83,7 +83,7 @@ impl Fit {
                 "the disk is empty: found 0 bytes, expected at least one block",
             ));
         }
-        check_size(virtual_size)?;
+        self.check_not_above(virtual_size)?;
         let archived = if self.pad { units(virtual_size, BLOCK_BITS) * BLOCK } else { virtual_size };
         if archived % 512 != 0 {
             return Err(Failure::unanswerable(format!(
@@ -104,16 +104,27 @@ impl Fit {
             _ => Ok(archived),
         }
     }
+
+    /// The same for a disk of which only a part was seen, of `seen` bytes: status 4 for more blocks than eight digits
+    /// can number, status 3 for more bytes than `ova.xml` promises.
+    pub fn check_not_above(self, seen: u64) -> Result<(), Failure> {
+        if seen > MAX_SIZE {
+            return Err(Failure::unanswerable(format!(
+                "the disk is too large for an XVA: found {seen} bytes, expected at most {MAX_SIZE}"
+            )));
+        }
+        match self.expected {
+            Some(expected) if seen > expected => Err(Failure::damaged(format!(
+                "the disk is not the one in ova.xml: found {seen} bytes or more, expected virtual_size {expected}"
+            ))),
+            _ => Ok(()),
+        }
+    }
 }
 
-/// Status 4 for a disk with more blocks than eight digits can number.
-pub fn check_size(virtual_size: u64) -> Result<(), Failure> {
-    if virtual_size > MAX_SIZE {
-        return Err(Failure::unanswerable(format!(
-            "the disk is too large for an XVA: found {virtual_size} bytes, expected at most {MAX_SIZE}"
-        )));
-    }
-    Ok(())
+/// Bytes of the block that begins at `start` before the end of the disk.
+pub fn part(start: u64, end: u64) -> usize {
+    usize::try_from(end.saturating_sub(start)).unwrap_or(BLOCK_LEN).min(BLOCK_LEN)
 }
 
 #[cfg(test)]

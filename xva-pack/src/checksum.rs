@@ -14,6 +14,14 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// What `--checksum` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::Xxhash => "xxhash",
+            Algorithm::Sha1 => "sha1",
+        }
+    }
+
     /// What the name of the checksum member ends with, after the name of the block.
     pub fn suffix(self) -> &'static str {
         match self {

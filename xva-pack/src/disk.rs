@@ -1,6 +1,8 @@
 //! DISK: a raw file or block device, and the plan of which of its blocks are read.
 
+use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use extents::failure::Failure;
 use extents::holes::Holes;
@@ -8,10 +10,11 @@ use extents::image_file::ImageFile;
 use extents::rescale::touched;
 use extents::unit_set::UnitSet;
 
-use crate::block::{BLOCK, BLOCK_BITS};
+use crate::block::{BLOCK, BLOCK_BITS, part};
 use crate::files::FileNumber;
 use crate::member_pair::MemberPair;
-use crate::plan::{Content, Job, Plan, Segment};
+use crate::plan::{Content, Form, Job, Plan, Segment};
+use crate::read_ahead::will_need;
 
 /// The whole of a disk: what `--scan` reads.
 pub fn all_blocks(virtual_size: u64) -> UnitSet {
@@ -37,63 +40,68 @@ pub fn blocks_with_data(disk: &ImageFile) -> Result<UnitSet, Failure> {
     Ok(blocks)
 }
 
+/// Runs whose first block is announced to the kernel before it is read.
+///
+/// Measured with 256 scattered blocks of a cold disk: 0.25 s, against 0.34 s without. What follows the first block of
+/// a run the kernel reads ahead by itself; to announce it too costs 5 % when it is in the page cache.
+const RUNS_AHEAD: usize = 32;
+
 /// Reads a set of blocks from one file.
 #[derive(Debug)]
 pub struct DiskPlan {
     blocks: UnitSet,
-    /// Blocks of the set that are still to come, as far as they are known to be a run.
+    /// What is left of the run in hand.
     run: Range<u64>,
+    /// The runs behind it, as far as they are announced.
+    announced: VecDeque<Range<u64>>,
+    disk: Arc<ImageFile>,
     file: FileNumber,
-    virtual_size: u64,
     archived_size: u64,
 }
 
 impl DiskPlan {
-    /// Plans `blocks`, the first one and the last one, of a disk of `virtual_size` bytes, which `file` holds.
-    pub fn new(mut blocks: UnitSet, file: FileNumber, virtual_size: u64, archived_size: u64) -> Self {
+    /// Plans `blocks`, the first one and the last one, of `disk`, which is `file` in the table of the workers.
+    pub fn new(mut blocks: UnitSet, disk: Arc<ImageFile>, file: FileNumber, archived_size: u64) -> Self {
         blocks.insert(0, 0);
-        if let Some((_, last)) = touched(0, virtual_size, BLOCK_BITS) {
+        if let Some((_, last)) = touched(0, disk.size(), BLOCK_BITS) {
             blocks.insert(last, last);
         }
-        DiskPlan { blocks, run: 0..0, file, virtual_size, archived_size }
+        DiskPlan { blocks, run: 0..0, announced: VecDeque::new(), disk, file, archived_size }
     }
 
-    /// How many blocks will be read.
-    pub fn len(&self) -> u64 {
-        self.blocks.len()
+    /// How many bytes will be read.
+    pub fn bytes(&self) -> u64 {
+        let whole = self.blocks.len() * BLOCK;
+        whole - (self.disk.size().next_multiple_of(BLOCK) - self.disk.size())
     }
 
-    /// Never: there is always a first block.
-    pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty()
+    /// The next run, after the one behind it was announced.
+    fn next_run(&mut self) -> Option<Range<u64>> {
+        while self.announced.len() <= RUNS_AHEAD {
+            let from = self.announced.back().unwrap_or(&self.run).end;
+            let Some((first, last)) = self.blocks.next_run(from) else { break };
+            will_need(&self.disk, first * BLOCK, BLOCK);
+            self.announced.push_back(first..last + 1);
+        }
+        self.announced.pop_front()
     }
-}
-
-/// The next unit of the set behind `run`, which is what is left of the run that was found last.
-fn advance(blocks: &UnitSet, run: &mut Range<u64>) -> Option<u64> {
-    if run.is_empty() {
-        let (first, last) = blocks.next_run(run.start)?;
-        *run = first..last + 1;
-    }
-    run.next()
-}
-
-/// How much of the block that begins at `start` lies before `end`.
-fn part(start: u64, end: u64) -> usize {
-    usize::try_from(end.saturating_sub(start).min(BLOCK)).unwrap_or(0)
 }
 
 impl Plan for DiskPlan {
     fn next(&mut self, _: &mut MemberPair) -> Result<Option<Job>, Failure> {
-        let Some(number) = advance(&self.blocks, &mut self.run) else { return Ok(None) };
+        if self.run.is_empty() {
+            let Some(run) = self.next_run() else { return Ok(None) };
+            self.run = run;
+        }
+        let Some(number) = self.run.next() else { return Ok(None) };
         let start = number * BLOCK;
-        let disk_length = part(start, self.virtual_size);
-        let segment = Segment { at: 0, length: disk_length, file: self.file, offset: start };
+        let disk_length = part(start, self.disk.size());
+        let segment = Segment { at: 0, length: disk_length, file: self.file, form: Form::Plain(start) };
         Ok(Some(Job {
             number,
             disk_length,
             length: part(start, self.archived_size),
-            required: number == 0 || start + BLOCK >= self.virtual_size,
+            required: number == 0 || start + BLOCK >= self.disk.size(),
             content: Content::Segments(vec![segment]),
         }))
     }

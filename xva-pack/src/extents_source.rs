@@ -9,6 +9,7 @@ use extents::filter::refuse_terminal_input;
 use extents::unit_set::UnitSet;
 
 use crate::block::BLOCK_BITS;
+use crate::stdin::Stdin;
 
 /// What a sound document says.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ impl Extents {
         let mut union = Union::new(BLOCK_BITS);
         if file.as_os_str() == "-" {
             refuse_terminal_input("an extents document")?;
-            union.read(std::io::stdin().lock(), Path::new("standard input"))?;
+            union.read(Stdin::open()?, Path::new("standard input"))?;
         } else {
             let input = File::open(file).map_err(|error| Failure::io(file, "cannot open", &error))?;
             union.read(input, file)?;

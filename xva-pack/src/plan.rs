@@ -1,6 +1,7 @@
 //! Which blocks are read, in which order, and where their bytes come from.
 
 use extents::failure::Failure;
+use extents::piece::CompressedCluster;
 
 use crate::files::FileNumber;
 use crate::member_pair::MemberPair;
@@ -38,8 +39,42 @@ pub struct Segment {
     pub length: usize,
     /// The file that holds it.
     pub file: FileNumber,
-    /// File offset of its first byte.
-    pub offset: u64,
+    /// How it lies there.
+    pub form: Form,
+}
+
+/// How bytes lie in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As they are, from this file offset on.
+    Plain(u64),
+    /// In a compressed cluster.
+    Compressed(CompressedCluster),
+}
+
+impl Form {
+    /// The form of what remains without the first `bytes`.
+    #[must_use]
+    pub fn without_front(self, bytes: u64) -> Self {
+        match self {
+            Form::Plain(offset) => Form::Plain(offset.saturating_add(bytes)),
+            Form::Compressed(cluster) => {
+                // A cluster has at most 2 MiB.
+                let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+                Form::Compressed(CompressedCluster { skip: cluster.skip.saturating_add(bytes), ..cluster })
+            }
+        }
+    }
+}
+
+impl Job {
+    /// How many bytes are read for it.
+    pub fn bytes_to_read(&self) -> u64 {
+        match &self.content {
+            Content::Segments(segments) => segments.iter().map(|segment| segment.length as u64).sum(),
+            Content::InPlace => self.disk_length as u64,
+        }
+    }
 }
 
 /// Yields the blocks in ascending order. The workers pull it, one at a time.

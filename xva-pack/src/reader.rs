@@ -5,20 +5,23 @@ use std::sync::Arc;
 use extents::failure::Failure;
 
 use crate::block::BLOCK_LEN;
+use crate::cluster::Clusters;
 use crate::files::Files;
 use crate::member_pair::MemberPair;
-use crate::plan::{Content, Job};
+use crate::plan::{Content, Form, Job};
+use crate::read_ahead::will_not_need;
 
 /// One worker's way to the files.
-#[derive(Debug)]
 pub struct Reader {
     files: Arc<Files>,
+    drop_cache: bool,
+    clusters: Clusters,
 }
 
 impl Reader {
-    /// Reads from `files`.
-    pub fn new(files: Arc<Files>) -> Self {
-        Reader { files }
+    /// Reads from `files`; with `drop_cache` the kernel may forget at once what was read.
+    pub fn new(files: Arc<Files>, drop_cache: bool) -> Self {
+        Reader { files, drop_cache, clusters: Clusters::new() }
     }
 
     /// Fills the `job.length` bytes of the block: what no segment covers becomes zero.
@@ -33,7 +36,20 @@ impl Reader {
             }
             data[filled..segment.at].fill(0);
             let file = self.files.get(segment.file)?;
-            file.read_exact_at(&mut data[segment.at..end], segment.offset, &format!("block {}", job.number))?;
+            let into = &mut data[segment.at..end];
+            let (offset, length) = match segment.form {
+                Form::Plain(offset) => {
+                    file.read_exact_at(into, offset, &format!("block {}", job.number))?;
+                    (offset, segment.length as u64)
+                }
+                Form::Compressed(cluster) => {
+                    self.clusters.read(&file, segment.file, cluster, into)?;
+                    (cluster.offset, u64::from(cluster.host_length))
+                }
+            };
+            if self.drop_cache {
+                will_not_need(&file, offset, length);
+            }
             filled = end;
         }
         data[filled..].fill(0);

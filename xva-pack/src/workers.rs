@@ -12,7 +12,6 @@ use extents::failure::Failure;
 
 use crate::block::Prefix;
 use crate::checksum::Algorithm;
-use crate::files::Files;
 use crate::member_pair::MemberPair;
 use crate::plan::{Job, Plan};
 use crate::reader::{Reader, is_zero};
@@ -29,6 +28,8 @@ pub struct Sealing {
     pub algorithm: Algorithm,
     /// Zero blocks are written too.
     pub keep_zeros: bool,
+    /// The CRC-32 of every block is wanted.
+    pub with_crc: bool,
 }
 
 /// A block that was read.
@@ -38,6 +39,8 @@ pub struct Block {
     pub job: Job,
     /// All of it is zero, and nobody asked to write it: not sealed.
     pub left_out: bool,
+    /// CRC-32 of what the disk has of it, if wanted.
+    pub crc: Option<u32>,
     /// Its data, with its headers if it is sealed.
     pub memory: MemberPair,
 }
@@ -84,7 +87,7 @@ impl Workers {
     /// Starts `jobs` threads (at most [`MAX_JOBS`]) that follow `plan`.
     pub fn start(
         plan: Box<dyn Plan>,
-        files: &Arc<Files>,
+        reader: impl Fn() -> Reader,
         sealing: &Sealing,
         jobs: usize,
     ) -> Result<Self, Failure> {
@@ -98,7 +101,7 @@ impl Workers {
         let (sender, done) = channel();
         for _ in 0..jobs {
             let (shared, sender, sealing) = (Arc::clone(&shared), sender.clone(), sealing.clone());
-            let reader = Reader::new(Arc::clone(files));
+            let reader = reader();
             thread::Builder::new()
                 .spawn(move || work(&shared, reader, &sealing, &sender))
                 .map_err(|error| Failure::system(format!("cannot start a thread: {error}")))?;
@@ -157,7 +160,8 @@ fn read(job: Job, mut memory: MemberPair, reader: &mut Reader, sealing: &Sealing
     if !left_out {
         sealing.seal(&job, &mut memory)?;
     }
-    Ok(Block { job, left_out, memory })
+    let crc = sealing.with_crc.then(|| crc32fast::hash(memory.data(job.disk_length)));
+    Ok(Block { job, left_out, crc, memory })
 }
 
 impl Sealing {

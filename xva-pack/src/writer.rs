@@ -1,12 +1,14 @@
 //! The archive on its way out: blocks in order, and what was written.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use extents::failure::Failure;
 use extents::stdout::write_failure;
 
-use crate::tar_member::TRAILER;
-use crate::workers::Block;
+use crate::ova_xml;
+use crate::tar_member::{RECORD, TRAILER, header, padding};
+use crate::workers::{Block, Sealing};
 
 /// What was read and written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,28 +28,49 @@ pub struct Counts {
 pub struct Writer<W> {
     out: W,
     counts: Counts,
+    /// After so long without output a zero block is written too.
+    keepalive: Option<Duration>,
+    last_output: Instant,
 }
 
 impl<W: Write> Writer<W> {
     /// Writes to `out`, which need not be buffered.
-    pub fn new(out: W) -> Self {
-        Writer { out, counts: Counts::default() }
+    pub fn new(out: W, keepalive: Option<Duration>) -> Self {
+        Writer { out, counts: Counts::default(), keepalive, last_output: Instant::now() }
     }
 
-    /// Writes a sealed block, and counts one that is left out.
-    pub fn put(&mut self, block: &Block) -> Result<(), Failure> {
-        self.counts.bytes_read += block.job.disk_length as u64;
+    /// Writes `ova.xml`, which must be the first member. Its time is 1970, so that the same input gives the same
+    /// archive.
+    pub fn put_ova_xml(&mut self, xml: &[u8]) -> Result<(), Failure> {
+        self.write(&header(ova_xml::FILE_NAME, xml.len() as u64, 0)?)?;
+        self.write(xml)?;
+        self.write(&[0; RECORD][..padding(xml.len() as u64)])
+    }
+
+    /// Writes a sealed block. One that is left out is sealed and written all the same if it is time.
+    pub fn put(&mut self, block: &mut Block, sealing: &Sealing) -> Result<(), Failure> {
+        self.counts.bytes_read += block.job.bytes_to_read();
         if block.left_out {
-            self.counts.zero_blocks_left_out += 1;
-            return Ok(());
+            if self.keepalive.is_none_or(|silence| self.last_output.elapsed() < silence) {
+                self.counts.zero_blocks_left_out += 1;
+                return Ok(());
+            }
+            sealing.seal(&block.job, &mut block.memory)?;
         }
         self.counts.blocks_written += 1;
         self.write(block.memory.sealed())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.out.write_all(bytes).map_err(|error| write_failure(&error))?;
         self.counts.bytes_written += bytes.len() as u64;
-        self.out.write_all(bytes).map_err(|error| write_failure(&error))
+        self.last_output = Instant::now();
+        Ok(())
+    }
+
+    /// What was read and written so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// Ends the archive, unless other disks follow.

@@ -1,59 +1,71 @@
 //! `xva-pack`: writes a disk as the members of an XVA.
 
-use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
-use extents::failure::{Failure, Status};
+use extents::failure::Failure;
 use extents::filter::{self, Arguments, Messages, Verbosity};
-use extents::image_file::ImageFile;
-use extents::stdout::Stdout;
-use extents::unit_set::UnitSet;
+use extents::stdout::{Stdout, write_failure};
 use xva_pack::block::{Fit, Prefix};
 use xva_pack::checksum::Algorithm;
-use xva_pack::disk::{DiskPlan, all_blocks};
-use xva_pack::extents_source::Extents;
-use xva_pack::files::Files;
+use xva_pack::ova_check::{self, Place};
 use xva_pack::pack::{Settings, pack};
+use xva_pack::progress::{Destination, Progress};
+use xva_pack::source::{Source, Wish};
 use xva_pack::workers::Sealing;
+use xva_pack::{measure, pipe, report};
 
 /// Write a disk as the members of an XVA archive
 ///
-/// Reads the blocks of DISK that the extents on standard input name, and writes them and their checksums to standard
-/// output. Nothing is written before the extents are read to their end and found sound.
+/// Reads the blocks of DISK that the extents on standard input name, and writes them with their checksums to standard
+/// output. Nothing is written before the extents are read to their end and found sound, and after a failure no
+/// end-of-tar is written.
 #[derive(Parser, Debug)]
 #[command(name = "xva-pack", version, after_help = EXAMPLES)]
 struct Cli {
-    /// Raw disk: a file or block device
-    disk: PathBuf,
+    /// Raw disk: a file or block device; with --scan also - for a pipe on standard input
+    #[arg(required_unless_present = "map", conflicts_with = "map")]
+    disk: Option<PathBuf>,
     #[command(flatten)]
-    source: Source,
+    what: What,
     #[command(flatten)]
     archive: Archive,
-    /// Write the archive even to a terminal
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    metadata: Metadata,
+    #[command(flatten)]
+    way: Way,
     #[command(flatten)]
     verbosity: Verbosity,
 }
 
-/// How it is known which blocks hold data.
+/// Which blocks are read.
 #[derive(clap::Args, Debug)]
-struct Source {
+#[command(next_help_heading = "What is read")]
+struct What {
     /// Read the extents from FILE, not from standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "scan")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scan", "map"])]
     extents: Option<PathBuf>,
+    /// Read the disk from the image files that the map FILE names, as vhd-headers and qcow-headers print it with
+    /// --output map; - is standard input. There is no DISK then
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scan", "fallback_scan"])]
+    map: Option<PathBuf>,
     /// Read no extents: read the whole disk and leave out zero blocks
     #[arg(long)]
     scan: bool,
-    /// If the extents are missing or unreadable: warn, then do as with --scan
+    /// With --scan: skip what the file system reports as holes
+    #[arg(long, requires = "scan")]
+    skip_holes: bool,
+    /// If the extents are missing, cut off or unreadable: warn, then do as with --scan
     #[arg(long)]
     fallback_scan: bool,
 }
 
 /// What goes into the archive.
 #[derive(clap::Args, Debug)]
+#[command(next_help_heading = "What is written")]
 struct Archive {
     /// Directory in the archive: the id of the VDI in ova.xml
     #[arg(long, value_name = "ID", default_value = "Ref:0", value_parser = Prefix::parse)]
@@ -72,13 +84,58 @@ struct Archive {
     no_trailer: bool,
 }
 
+/// What the metadata says about the disk.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Metadata")]
+struct Metadata {
+    /// Put FILE in as ova.xml, first, if it promises this disk with its size, as its first
+    #[arg(long, value_name = "FILE", conflicts_with = "check_ova")]
+    ova: Option<PathBuf>,
+    /// Check that FILE promises this disk with its size, without writing it: for the disks that follow
+    #[arg(long, value_name = "FILE")]
+    check_ova: Option<PathBuf>,
+}
+
+/// How the work is done and told.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "How it is done")]
+struct Way {
+    /// Print how many bytes would be written, and stop: exact with --keep-zeros, else an upper bound
+    #[arg(long, conflicts_with_all = ["report", "progress"])]
+    measure: bool,
+    /// Write what was done to FILE, as JSON, with the CRC-32 of the whole disk
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Draw a bar on stderr if that is a terminal, or write N/100 lines to the descriptor FD
+    #[arg(long, value_name = "FD", num_args = 0..=1, require_equals = true, default_missing_value = Destination::BAR,
+        value_parser = Destination::parse)]
+    progress: Option<Destination>,
+    /// After SECS seconds without output write the next block even if it is zero, for connections that are cut when
+    /// idle
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
+    keepalive: Option<u64>,
+    /// Worker threads; by default one for each processor, up to 8. At most 16 are started
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Let the kernel forget the pages that were read
+    #[arg(long)]
+    drop_cache: bool,
+    /// Write the archive even to a terminal
+    #[arg(long)]
+    force: bool,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   vhd-headers disk.vhd | extents-merge | xva-pack /dev/disk | zstd > disk.xva.zst
-  xva-pack --scan disk.raw > disk.xva
+  qcow-headers --output map disk.qcow2 | xva-pack --map - > disk.xva
+  zstdcat disk.raw.zst | xva-pack --scan - > disk.xva
+  { xva-pack --pad --ova ova.xml --prefix Ref:000 --no-trailer a.raw < a.json &&
+    xva-pack --pad --check-ova ova.xml --prefix Ref:001 b.raw < b.json; } > vm.xva
 
-Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged extents or extents of another disk, 4 a disk that an
-XVA can not hold. After a failure the archive has no end-of-tar.";
+Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged input or input
+about another disk, 4 a disk that an XVA can not hold, or a map that says too
+little. After a failure the archive has no end-of-tar.";
 
 impl Arguments for Cli {
     const TOOL: &'static str = "xva-pack";
@@ -89,62 +146,107 @@ impl Arguments for Cli {
 }
 
 fn main() -> ExitCode {
-    filter::run(run)
+    filter::run(|cli: Cli, messages| run(&cli, messages))
 }
 
-fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
-    if !cli.force && std::io::stdout().is_terminal() {
+fn run(cli: &Cli, messages: Messages) -> Result<(), Failure> {
+    let begun = Instant::now();
+    if !cli.way.measure && !cli.way.force && io::stdout().is_terminal() {
         return Err(Failure::usage(
             "standard output is a terminal: expected a pipe or file; --force overrides",
         ));
     }
-    let disk = ImageFile::open(&cli.disk)?;
-    let fit = Fit { pad: cli.archive.pad, others_follow: cli.archive.no_trailer, expected: None };
-    let archived_size = fit.archived_size(disk.size()).map_err(|failure| failure.in_file(disk.path()))?;
-    let blocks = blocks(&cli, &disk, messages)?;
-    let size = disk.size();
-    let (files, number) = Files::of_disk(disk);
-    let plan = DiskPlan::new(blocks, number, size, archived_size);
-    messages.note(format!("{} blocks to read of {size} bytes", plan.len()));
-    let settings = Settings {
-        sealing: Sealing {
-            prefix: cli.archive.prefix,
-            algorithm: cli.archive.checksum,
-            keep_zeros: cli.archive.keep_zeros,
-        },
-        jobs: 2,
-        others_follow: cli.archive.no_trailer,
-    };
-    let counts = pack(Box::new(plan), files, &settings, Stdout::open()?)?;
+    let wish = cli.wish();
+    cli.check_stdin(&wish)?;
+    if let Some(file) = &cli.way.report {
+        report::check_writable(file)?;
+    }
+    let (xml, expected) = cli.metadata(messages)?;
+    let fit = Fit { pad: cli.archive.pad, others_follow: cli.archive.no_trailer, expected };
+    let mut source = Source::open(&wish, fit, messages)?;
+    if cli.way.measure {
+        return print_measure(&mut source, xml.as_deref(), fit.others_follow);
+    }
+    messages.note(format!("{}: {}", source.origin.name(), source.origin.reason()));
+    let origin = source.origin.clone();
+    let mut progress = Progress::new(cli.way.progress)?;
+    let out = Stdout::open()?;
+    pipe::enlarge(&out);
+    let packed = pack(source, &cli.settings(), xml.as_deref(), &mut progress, out)?;
+    let counts = packed.counts;
     messages.note(format!(
         "{} blocks written, {} zero blocks left out, {} bytes read, {} bytes written",
         counts.blocks_written, counts.zero_blocks_left_out, counts.bytes_read, counts.bytes_written
     ));
-    Ok(())
+    match &cli.way.report {
+        Some(file) => report::write(file, &origin, &packed, begun.elapsed()),
+        None => Ok(()),
+    }
 }
 
-/// The blocks to read: those of the extents, or all.
-fn blocks(cli: &Cli, disk: &ImageFile, messages: Messages) -> Result<UnitSet, Failure> {
-    if cli.source.scan {
-        return Ok(all_blocks(disk.size()));
-    }
-    let source = cli.source.extents.as_deref().unwrap_or(Path::new("-"));
-    if source.as_os_str() == "-" && cli.disk.as_os_str() == "-" {
-        return Err(Failure::usage("DISK and the extents can not both be standard input; see --extents"));
-    }
-    match Extents::read(source) {
-        Ok(extents) if extents.virtual_size == disk.size() => Ok(extents.blocks),
-        Ok(extents) => Err(Failure::damaged(format!(
-            "the extents are about another disk: found virtual_size {}, expected {} as the size of {}",
-            extents.virtual_size,
-            disk.size(),
-            disk.path().display()
-        ))
-        .in_file(if source.as_os_str() == "-" { Path::new("standard input") } else { source })),
-        Err(failure) if cli.source.fallback_scan && failure.status() != Status::Usage => {
-            messages.warn(format!("{failure}; reading the whole disk instead"));
-            Ok(all_blocks(disk.size()))
+impl Cli {
+    fn wish(&self) -> Wish {
+        let disk = self.disk.clone().unwrap_or_default();
+        if let Some(map) = &self.what.map {
+            return Wish::Map { map: map.clone() };
         }
-        Err(failure) => Err(failure),
+        if self.what.scan {
+            return Wish::Scan { disk, skip_holes: self.what.skip_holes };
+        }
+        let document = self.what.extents.clone().unwrap_or_else(|| PathBuf::from("-"));
+        Wish::Extents { disk, document, fallback: self.what.fallback_scan }
     }
+
+    /// Standard input can be one thing only.
+    fn check_stdin(&self, wish: &Wish) -> Result<(), Failure> {
+        let mut files = match wish {
+            Wish::Extents { disk, document, .. } => vec![("DISK", disk), ("the extents", document)],
+            Wish::Scan { disk, .. } => vec![("DISK", disk)],
+            Wish::Map { map } => vec![("the map", map)],
+        };
+        files.extend(
+            self.metadata.ova.as_ref().or(self.metadata.check_ova.as_ref()).map(|file| ("ova.xml", file)),
+        );
+        files.retain(|(_, file)| file.as_os_str() == "-");
+        match files[..] {
+            [(first, _), (second, _), ..] => Err(Failure::usage(format!(
+                "{first} and {second} can not both be standard input; see --help"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The metadata to be written, and the size that it promises.
+    fn metadata(&self, messages: Messages) -> Result<(Option<Vec<u8>>, Option<u64>), Failure> {
+        let Some(file) = self.metadata.ova.as_ref().or(self.metadata.check_ova.as_ref()) else {
+            return Ok((None, None));
+        };
+        let first = self.metadata.ova.is_some();
+        let place = Place { first, last: !self.archive.no_trailer };
+        let xml = ova_check::load(file)?;
+        let size = ova_check::promised_size(&xml, self.archive.prefix.as_str(), place, messages);
+        Ok((first.then_some(xml), Some(size.map_err(|failure| failure.in_file(file))?)))
+    }
+
+    fn settings(&self) -> Settings {
+        // More than 8 do not hash faster than a pipe is read.
+        let processors = || std::thread::available_parallelism().map_or(2, |n| n.get().min(8));
+        Settings {
+            sealing: Sealing {
+                prefix: self.archive.prefix.clone(),
+                algorithm: self.archive.checksum,
+                keep_zeros: self.archive.keep_zeros,
+                with_crc: self.way.report.is_some(),
+            },
+            jobs: self.way.jobs.map_or_else(processors, usize::from),
+            drop_cache: self.way.drop_cache,
+            keepalive: self.way.keepalive.map(Duration::from_secs),
+            others_follow: self.archive.no_trailer,
+        }
+    }
+}
+
+fn print_measure(source: &mut Source, xml: Option<&[u8]>, others_follow: bool) -> Result<(), Failure> {
+    let bytes = measure::archive(&mut *source.plan, xml.map(<[u8]>::len), others_follow)?;
+    writeln!(Stdout::open()?, "{bytes}").map_err(|error| write_failure(&error))
 }

@@ -1,0 +1,83 @@
+//! The table of internal snapshots: only how far it reaches, because no L2 table of the active image may lie in it.
+
+use std::ops::Range;
+
+use extents::failure::Failure;
+use extents::image_file::ImageFile;
+use nom::IResult;
+use nom::bytes::complete::take;
+use nom::number::complete::{be_u16, be_u32};
+
+use crate::header::Header;
+
+/// The fixed part of an entry.
+const ENTRY: usize = 40;
+/// QEMU opens no image with more snapshots.
+const MAX_SNAPSHOTS: u32 = 65536;
+
+/// File bytes of the snapshot table; empty without snapshots.
+///
+/// A guest read does not need it, so that an end which lies past the end of the file is no damage: the range is what
+/// can be read of it.
+pub fn range(file: &ImageFile, header: &Header) -> Result<Range<u64>, Failure> {
+    let start = header.snapshots_offset;
+    let mut end = start;
+    let mut entry = [0; ENTRY];
+    for _ in 0..header.nb_snapshots.min(MAX_SNAPSHOTS) {
+        if file.size().saturating_sub(end) < ENTRY as u64 {
+            break;
+        }
+        file.read_exact_at(&mut entry, end, "snapshot table")?;
+        let Ok((_, variable)) = variable_part(&entry) else { break };
+        end = (end + ENTRY as u64 + variable).next_multiple_of(8);
+    }
+    Ok(start..end)
+}
+
+/// Bytes of what follows the fixed part of an entry: at most 2^32 + 2^17.
+fn variable_part(i: &[u8]) -> IResult<&[u8], u64> {
+    let (i, _l1_table) = take(12_usize)(i)?;
+    let (i, id_str_size) = be_u16(i)?;
+    let (i, name_size) = be_u16(i)?;
+    let (i, _times_and_vm_state_size) = take(20_usize)(i)?;
+    let (i, extra_data_size) = be_u32(i)?;
+    Ok((i, u64::from(extra_data_size) + u64::from(id_str_size) + u64::from(name_size)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::HEADER_BYTES;
+    use image_builders::qcow2::{Built, Image};
+
+    fn range_of(built: &Built) -> Range<u64> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = ImageFile::open(&built.write_to(directory.path()).unwrap()).unwrap();
+        range(&file, &Header::parse(&built.bytes[..HEADER_BYTES]).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn it_ends_behind_the_names_of_its_last_entry() {
+        let mut image = Image::new("a", 1 << 20).cluster_bits(9);
+        assert!(range_of(&image.build()).is_empty());
+        image.snapshots = 2;
+        let mut built = image.build();
+        let table = built.places.snapshot_table;
+        assert_eq!(range_of(&built), table..table + 80);
+        built.put(table + 12, &[0, 1, 0, 6]);
+        built.put_u32(table + 36, 24);
+        assert_eq!(range_of(&built), table..table + 112);
+    }
+
+    #[test]
+    fn what_lies_past_the_end_of_the_file_is_not_followed() {
+        let mut image = Image::new("a", 1 << 20).cluster_bits(9);
+        image.snapshots = 3;
+        let mut built = image.build();
+        let table = built.places.snapshot_table;
+        built.put_u32(table + 36, u32::MAX);
+        assert_eq!(range_of(&built), table..table + 40 + (1 << 32));
+        built.put_u64(64, u64::MAX);
+        assert!(range_of(&built).is_empty());
+    }
+}

@@ -1,0 +1,152 @@
+# xva-pack: disks that fail, readers that are slow or gone, signals. Whatever happens, an archive that is not whole
+# does not end like one.
+
+load common
+
+setup_file() {
+  cd "$BATS_FILE_TMPDIR" || return 1
+  head -c 64M /dev/urandom > disk
+}
+
+disk() {
+  echo "$BATS_FILE_TMPDIR/disk"
+}
+
+has_no_end() {
+  ! tail -c 1024 "$1" | cmp -s - <(head -c 1024 /dev/zero)
+}
+
+@test "a_disk_that_becomes_shorter_while_it_is_read_is_an_error_that_names_the_block" {
+  cp "$(disk)" short
+  mkfifo pipe
+  xva-pack --jobs 1 --scan short > pipe 2> errors &
+  pack=$!
+  # The pipe and the blocks on the way hold a few MiB: xva-pack waits far before the middle.
+  exec 7< pipe
+  head -c 1M <&7 > archive
+  truncate -s 32M short
+  cat <&7 >> archive
+  exec 7<&-
+  status=0
+  wait $pack || status=$?
+  [ "$status" -eq 3 ]
+  [ "$(wc -l < errors)" -eq 1 ]
+  grep -q 'short: block 32 at byte 33554432: ' errors
+  has_no_end archive
+}
+
+@test "a_disk_that_becomes_longer_while_it_is_read_is_an_error" {
+  cp "$(disk)" long
+  mkfifo pipe
+  xva-pack --jobs 1 --scan long > pipe 2> errors &
+  pack=$!
+  exec 7< pipe
+  head -c 1M <&7 > archive
+  truncate -s 65M long
+  cat <&7 >> archive
+  exec 7<&-
+  status=0
+  wait $pack || status=$?
+  [ "$status" -eq 1 ]
+  grep -q '68157440.*67108864' errors
+  has_no_end archive
+}
+
+@test "a_full_output_is_a_system_error" {
+  run --separate-stderr bash -c "xva-pack --scan '$(disk)' > /dev/full"
+  [ "$status" -eq 1 ]
+  [ "${#stderr_lines[@]}" -eq 1 ]
+  [[ $stderr == *"No space left"* ]]
+  run --separate-stderr bash -c "ulimit -f 1024; trap '' XFSZ; xva-pack --scan '$(disk)' > limited"
+  [ "$status" -ne 0 ]
+  has_no_end limited
+}
+
+@test "a_closed_output_is_an_error_before_any_work" {
+  run --separate-stderr bash -c "xva-pack --scan '$(disk)' >&-"
+  [ "$status" -eq 1 ]
+}
+
+@test "a_reader_that_goes_away_ends_it_quietly_by_sigpipe" {
+  run --separate-stderr bash -c "xva-pack --scan '$(disk)' | head -c 5M > /dev/null; exit \${PIPESTATUS[0]}"
+  [ "$status" -eq 141 ]
+  [ -z "$stderr" ]
+}
+
+@test "signals_end_it_without_an_end_of_tar" {
+  for signal in INT TERM; do
+    rm -f pipe archive
+    mkfifo pipe
+    # A shell starts its background jobs with SIGINT ignored; python undoes that.
+    python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])' xva-pack --scan --report report "$(disk)" > pipe 2> errors &
+    pack=$!
+    exec 7< pipe
+    head -c 3M <&7 > archive
+    kill -$signal $pack
+    cat <&7 >> archive
+    exec 7<&-
+    status=0
+    wait $pack || status=$?
+    [ "$status" -eq $((128 + $(kill -l $signal))) ]
+    [ ! -s errors ]
+    [ ! -e report ]
+    has_no_end archive
+  done
+}
+
+@test "a_slow_reader_on_a_non_blocking_socket_is_waited_for" {
+  xva-pack --scan "$(disk)" > expected
+  python3 - "$(disk)" << 'PYTHON'
+import hashlib, socket, subprocess, sys, time
+ours, theirs = socket.socketpair()
+theirs.setblocking(False)
+pack = subprocess.Popen(["xva-pack", "--scan", sys.argv[1]], stdout=theirs)
+theirs.close()
+got = hashlib.sha1()
+time.sleep(0.5)
+ours.setblocking(True)
+while data := ours.recv(1 << 16):
+    got.update(data)
+assert pack.wait() == 0
+assert got.hexdigest() == hashlib.sha1(open("expected", "rb").read()).hexdigest()
+PYTHON
+}
+
+@test "a_non_blocking_standard_input_is_waited_for" {
+  head -c 122880 "$(disk)" > part
+  python3 - << 'PYTHON'
+import os, subprocess, time
+def feed(arguments, chunks):
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    pack = subprocess.Popen(["xva-pack", *arguments], stdin=reader, stdout=open("archive", "wb"))
+    os.close(reader)
+    for chunk in chunks:
+        time.sleep(0.2)
+        os.write(writer, chunk)
+    os.close(writer)
+    assert pack.wait() == 0, arguments
+    return open("archive", "rb").read()
+part = open("part", "rb").read()
+streamed = feed(["--scan", "-"], [part[:50000], part[50000:]])
+packed = feed(["part"], [b'{"virtual_size":122880,"cluster_bits":20,', b'"data_clusters":[0]}'])
+assert streamed == packed and part in packed
+PYTHON
+}
+
+@test "memory_is_bounded_whatever_the_disk_and_the_number_of_threads" {
+  truncate -s 15T huge
+  # 4096 scattered blocks of allocated zeros.
+  python3 -c 'print("{\"virtual_size\":%d,\"cluster_bits\":20,\"data_clusters\":[%s]}" % (15 << 40, ",".join(str(i * 3840) for i in range(4096))))' > document
+  for jobs in 1 8 64; do
+    python3 - $jobs << 'PYTHON'
+import resource, subprocess, sys
+arguments = ["xva-pack", "--keep-zeros", "--jobs", sys.argv[1], "--extents", "document", "huge"]
+subprocess.run(arguments, stdout=open("/dev/null", "wb"), check=True)
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+assert peak <= 64, f"{peak} MiB"
+PYTHON
+  done
+}

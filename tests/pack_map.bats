@@ -1,0 +1,268 @@
+# xva-pack --map: the disk is put together from the files that the map names.
+
+load common
+load pack_inputs
+
+setup_file() {
+  cd "$BATS_FILE_TMPDIR" || return 1
+  # A disk of 5.5 MiB in two files, plain, zlib and zstd, with parts of clusters hidden, and its raw truth.
+  python3 - << 'PYTHON'
+import json, os, random, subprocess, zlib
+random.seed(7)
+SIZE = 5 * (1 << 20) + (1 << 19)
+raw = bytearray(SIZE)
+entries, files = [], {"a.img": bytearray(b"header" + bytes(506)), "b img \u00e9.img": bytearray(700)}
+position = 0
+
+def text(length):
+    return bytes(random.choice(b"abcd") for _ in range(length // 8)) * 8 if length >= 8 else b"x" * length
+
+def put(length, **how):
+    global position
+    entries.append({"start": position, "length": length, "depth": 0, "present": True, "zero": False, "data": True,
+                    "compressed": False} | how)
+    position += length
+
+def zero(length):
+    global position
+    entries.append({"start": position, "length": length, "depth": 1, "present": False, "zero": True, "data": False,
+                    "compressed": False})
+    position += length
+
+def plain(name, data):
+    file = files[name]
+    raw[position:position + len(data)] = data
+    put(len(data), offset=len(file), filename=name)
+    file.extend(data + bytes(17))
+
+def compress(kind, data):
+    if kind == "zlib":
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -12)
+        return deflate.compress(data) + deflate.flush()
+    return subprocess.run(["zstd", "-c", "-q"], input=data, capture_output=True, check=True).stdout
+
+def compressed(name, kind, size, parts):
+    """parts: (skip, length) shown of the cluster, None for a part that a layer above shows as zero"""
+    data = (text(size) + bytes(size))[:size]
+    packed = compress(kind, data)
+    offset = len(files[name])
+    host_length = -(-(offset + len(packed)) // 512) * 512 - offset
+    for skip, length, shown in parts:
+        if shown:
+            raw[position:position + length] = data[skip:skip + length]
+            put(length, compressed=True, offset=offset, filename=name, host_length=host_length, compression=kind,
+                cluster_size=size, skip=skip)
+        else:
+            zero(length)
+    files[name].extend(packed)
+
+zero(4096)
+plain("a.img", random.randbytes(300000 // 512 * 512))
+plain("b img \u00e9.img", random.randbytes(512))
+zero(1 << 20)
+compressed("a.img", "zlib", 65536, [(0, 65536, True)])
+compressed("a.img", "zstd", 65536, [(0, 65536, True)])
+compressed("b img \u00e9.img", "zstd", 2 << 20, [(0, 4096, True), (4096, 1 << 20, False), (4096 + (1 << 20), 512, True),
+           (4608 + (1 << 20), 300000 // 512 * 512, True)])
+compressed("a.img", "zlib", 1 << 20, [(512, 512, True), (1024, 512, False), (1536, 65536, True)])
+plain("a.img", random.randbytes(1 << 20))
+compressed("a.img", "zlib", 65536, [(0, 65536, True)])
+compressed("b img \u00e9.img", "zstd", 65536, [(0, 65536, True)])
+zero(SIZE - position - 1024)
+plain("a.img", random.randbytes(1024))
+for name, content in files.items():
+    open(name, "wb").write(content)
+open("raw", "wb").write(raw)
+json.dump(entries, open("map", "w"), indent=1)
+PYTHON
+}
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return 1
+  cp "$BATS_FILE_TMPDIR"/* .
+}
+
+# changed JQ_FILTER: the map with a change, on stdout.
+changed() {
+  jq "$1" map
+}
+
+is_refused_without_an_end() {
+  local status=0
+  xva-pack --map - > archive 2> errors || status=$?
+  cat errors
+  [ "$status" -eq "$1" ]
+  [ "$(wc -l < errors)" -eq 1 ]
+  ! tail -c 1024 archive | cmp -s - <(head -c 1024 /dev/zero)
+}
+
+@test "the_archive_of_a_map_is_that_of_the_raw_disk" {
+  xva-pack --scan raw > expected
+  xva-pack --map map | cmp - expected
+  xva-pack --map - < map | cmp - expected
+  jq -c . map | xva-pack --map - | cmp - expected
+  xva-pack --jobs 1 --map map | cmp - expected
+  xva-pack --drop-cache --map map | cmp - expected
+  xva-pack --scan --pad raw | cmp - <(xva-pack --pad --map map)
+}
+
+@test "the_report_of_a_map_has_the_crc_of_the_raw_disk" {
+  cat map | xva-pack --map - --report report > archive
+  crc=$(python3 -c 'import zlib; print("%08x" % zlib.crc32(open("raw", "rb").read()))')
+  jq -e --arg crc "$crc" --argjson size "$(stat -c %s archive)" \
+    '.source == "map" and .disk == {bytes: 5767168, crc32: $crc} and .bytes_written == $size' report
+}
+
+@test "measure_and_progress_work_through_a_map" {
+  [ "$(xva-pack --map map --measure --keep-zeros)" -eq "$(xva-pack --map map --keep-zeros | wc -c)" ]
+  [ "$(xva-pack --map - --measure --keep-zeros < map)" -eq "$(xva-pack --map map --keep-zeros | wc -c)" ]
+  xva-pack --map map --progress=9 9> lines > archive
+  [ "$(tail -n 1 lines)" = 100/100 ]
+}
+
+@test "empty_maps_and_zero_maps" {
+  fails_with 4 xva-pack --map <(echo '[]')
+  echo '[{"start":0,"length":3145728,"zero":true,"data":false}]' > zeros
+  truncate -s 3M disk
+  xva-pack --map zeros | cmp - <(xva-pack --scan disk)
+  echo '[{"start":0,"length":512,"zero":true,"data":false}]' > zeros
+  truncate -s 512 disk
+  xva-pack --map zeros | cmp - <(xva-pack --scan disk)
+}
+
+@test "gaps_overlaps_and_entries_outside_their_file_end_without_an_end_of_tar" {
+  changed 'del(.[3])' | is_refused_without_an_end 3
+  changed '.[3].length -= 512' | is_refused_without_an_end 3
+  changed '.[3].length += 512' | is_refused_without_an_end 3
+  changed '[.[1], .[0]] + .[2:]' | is_refused_without_an_end 3
+  changed '.[-1].offset += 512' | is_refused_without_an_end 3
+  changed '.[-1].offset = 18446744073709551615' | is_refused_without_an_end 3
+  changed '.[4].offset = 999999999' | is_refused_without_an_end 3
+  changed '.[4].skip = 512' | is_refused_without_an_end 3
+  changed . | head -c -2 | is_refused_without_an_end 3
+  { changed .; echo x; } | is_refused_without_an_end 3
+  echo '{"virtual_size":512,"cluster_bits":20,"data_clusters":[]}' | is_refused_without_an_end 3
+  head -c 0 map | is_refused_without_an_end 3
+}
+
+@test "a_map_in_a_file_is_sound_before_the_first_byte" {
+  changed '.[-1].offset += 512' > wrong
+  fails_with 3 xva-pack --map wrong
+  [ -z "$output" ]
+  head -c -2 map > wrong
+  fails_with 3 xva-pack --map wrong
+  [ -z "$output" ]
+}
+
+@test "a_map_that_does_not_say_where_the_data_is_is_unanswerable" {
+  qemu-img map --output=json -f raw raw | is_refused_without_an_end 4
+  changed 'map(del(.filename))' | is_refused_without_an_end 4
+  changed 'map(del(.compression))' | is_refused_without_an_end 4
+}
+
+@test "damaged_and_short_clusters_are_named" {
+  first=$(jq 'map(select(.compression == "zlib"))[0].offset' map)
+  printf '\377\377\377' | dd of=a.img bs=1 seek="$first" conv=notrunc status=none
+  is_refused_without_an_end 3 < map
+  grep -q "compressed cluster at byte $first" errors
+  cp "$BATS_FILE_TMPDIR/a.img" .
+  first=$(jq 'map(select(.compression == "zstd"))[0].offset' map)
+  printf '\377\377\377\377\377\377' | dd of=a.img bs=1 seek="$first" conv=notrunc status=none
+  is_refused_without_an_end 3 < map
+  cp "$BATS_FILE_TMPDIR/a.img" .
+  changed 'map(if .compression == "zlib" then .cluster_size = 2097152 else . end)' | is_refused_without_an_end 3
+  changed 'map(if .compression == "zstd" and .cluster_size == 65536 then .host_length = 5 else . end)' |
+    is_refused_without_an_end 3
+}
+
+@test "a_missing_file_is_a_system_error" {
+  rm a.img
+  is_refused_without_an_end 1 < map
+}
+
+@test "a_file_that_changes_meanwhile_is_noticed_at_the_end" {
+  mkfifo slow
+  for change in 'touch a.img' 'truncate -s +512 a.img' 'cp a.img new; mv new a.img' 'rm a.img'; do
+    cp -p "$BATS_FILE_TMPDIR/a.img" .
+    is_refused_without_an_end 1 < slow &
+    checked=$!
+    exec 8> slow
+    # xva-pack opens the files with their first entries, and waits for the rest of the map.
+    head -c -100 map >&8
+    for _ in {1..100}; do
+      if ls -l /proc/*/fd 2> /dev/null | grep -q "$PWD/a.img"; then break; fi
+      sleep 0.05
+    done
+    eval "$change"
+    tail -c 100 map >&8
+    exec 8>&-
+    wait $checked
+    grep -q 'a.img: ' errors
+  done
+}
+
+@test "many_files_are_read_with_few_descriptors" {
+  python3 - << 'PYTHON'
+import json, os
+entries = []
+raw = open("many.raw", "wb")
+for i in range(300):
+    data = os.urandom(65536)
+    open(f"part{i % 100}", "ab").write(data)
+    raw.write(data)
+    entries.append({"start": i * 65536, "length": 65536, "zero": False, "data": True, "offset": i // 100 * 65536,
+                    "filename": f"part{i % 100}"})
+json.dump(entries, open("many", "w"))
+PYTHON
+  (ulimit -n 64; xva-pack --map many) | cmp - <(xva-pack --scan many.raw)
+}
+
+@test "a_map_is_followed_in_bounded_memory" {
+  # 2 GiB by the sector, from one sector: 4,000,000 entries.
+  python3 -c '
+print("[", end="")
+for i in range(2000000):
+    print("%s{\"start\":%d,\"length\":512,\"zero\":false,\"data\":true,\"offset\":%d,\"filename\":\"a.img\"},"
+          "{\"start\":%d,\"length\":512,\"zero\":true,\"data\":false}" % ("," if i else "", i * 1024, i % 2 * 1024, i * 1024 + 512), end="")
+print("]")' > big
+  python3 - << 'PYTHON'
+import resource, subprocess
+subprocess.run(["xva-pack", "--map", "-"], stdin=open("big"), stdout=open("/dev/null", "wb"), check=True)
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+assert peak <= 64, f"{peak} MiB"
+PYTHON
+}
+
+@test "a_disk_too_large_for_eight_digits_is_refused" {
+  echo '[{"start":0,"length":104857600000512,"zero":true,"data":false}]' > large
+  fails_with 4 xva-pack --map large
+  [[ $stderr == *104857600000512*104857600000000* ]]
+  # The largest one: its last block is 99999999.
+  echo '[{"start":0,"length":104857600000000,"zero":true,"data":false}]' > large
+  diff <(xva-pack --map large | tar -t) <(printf 'Ref:0/%s\n' 00000000{,.xxhash} 99999999{,.xxhash})
+}
+
+@test "metadata_is_held_against_the_size_of_the_map" {
+  ova right Ref:0=5767168
+  ova padded Ref:0=6291456
+  xva-pack -q --map map --ova right > archive
+  cat map | xva-pack -q --map - --ova right | cmp - archive
+  [ "$(tar -tf archive | head -n 1)" = ova.xml ]
+  xva-pack -q --pad --map map --ova padded | tar -t > padded.list
+  fails_with 3 xva-pack -q --map map --ova padded
+  [ -z "$output" ]
+  ova small Ref:0=1048576
+  for wrong in padded small; do
+    cat map | { ! xva-pack -q --map - --ova $wrong > archive 2> errors; }
+    [ "$(wc -l < errors)" -eq 1 ]
+    ! tail -c 1024 archive | cmp -s - <(head -c 1024 /dev/zero)
+  done
+}
+
+@test "a_map_needs_no_disk_and_excludes_what_names_one" {
+  fails_with 2 xva-pack --map map raw
+  fails_with 2 xva-pack --map map --scan
+  fails_with 2 xva-pack --map map --extents map
+  fails_with 2 xva-pack --map map --fallback-scan
+  fails_with 2 xva-pack
+}

@@ -1,0 +1,235 @@
+#!/usr/bin/env bats
+# xva-unpack on archives that xva-img and GNU tar made, on pipes, files and devices.
+
+load common
+
+# raw FILE SIZE [BLOCK...]: a disk with random data somewhere in each of the numbered 1 MiB blocks.
+raw() {
+  local file=$1 size=$2 block
+  shift 2
+  truncate -s "$size" "$file"
+  for block; do
+    head -c 5000 /dev/urandom | dd of="$file" bs=4096 seek=$((block * 256 + 7)) conv=notrunc status=none
+  done
+}
+
+crc() {
+  python3 -c 'import sys, zlib; print("%08x" % zlib.crc32(open(sys.argv[1], "rb").read()))' "$1"
+}
+
+# metadata REF=SIZE...: ova.xml of a machine with these disks.
+metadata() {
+  ova-xml --name vm --memory 1G --vcpus 1 --firmware bios "${@/#/--disk=}"
+}
+
+# folder PREFIX DISK: the disk as a directory of blocks, by xva-img; short blocks are filled up.
+folder() {
+  mkdir -p "$1"
+  xva-img disk-import "$1/" "$2" > log 2>&1 || { cat log; return 1; }
+}
+
+# machine ARCHIVE REF SIZE DISK: an archive of a machine with one disk, by xva-img.
+machine() {
+  mkdir -p vm
+  metadata "$2=$3" > vm/ova.xml
+  folder "vm/$2" "$4"
+  xva-img package "$1" vm/ova.xml "vm/$2" > log 2>&1 || { cat log; return 1; }
+}
+
+@test "an_archive_that_xva_img_packed_gives_the_disk" {
+  raw disk.raw 12M 0 4 11
+  machine disk.xva Ref:000 12M disk.raw
+  xva-unpack disk.xva > table
+  grep -q "^Ref:000 .* sha1 .* $(crc disk.raw) .*whole" table
+  xva-unpack --disk Ref:000 -o back.raw disk.xva
+  cmp disk.raw back.raw
+}
+
+@test "archives_that_gnu_tar_packed_give_the_disk_in_every_format" {
+  raw disk.raw 8M 0 3 7
+  metadata Ref:000=8M > ova.xml
+  folder Ref:000 disk.raw
+  members=(ova.xml)
+  for block in Ref:000/????????; do
+    members+=("$block" "$block.checksum")
+  done
+  for format in v7 oldgnu gnu ustar pax; do
+    tar --format=$format --owner=0 --group=0 -cf $format.xva "${members[@]}"
+    xva-unpack -q --verify $format.xva > table
+    grep -q "$(crc disk.raw)" table
+    xva-unpack -q --all -o $format < $format.xva > table
+    cmp disk.raw $format/Ref:000.raw
+  done
+}
+
+@test "xxhash_members_that_xxhsum_computed_are_right" {
+  raw disk.raw 3M 0 2
+  metadata Ref:000=3M > ova.xml
+  mkdir Ref:000
+  split -b 1M -d -a 8 disk.raw Ref:000/
+  rm Ref:000/00000001
+  for block in Ref:000/????????; do
+    xxhsum -H1 "$block" | cut -d ' ' -f 1 | tr a-f A-F | tr -d '\n' > "$block.xxhash"
+  done
+  tar --format=ustar -cf disk.xva ova.xml Ref:000/00000000{,.xxhash} Ref:000/00000002{,.xxhash}
+  xva-unpack disk.xva | grep -q "^Ref:000  3145728  2 .* xxhash .* $(crc disk.raw)"
+}
+
+@test "a_directory_packed_by_tar_as_it_is_can_be_unpacked_but_not_imported" {
+  raw disk.raw 3M 0 2
+  metadata Ref:000=3M > ova.xml
+  folder Ref:000 disk.raw
+  tar --sort=name -cf disk.xva ./Ref:000 ./ova.xml
+  fails_with 3 xva-unpack --verify disk.xva
+  [[ "$stderr" == *"xapi refuses it: "* ]]
+  xva-unpack --disk Ref:000 -o back.raw disk.xva 2> warnings
+  grep -q 'xapi refuses it: ' warnings
+  cmp disk.raw back.raw
+}
+
+@test "a_disk_on_standard_output_has_its_gaps_as_zeros_and_its_crc_on_stderr" {
+  raw disk.raw 9M 8
+  machine disk.xva Ref:0 9M disk.raw
+  xva-unpack --disk Ref:0 -o - < disk.xva > back.raw 2> said
+  cmp disk.raw back.raw
+  [ "$(cat said)" = "xva-unpack: Ref:0: 9437184 bytes, crc32 $(crc disk.raw)" ]
+  cat disk.xva | xva-unpack -q --disk Ref:0 -o - 2> said | cmp - disk.raw
+  [ ! -s said ]
+  mkfifo pipe
+  xva-unpack --disk Ref:0 -o pipe disk.xva > table &
+  cmp - disk.raw < pipe
+  wait $!
+}
+
+@test "the_unpacked_file_is_sparse_and_not_overwritten_unasked" {
+  raw disk.raw 64M 1 60
+  folder Ref:0 disk.raw
+  tar -cf disk.xva Ref:0/000000{00,01,60,63}{,.checksum}
+  xva-unpack --disk Ref:0 -o back.raw disk.xva
+  cmp disk.raw back.raw
+  [ "$(du -k back.raw | cut -f 1)" -lt 512 ]
+  echo mine > back.raw
+  fails_with 2 xva-unpack --disk Ref:0 -o back.raw disk.xva
+  [[ "$stderr" == *"back.raw: exists already: --force overwrites it" ]]
+  [ "$(cat back.raw)" = mine ]
+  xva-unpack --force --disk Ref:0 -o back.raw disk.xva
+  cmp disk.raw back.raw
+  [ ! -e back.raw.part ]
+}
+
+@test "size_cuts_padding_off_and_never_data" {
+  raw disk.raw 2500000 0 1
+  cp disk.raw padded.raw
+  truncate -s 3M padded.raw
+  machine disk.xva Ref:0 2500000 padded.raw
+  xva-unpack --size Ref:0=2500000 --disk Ref:0 -o back.raw disk.xva > table
+  cmp disk.raw back.raw
+  grep -q "$(crc disk.raw)" table
+  fails_with 3 xva-unpack --size Ref:0=1000 disk.xva
+  [[ "$stderr" == *"holds data behind --size: expected zeros from byte 1000 on"* ]]
+  fails_with 3 xva-unpack --size Ref:0=3145729 disk.xva
+  fails_with 2 xva-unpack --size Ref:1=1 disk.xva
+  fails_with 2 xva-unpack --size Ref:0 disk.xva
+}
+
+@test "compressed_input_is_named_with_the_command" {
+  head -c 100000 /dev/urandom > x
+  zstd -q x -o x.zst
+  gzip -k x
+  fails_with 4 xva-unpack x.zst
+  [[ "$stderr" == *"x.zst: is compressed with zstd"*"zstd -dc x.zst | xva-unpack"* ]]
+  fails_with 4 xva-unpack --list < x.gz
+  [[ "$stderr" == *"gzip -dc"* ]]
+}
+
+@test "what_is_missing_or_wrong_in_the_command_is_said_in_one_line" {
+  raw disk.raw 1M 0
+  machine disk.xva Ref:0 1M disk.raw
+  fails_with 1 xva-unpack nowhere.xva
+  fails_with 1 xva-unpack vm
+  fails_with 2 xva-unpack --disk Ref:7 -o x disk.xva
+  [[ "$stderr" == *"disk.xva: has no disk Ref:7: found Ref:0" ]]
+  fails_with 2 xva-unpack --disk Ref:0 disk.xva
+  fails_with 2 xva-unpack -o x disk.xva
+  fails_with 2 xva-unpack --all -o - disk.xva
+  fails_with 2 xva-unpack --list --ova disk.xva
+  fails_with 2 xva-unpack --progress=x disk.xva
+  fails_with 1 xva-unpack --all -o nowhere/deep disk.xva
+  fails_with 1 bash -c 'xva-unpack disk.xva >&-'
+  [ ! -e x ] && [ ! -e x.part ]
+}
+
+@test "a_full_disk_is_an_error_and_a_closed_pipe_none" {
+  raw disk.raw 4M 0 1 2 3
+  machine disk.xva Ref:0 4M disk.raw
+  fails_with 1 xva-unpack --disk Ref:0 -o /dev/full disk.xva
+  [[ "$stderr" == *"/dev/full: cannot write at byte 0: "* ]]
+  fails_with 1 bash -c 'xva-unpack --ova disk.xva > /dev/full'
+  run --separate-stderr bash -c 'set -o pipefail; xva-unpack -q --disk Ref:0 -o - disk.xva | head -c 1 > /dev/null'
+  [ "$status" -eq 141 ]
+  [ -z "$stderr" ]
+}
+
+@test "a_pipe_is_read_to_its_end_although_the_disk_is_complete" {
+  raw disk.raw 2M 0 1
+  metadata Ref:0=2M Ref:1=2M > ova.xml
+  folder Ref:0 disk.raw
+  folder Ref:1 disk.raw
+  tar -cf disk.xva ova.xml Ref:0/* Ref:1/*
+  truncate -s 20M more
+  for task in '--ova' '--disk Ref:0 -o a.raw --force' '--verify' '--list'; do
+    run bash -c "set -o pipefail; cat disk.xva more | xva-unpack -q $task > /dev/null"
+    [ "$status" -eq 0 ]
+  done
+}
+
+@test "the_metadata_comes_out_as_it_went_in" {
+  metadata Ref:0=2M > ova.xml
+  tar -cf disk.xva ova.xml
+  xva-unpack --ova disk.xva | cmp - ova.xml
+  tar -cf other.xva /dev/null 2> /dev/null
+  fails_with 3 xva-unpack --ova other.xva
+}
+
+@test "a_terminal_is_refused_as_output_and_as_input" {
+  raw disk.raw 1M 0
+  machine disk.xva Ref:0 1M disk.raw
+  run script -qec 'xva-unpack --disk Ref:0 -o - disk.xva' /dev/null < /dev/null
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"standard output is a terminal: expected a pipe or file, or --force"* ]]
+  run script -qec 'xva-unpack | cat; exit ${PIPESTATUS[0]}' /dev/null
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"standard input is a terminal"* ]]
+  run script -qec 'xva-unpack --ova disk.xva' /dev/null < /dev/null
+  [ "$status" -eq 0 ]
+}
+
+@test "progress_is_written_to_a_descriptor" {
+  raw disk.raw 8M 0 1 2 3 4 5 6 7
+  machine disk.xva Ref:0 8M disk.raw
+  xva-unpack --progress=3 disk.xva 3> lines > table
+  [ "$(tail -n 1 lines)" = 100/100 ]
+  [ "$(sort -n lines | uniq)" = "$(cat lines)" ]
+  [ "$(wc -l < lines)" -ge 8 ]
+  fails_with 2 xva-unpack --progress=99 disk.xva
+}
+
+@test "names_in_an_archive_do_not_lead_out_of_the_directory" {
+  mkdir -p in/deep
+  raw disk.raw 1M 0
+  folder in/d disk.raw
+  tar -C in/deep --transform 's,^\.\./d,../../evil,' -P -cf disk.xva ../d/00000000 ../d/00000000.checksum
+  tar -tPf disk.xva | grep -q '^../../evil/00000000$'
+  mkdir out
+  xva-unpack -q --all -o out disk.xva > table
+  [ "$(ls -A out)" = '%2E.%2F..%2Fevil.raw' ]
+  cmp disk.raw out/*
+  [ ! -e ../evil ] && [ ! -e evil ]
+}
+
+@test "memory_stays_small_whatever_the_size_of_the_disk" {
+  raw disk.raw 200M 0 199
+  machine disk.xva Ref:0 200M disk.raw
+  bash -c 'ulimit -v 65536; xva-unpack --disk Ref:0 -o back.raw disk.xva > table'
+  cmp disk.raw back.raw
+}

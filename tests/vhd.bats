@@ -1,0 +1,270 @@
+# vhd-headers as a program: its arguments, streams and exit statuses, and qemu-img as the oracle where qemu is right.
+
+bats_require_minimum_version 1.5.0
+load common
+
+# A dynamic image of 20 MiB whose blocks 1, 4 and 9 hold something.
+dynamic() {
+  qemu-img create -q -f vpc -o subformat=dynamic,force_size=on "$1" 20M
+  qemu-io -f vpc -c 'write -P 7 3M 64k' -c 'write -P 8 8M 2M' -c 'write -P 9 20971008 512' "$1" > qemu-io.log
+}
+
+# A fixed image of 5 MiB with data in its third MiB.
+fixed() {
+  qemu-img create -q -f vpc -o subformat=fixed,force_size=on "$1" 5M
+  qemu-io -f vpc -c 'write -P 7 2M 64k' "$1" > qemu-io.log
+}
+
+# child PARENT CHILD: a differencing image over the raw image PARENT, with 4 KiB of its own at 1 MiB.
+child() {
+  local size
+  size=$(stat -c %s "$1")
+  qemu-img create -q -f vpc -o subformat=dynamic,force_size=on "$2" "$size"
+  qemu-io -f vpc -c 'write -P 5 1M 4k' "$2" > qemu-io.log
+  python3 - "$1" "$2" <<'PY'
+import struct, sys
+parent, child = sys.argv[1:]
+image = bytearray(open(child, "rb").read())
+def seal(start, length, field):
+    image[start + field:start + field + 4] = bytes(4)
+    image[start + field:start + field + 4] = struct.pack(">I", ~sum(image[start:start + length]) & 0xFFFFFFFF)
+for footer in (0, len(image) - 512):
+    image[footer + 60:footer + 64] = struct.pack(">I", 4)
+    seal(footer, 512, 64)
+name = parent.encode("utf-16-be")
+image[512 + 64:512 + 64 + len(name)] = name
+seal(512, 1024, 36)
+# qemu marks the whole block as written; what the guest wrote are 8 sectors, 2048 sectors into it
+table, = struct.unpack(">Q", image[528:536])
+bitmap = struct.unpack(">I", image[table:table + 4])[0] * 512
+image[bitmap:bitmap + 512] = bytes(256) + b"\xff" + bytes(255)
+open(child, "wb").write(image)
+PY
+}
+
+# large NAME LAYER BLOCKS: a disk of so many blocks of 4 KiB, every second one in the file, out of order. LAYER 0 is dynamic,
+# others have the file LAYER-1 as their parent.
+large() {
+  python3 - "$@" <<'PY'
+import array, struct, sys
+name, layer, blocks = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+size = blocks * 4096
+def seal(structure, field):
+    return structure[:field] + struct.pack(">I", ~sum(structure) & 0xFFFFFFFF) + structure[field + 4:]
+def unique(layer):
+    return bytes([layer + 1] * 16)
+footer = struct.pack(">8sIIQI4sI4sQQHBBII16s", b"conectix", 2, 0x10000, 512, 0, b"test", 0, bytes(4), size, size,
+                     65535, 16, 255, 4 if layer else 3, 0, unique(layer))
+footer = seal(footer.ljust(512, b"\0"), 64)
+header = struct.pack(">8sQQIIII", b"cxsparse", 2**64 - 1, 1536, 0x10000, blocks, 4096, 0)
+if layer:
+    header += unique(layer - 1) + bytes(8) + str(layer - 1).encode("utf-16-be")
+header = seal(header.ljust(1024, b"\0"), 36)
+first, present = (1536 + blocks * 4 + 511) // 512, blocks // 2
+table = array.array("I", [0xFFFFFFFF]) * blocks
+table[::2] = array.array("I", [first + i * 7919 % present * 9 for i in range(present)])
+table.byteswap()
+with open(name, "wb") as image:
+    image.write(footer + header + table.tobytes())
+    image.truncate((first + present * 9) * 512)
+    image.seek(0, 2)
+    image.write(footer)
+PY
+}
+
+# follow MAP SIZE: the disk of SIZE bytes that the map describes, on stdout.
+follow() {
+  python3 - "$1" "$2" <<'PY'
+import json, sys
+disk = bytearray(int(sys.argv[2]))
+end = 0
+for entry in json.load(open(sys.argv[1])):
+    assert entry["start"] == end, entry
+    end += entry["length"]
+    if entry["data"]:
+        with open(entry["filename"], "rb") as file:
+            file.seek(entry["offset"])
+            disk[entry["start"]:end] = file.read(entry["length"])
+assert end == len(disk), end
+sys.stdout.buffer.write(disk)
+PY
+}
+
+@test "help has examples and exit statuses, and version a number" {
+  run -0 vhd-headers --help
+  [[ "$output" == *Examples:* && "$output" == *"Exit status:"* && "$output" == *--search-path* ]]
+  run -0 vhd-headers --version
+  [[ "$output" =~ ^vhd-headers\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+}
+
+@test "wrong usage is status 2 and one line" {
+  fails_with 2 vhd-headers
+  fails_with 2 vhd-headers --no-such-option x
+  fails_with 2 vhd-headers --output other x
+  fails_with 2 vhd-headers a b
+}
+
+@test "a file that is not there is status 1, and so is a directory" {
+  fails_with 1 vhd-headers missing.vhd
+  [[ "$stderr" == "vhd-headers: missing.vhd: cannot open: "* ]]
+  fails_with 1 vhd-headers .
+}
+
+@test "a dynamic disk gives the document of vhd-tool" {
+  dynamic d.vhd
+  run -0 vhd-headers d.vhd
+  [ "$output" = '{"virtual_size":20971520,"cluster_bits":21,"data_clusters":[[1,1],[4,4],[9,9]]}' ]
+  run -0 vhd-headers --output list d.vhd
+  [ "$output" = '{"virtual_size":20971520,"cluster_bits":21,"data_clusters":[1,4,9]}' ]
+}
+
+@test "the sectors of a dynamic disk are the whole blocks that qemu marks" {
+  dynamic d.vhd
+  run -0 vhd-headers --sectors d.vhd
+  [ "$output" = '{"virtual_size":20971520,"cluster_bits":9,"data_clusters":[[4096,8191],[16384,20479],[36864,40959]]}' ]
+}
+
+@test "a fixed disk is all data, and with --skip-holes only what its file holds" {
+  fixed f.vhd
+  run -0 vhd-headers f.vhd
+  [ "$output" = '{"virtual_size":5242880,"cluster_bits":21,"data_clusters":[[0,2]]}' ]
+  run -0 vhd-headers --sectors f.vhd
+  [ "$output" = '{"virtual_size":5242880,"cluster_bits":9,"data_clusters":[[0,10239]]}' ]
+  # Dug with fallocate: whether qemu left holes depends on its version.
+  fallocate --dig-holes f.vhd
+  run -0 vhd-headers --skip-holes f.vhd
+  [ "$output" = '{"virtual_size":5242880,"cluster_bits":12,"data_clusters":[[512,527]]}' ]
+}
+
+@test "data that qemu-img map sees is covered, and nothing but its blocks" {
+  dynamic d.vhd
+  qemu-img map --output=json -f vpc d.vhd > qemu.json
+  vhd-headers d.vhd > ours.json
+  python3 - <<'PY'
+import json
+ours = json.load(open("ours.json"))
+data = {c for a, b in ours["data_clusters"] for c in range(a, b + 1)}
+theirs = set()
+for entry in json.load(open("qemu.json")):
+    if entry["data"]:
+        theirs.update(range(entry["start"] >> 21, (entry["start"] + entry["length"] - 1 >> 21) + 1))
+assert data == theirs, (data, theirs)
+PY
+}
+
+@test "a map leads to the bytes that qemu-img convert reads" {
+  dynamic d.vhd
+  fixed f.vhd
+  for image in d.vhd f.vhd; do
+    qemu-img convert -f vpc -O raw "$image" truth.raw
+    vhd-headers --output map "$image" > map.json
+    follow map.json "$(stat -c %s truth.raw)" | cmp - truth.raw
+    vhd-headers --output map --skip-holes "$image" > map.json
+    follow map.json "$(stat -c %s truth.raw)" | cmp - truth.raw
+  done
+}
+
+@test "a raw parent shows through the sectors that its child did not write" {
+  head -c 3M /dev/urandom > base.raw
+  child base.raw top.vhd
+  cp base.raw truth.raw
+  printf '\5%.0s' {1..4096} | dd of=truth.raw bs=1M seek=1 conv=notrunc status=none
+  for options in '' --skip-holes; do
+    vhd-headers --output map $options top.vhd > map.json
+    follow map.json 3145728 | cmp - truth.raw
+  done
+  run -0 vhd-headers --sectors --no-parents top.vhd
+  [ "$output" = '{"virtual_size":3145728,"cluster_bits":9,"data_clusters":[[2048,2055]]}' ]
+}
+
+@test "a hole in a block does not hide what the parent has there" {
+  head -c 3M /dev/urandom > base.raw
+  child base.raw top.vhd
+  fallocate --dig-holes top.vhd
+  run -0 vhd-headers --skip-holes top.vhd
+  [ "$output" = '{"virtual_size":3145728,"cluster_bits":12,"data_clusters":[[0,767]]}' ]
+}
+
+@test "a parent elsewhere needs a search path" {
+  mkdir images store
+  head -c 3M /dev/urandom > store/base.raw
+  cp store/base.raw images/
+  cd images
+  child base.raw top.vhd
+  rm base.raw
+  fails_with 1 vhd-headers top.vhd
+  [[ "$stderr" == *"parent base.raw not found" ]]
+  vhd-headers --search-path ../store top.vhd
+  ln -s ../store/base.raw base.raw
+  vhd-headers top.vhd
+}
+
+@test "a pipe or a device as a parent is refused without waiting" {
+  head -c 3M /dev/zero > base.raw
+  child base.raw top.vhd
+  rm base.raw
+  mkfifo base.raw
+  fails_with 4 timeout 5 vhd-headers top.vhd
+  rm base.raw
+  ln -s /dev/zero base.raw
+  fails_with 4 timeout 5 vhd-headers top.vhd
+}
+
+@test "standard input is read where it can seek" {
+  dynamic d.vhd
+  vhd-headers d.vhd > named.json
+  vhd-headers - < d.vhd | cmp - named.json
+  fails_with 2 bash -c 'cat d.vhd | vhd-headers -'
+  fails_with 2 bash -c 'vhd-headers --output map - < d.vhd'
+}
+
+@test "a file name that is not UTF-8 can not be said in a map" {
+  dynamic $'d\xff.vhd'
+  vhd-headers $'d\xff.vhd'
+  fails_with 4 vhd-headers --output map $'d\xff.vhd'
+}
+
+@test "a closed pipe ends it quietly, a closed or full output with an error" {
+  # More runs than a pipe holds.
+  large big.vhd 0 200000
+  run --separate-stderr bash -c 'vhd-headers big.vhd | head -c 10 > /dev/null; exit "${PIPESTATUS[0]}"'
+  [ "$status" -eq 141 ] && [ -z "$stderr" ]
+  fails_with 1 bash -c 'vhd-headers big.vhd >&-'
+  fails_with 1 bash -c 'vhd-headers big.vhd > /dev/full'
+}
+
+@test "the same image gives the same bytes" {
+  dynamic d.vhd
+  for options in '' --sectors '--output map'; do
+    vhd-headers $options d.vhd | sha1sum > first
+    vhd-headers $options d.vhd | sha1sum | cmp - first
+  done
+}
+
+@test "a cut image gives no complete document" {
+  dynamic d.vhd
+  for length in 0 100 511 512 1000 1536 3000 2099000 4000000; do
+    head -c "$length" d.vhd > cut.vhd
+    fails_with 3 vhd-headers cut.vhd
+    [ "$output" = '{"exit_status":3' ]
+  done
+}
+
+@test "verbose names the footer that was used" {
+  dynamic d.vhd
+  run --separate-stderr -0 vhd-headers -v d.vhd
+  [[ "$stderr" == "vhd-headers: d.vhd: the footer at byte "*" is used" ]]
+  dd if=/dev/zero of=d.vhd bs=512 count=1 conv=notrunc status=none
+  run --separate-stderr -0 vhd-headers -v d.vhd
+  [[ "${stderr_lines[1]}" == "vhd-headers: d.vhd: the copy of the footer at byte 0 is missing" ]]
+}
+
+@test "memory stays below 16 MiB for a chain of disks of 2^20 blocks" {
+  for layer in 0 1 2 3 4 5; do
+    large "$layer" "$layer" $((1 << 20))
+  done
+  # Their BATs alone are 24 MiB. The limit is on addresses, not on what is resident.
+  run --separate-stderr bash -c '(ulimit -v 16384; exec vhd-headers 5) | sha1sum'
+  [ -z "$stderr" ]
+  [ "$output" = "$(vhd-headers --no-parents 5 | sha1sum)" ]
+}

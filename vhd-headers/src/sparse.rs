@@ -1,0 +1,133 @@
+//! A dynamic or differencing disk: header and BAT opened and checked, and the walk over its blocks.
+
+use extents::failure::Failure;
+use extents::image_file::ImageFile;
+use extents::piece::{Content, Piece, Pieces};
+
+use crate::bat::{Allocation, ENTRY, Entries};
+use crate::bat_check::Surroundings;
+use crate::batmap::{self, Batmap};
+use crate::blocks::{Blocks, SECTOR};
+use crate::dynamic_header::{self, DynamicHeader};
+use crate::footer::{self, DiskType, Footer};
+use crate::sector_pieces::SectorPieces;
+
+/// How fine the walk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grain {
+    /// A block that is in the file counts whole; no bitmap is read.
+    Block,
+    /// As the sector bitmaps say.
+    Sector,
+}
+
+/// What is known of a disk with blocks, beside its file.
+#[derive(Debug)]
+pub struct Sparse {
+    header: DynamicHeader,
+    blocks: Blocks,
+    differencing: bool,
+    little_endian_bitmaps: bool,
+}
+
+impl Sparse {
+    /// Reads the header that `footer` leads to, and checks it and the BAT. All data of `file` must end at byte `data_end`.
+    pub fn open(file: &ImageFile, footer: &Footer, data_end: u64) -> Result<Sparse, Failure> {
+        let mut bytes = [0; dynamic_header::SIZE];
+        file.read_exact_at(&mut bytes, footer.data_offset, "dynamic header")?;
+        let header = DynamicHeader::read(&bytes, footer.data_offset).map_err(|e| e.in_file(file.path()))?;
+        let sparse = Sparse {
+            blocks: Blocks { bits: header.block_bits, virtual_size: footer.current_size },
+            differencing: footer.disk_type == DiskType::Differencing,
+            little_endian_bitmaps: footer.has_little_endian_bitmaps(),
+            header,
+        };
+        sparse.check_table(file, footer.data_offset, data_end)?;
+        Ok(sparse)
+    }
+
+    /// Checks the place of the BAT, and all that it says.
+    fn check_table(&self, file: &ImageFile, header: u64, data_end: u64) -> Result<(), Failure> {
+        let (needed, entries) = (self.blocks.count(), u64::from(self.header.max_table_entries));
+        if entries < needed {
+            return Err(file.damaged(format!(
+                "the BAT is too small for a disk of {} bytes: found {entries} entries, expected at least {needed}",
+                self.blocks.virtual_size
+            )));
+        }
+        let table_offset = self.header.table_offset;
+        file.check_range(table_offset, entries * ENTRY, "BAT")?;
+        let table = table_offset..table_offset + entries * ENTRY;
+        let copy = (0..footer::SIZE as u64, "the copy of the footer");
+        let header = (header..header + dynamic_header::SIZE as u64, "the dynamic header");
+        let footer = (data_end..file.size(), "the footer");
+        for (range, what) in [&copy, &header, &footer] {
+            if table.start < range.end && range.start < table.end {
+                return Err(file.damaged(format!(
+                    "the BAT overlaps {what}: found it at byte {table_offset}, expected it outside of bytes {} to {}",
+                    range.start,
+                    range.end - 1
+                )));
+            }
+        }
+        let metadata = &[copy, header, (table, "the BAT")];
+        Surroundings { file, table_offset, blocks: self.blocks, metadata, data_end }.check()
+    }
+
+    /// log2 of the block size.
+    pub fn block_bits(&self) -> u32 {
+        self.blocks.bits
+    }
+
+    /// The header that names the parent; none when there is none.
+    pub fn parent(&self) -> Option<&DynamicHeader> {
+        self.differencing.then_some(&self.header)
+    }
+
+    /// File offset after the whole BAT with its padding: where the batmap is, if there is one.
+    fn table_end(&self) -> u64 {
+        let length = u64::from(self.header.max_table_entries) * ENTRY;
+        self.header.table_offset + length.next_multiple_of(SECTOR)
+    }
+
+    /// Status 4 when the data of the blocks is encrypted.
+    pub fn check_readable(&self, file: &ImageFile) -> Result<(), Failure> {
+        if batmap::is_encrypted(file, self.table_end())? {
+            return Err(
+                file.unanswerable("its data is encrypted: found a key hash in the batmap, expected none")
+            );
+        }
+        Ok(())
+    }
+
+    /// The walk over the blocks in `file`, as layer number `layer`.
+    ///
+    /// Status 4 when the bitmaps are asked for and are those of an early tapdisk.
+    pub fn pieces<'a>(&self, file: &'a ImageFile, layer: u16, grain: Grain) -> Result<Pieces<'a>, Failure> {
+        let blocks = self.blocks;
+        let entries = Entries::new(file, self.header.table_offset, blocks.count());
+        if grain == Grain::Block {
+            let bitmap = blocks.bitmap_bytes();
+            return Ok(Box::new(entries.map(move |entry| Ok(block_piece(blocks, bitmap, layer, entry?)))));
+        }
+        if self.little_endian_bitmaps {
+            return Err(file.unanswerable(
+                "the sector bitmaps are those of tapdisk 0.1: found little-endian ones, expected big-endian",
+            ));
+        }
+        let batmap = Batmap::find(file, self.table_end(), u64::from(self.header.max_table_entries))?;
+        let unwritten = if self.differencing { Content::Absent } else { Content::Zero };
+        Ok(Box::new(SectorPieces::new(file, layer, blocks, entries, batmap, unwritten)))
+    }
+}
+
+/// A block, or a run of absent ones, as a whole. `bitmap` is what lies in the file before the data, in bytes.
+fn block_piece(blocks: Blocks, bitmap: u64, layer: u16, entry: Allocation) -> Piece {
+    let (first, end, content) = match entry {
+        Allocation::Absent { first, end } => (first, end, Content::Absent),
+        Allocation::Present { block, offset } => {
+            (block, block + 1, Content::Data { offset: offset + bitmap })
+        }
+    };
+    Piece { start: blocks.start(first), length: blocks.bytes(first, end), layer, content }
+}

@@ -1,0 +1,9 @@
+//! The library against images that were built byte by byte.
+
+#![allow(clippy::unwrap_used, reason = "what only tests call may end them")]
+
+mod answers;
+mod damage;
+mod parents;
+mod random_chains;
+mod wild_images;

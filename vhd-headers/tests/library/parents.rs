@@ -1,0 +1,251 @@
+//! Finding and checking the parents of a differencing disk.
+
+use extents::confine::{Confinement, SearchPaths};
+use extents::image_file::ImageFile;
+use image_builders::vhd::{Chain, Locator, Vhd, Write};
+use vhd_headers::sparse::Grain;
+
+use crate::answers::{assert_exact, failure_in, intervals, open, pieces};
+
+/// A parent of four blocks of 8 KiB, the first two of which hold something.
+fn parent() -> Vhd {
+    let mut parent = Vhd::dynamic("parent.vhd", 4 << 13).with(Write::data(1, 20));
+    parent.block_bits = 13;
+    parent
+}
+
+/// A child that has written over part of it.
+fn child_of(parent: &Vhd) -> Vhd {
+    Vhd::child_of(parent, "child.vhd")
+        .with(Write::data(2, 1))
+        .with(Write::zeros(4, 1))
+        .with(Write::data(40, 2))
+}
+
+/// Asserts that the chain of the two is found and shows its disk.
+fn assert_found(parent: Vhd, child: Vhd) {
+    let directory = tempfile::tempdir().unwrap();
+    let truth = Chain(vec![parent, child]);
+    let chain = open(&truth.write_to(directory.path()).unwrap()).unwrap();
+    assert_eq!(chain.layers().len(), 2);
+    assert_exact(&chain, &truth);
+}
+
+fn named(locators: Vec<Locator>, name: &str) -> Vhd {
+    Vhd { locators, parent_name: name.into(), ..child_of(&parent()) }
+}
+
+#[test]
+fn mac_locators_lead_to_the_parent_with_percent_signs_kept() {
+    assert_found(parent(), named(vec![Locator::mac("file://./parent.vhd")], ""));
+    let odd = Vhd { name: "p%20 é.vhd".into(), ..parent() };
+    let url = Locator::mac("file://p%20 é.vhd");
+    assert_found(odd.clone(), Vhd { locators: vec![url], parent_name: String::new(), ..child_of(&odd) });
+}
+
+#[test]
+fn windows_locators_lead_to_the_parent_which_vhd_tool_refuses() {
+    assert_found(parent(), named(vec![Locator::windows(*b"W2ru", ".\\parent.vhd")], ""));
+    assert_found(parent(), named(vec![Locator::windows(*b"W2ku", ".\\parent.vhd")], ""));
+    assert_found(parent(), named(vec![Locator::windows(*b"W2ku", "C:\\vm\\parent.vhd")], ""));
+    let absolute = Locator::windows(*b"W2ku", "C:\\vm\\other.vhd");
+    assert_found(parent(), named(vec![absolute, Locator::windows(*b"W2ru", ".\\parent.vhd")], ""));
+}
+
+#[test]
+fn the_parent_name_is_the_last_resort() {
+    assert_found(parent(), named(vec![], "parent.vhd"));
+    assert_found(parent(), named(vec![], "C:\\vm\\parent.vhd"));
+    assert_found(parent(), named(vec![Locator::mac("file://./gone.vhd")], "parent.vhd"));
+}
+
+#[test]
+fn a_raw_parent_is_not_guessed_and_no_image_is_taken_for_its_own_parent() {
+    let directory = tempfile::tempdir().unwrap();
+    let raw = Vhd::raw("parent.raw", 4 << 13);
+    raw.build().write_to(directory.path()).unwrap();
+    let drive = |path: &str| vec![Locator::windows(*b"W2ku", path)];
+    let child = Vhd { locators: drive("C:\\vm\\parent.raw"), parent_name: String::new(), ..child_of(&raw) };
+    let (status, sentence) = failure_in(directory.path(), &child.build());
+    assert_eq!((status as u8, sentence.as_str()), (1, "child.vhd: parent vm/parent.raw not found"));
+    let (status, sentence) = failure_in(directory.path(), &named(drive("C:\\vm\\child.vhd"), "").build());
+    assert_eq!((status as u8, sentence.as_str()), (1, "child.vhd: parent vm/child.vhd not found"));
+}
+
+#[test]
+fn locators_of_other_platforms_are_passed_over() {
+    let unknown = Locator::new(*b"abcd", vec![1, 2, 3]);
+    let alias = Locator::new(*b"Mac ", vec![0; 600]);
+    let deprecated = Locator::windows(*b"Wi2k", ".\\other.vhd");
+    assert_found(parent(), named(vec![unknown, alias, deprecated, Locator::mac("file://./parent.vhd")], ""));
+}
+
+#[test]
+fn the_space_of_a_locator_counts_sectors_or_bytes() {
+    for space in [1, 511, 512, 4096] {
+        assert_found(parent(), named(vec![Locator { space, ..Locator::mac("file://./parent.vhd") }], ""));
+    }
+}
+
+#[test]
+fn a_null_parent_id_means_a_raw_parent_which_vhd_tool_refuses() {
+    let raw = Vhd::raw("parent.raw", 4 << 13).with(Write::data(1, 20));
+    assert_found(raw.clone(), Vhd { block_bits: 13, ..child_of(&raw) });
+    // Even when the guest keeps a VHD in it.
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("parent.raw"), parent().build().bytes).unwrap();
+    let path = child_of(&raw).build().write_to(directory.path()).unwrap();
+    let chain = open(&path).unwrap();
+    assert_eq!(chain.layers()[1].virtual_size(), parent().build().bytes.len() as u64);
+}
+
+#[test]
+fn a_fixed_parent_is_all_data_which_vhd_tool_refuses() {
+    let fixed = Vhd::fixed("parent.vhd", 4 << 13).with(Write::data(1, 20));
+    assert_found(fixed.clone(), Vhd { block_bits: 13, ..child_of(&fixed) });
+}
+
+#[test]
+fn block_sizes_may_differ_where_vhd_tool_loses_data() {
+    for (above, below) in [(14, 12), (12, 14), (9, 16)] {
+        let mut child = Vhd { block_bits: above, ..child_of(&parent()) };
+        let parent = Vhd { block_bits: below, ..parent() };
+        child.shuffle = 5;
+        let directory = tempfile::tempdir().unwrap();
+        let truth = Chain(vec![parent, child]);
+        let chain = open(&truth.write_to(directory.path()).unwrap()).unwrap();
+        assert_eq!(chain.block_bits(), above.min(below));
+        assert_exact(&chain, &truth);
+    }
+}
+
+#[test]
+fn a_parent_may_be_smaller_or_larger() {
+    for size in [100, 10_000, 4 << 13, 7 << 13] {
+        assert_found(Vhd { size, ..parent() }, Vhd { size: 4 << 13, ..child_of(&parent()) });
+    }
+}
+
+#[test]
+fn a_sector_that_the_child_did_not_write_is_the_parents() {
+    let mut child = Vhd::child_of(&parent(), "child.vhd");
+    child.empty_blocks = vec![0];
+    child.stale = true;
+    assert_found(parent(), child);
+}
+
+#[test]
+fn thirty_layers_are_read_and_endless_ones_are_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut images = vec![parent()];
+    for number in 1..70 {
+        let child = Vhd::child_of(&images[number - 1], &format!("{number:02}.vhd"));
+        images.push(child.with(Write::data(number as u64, 1)));
+    }
+    let truth = Chain(images);
+    truth.write_to(directory.path()).unwrap();
+    let truth30 = Chain(truth.0[..30].to_vec());
+    assert_exact(&open(&directory.path().join("29.vhd")).unwrap(), &truth30);
+    assert!(open(&directory.path().join("63.vhd")).is_ok());
+    let (status, sentence) = failure_in(directory.path(), &truth.0[64].build());
+    assert_eq!(status as u8, 4);
+    assert_eq!(
+        sentence,
+        "01.vhd: the chain of parents is too long: found one more, expected at most 64 images"
+    );
+}
+
+#[test]
+fn a_loop_is_found_at_once_whatever_the_file_is_called() {
+    let directory = tempfile::tempdir().unwrap();
+    let child = child_of(&parent());
+    std::os::unix::fs::symlink("child.vhd", directory.path().join("parent.vhd")).unwrap();
+    let (status, sentence) = failure_in(directory.path(), &child.build());
+    assert_eq!(status as u8, 3);
+    let parent = directory.path().join("parent.vhd").display().to_string();
+    assert!(sentence.starts_with("child.vhd: the chain is a loop: found the parent"), "{sentence} {parent}");
+}
+
+#[test]
+fn a_parent_with_another_unique_id_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    Vhd { unique_id: [7; 16], ..parent() }.build().write_to(directory.path()).unwrap();
+    let (status, sentence) = failure_in(directory.path(), &child_of(&parent()).build());
+    assert_eq!(status as u8, 3);
+    assert_eq!(
+        sentence,
+        "child.vhd: the parent parent.vhd is another image: found the unique id \
+         07070707-0707-0707-0707-070707070707, expected 70617265-6e74-2e76-6864-5a5a5a5a5a5a"
+    );
+}
+
+#[test]
+fn a_missing_parent_is_a_failure_of_the_system() {
+    let directory = tempfile::tempdir().unwrap();
+    let (status, sentence) = failure_in(directory.path(), &child_of(&parent()).build());
+    assert_eq!((status as u8, sentence.as_str()), (1, "child.vhd: parent parent.vhd not found"));
+}
+
+#[test]
+fn a_parent_without_any_name_is_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    let (status, sentence) = failure_in(directory.path(), &named(vec![], "").build());
+    assert_eq!(status as u8, 3);
+    assert_eq!(sentence, "child.vhd: the parent has no name: found no locator and no name, expected one");
+}
+
+#[test]
+fn a_parent_elsewhere_is_refused_until_it_is_allowed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (images, elsewhere) = (directory.path().join("images"), directory.path().join("elsewhere"));
+    std::fs::create_dir(&images).unwrap();
+    std::fs::create_dir(&elsewhere).unwrap();
+    parent().build().write_to(&elsewhere).unwrap();
+    let child = named(vec![Locator::mac("file://../elsewhere/parent.vhd")], "");
+    let path = child.build().write_to(&images).unwrap();
+    let failure = open(&path).unwrap_err();
+    assert_eq!(failure.status() as u8, 4);
+    assert!(failure.to_string().contains("--search-path"), "{failure}");
+    let search_paths = SearchPaths { directories: vec![elsewhere] };
+    let confinement = Confinement::new(&path, &search_paths).unwrap();
+    let chain = vhd_headers::chain::Chain::open(ImageFile::open(&path).unwrap(), Some(&confinement)).unwrap();
+    assert_exact(&chain, &Chain(vec![parent(), child]));
+}
+
+#[test]
+fn the_names_of_lvm_lead_through_its_symlinks_with_a_search_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mapper, group) = (directory.path().join("mapper"), directory.path().join("VG"));
+    std::fs::create_dir(&mapper).unwrap();
+    std::fs::create_dir(&group).unwrap();
+    let base = Vhd { name: "VG-parent".into(), ..parent() };
+    let truth = Chain(vec![base.clone(), Vhd { name: "VG-child".into(), ..child_of(&base) }]);
+    truth.write_to(&mapper).unwrap();
+    let path = group.join("child");
+    std::os::unix::fs::symlink("../mapper/VG-child", &path).unwrap();
+    assert_eq!(open(&path).unwrap_err().status() as u8, 1);
+    let confinement = Confinement::new(&path, &SearchPaths { directories: vec![mapper] }).unwrap();
+    let chain = vhd_headers::chain::Chain::open(ImageFile::open(&path).unwrap(), Some(&confinement)).unwrap();
+    assert_exact(&chain, &truth);
+}
+
+#[test]
+fn without_its_parents_a_child_shows_only_its_own_sectors() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = child_of(&parent()).build().write_to(directory.path()).unwrap();
+    let chain = vhd_headers::chain::Chain::open(ImageFile::open(&path).unwrap(), None).unwrap();
+    let own = pieces(&chain, Grain::Sector).unwrap();
+    let data: Vec<(u64, u64)> = own
+        .iter()
+        .filter(|piece| piece.is_data())
+        .map(|piece| (piece.start / 512, piece.length / 512))
+        .collect();
+    assert_eq!(data, [(2, 1), (4, 1), (40, 2)]);
+}
+
+#[test]
+fn an_empty_child_shows_its_parent() {
+    let directory = tempfile::tempdir().unwrap();
+    let truth = Chain(vec![parent(), Vhd::child_of(&parent(), "child.vhd")]);
+    assert_eq!(intervals(&truth.write_to(directory.path()).unwrap()), "[[0,1]]");
+}

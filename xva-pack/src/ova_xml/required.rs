@@ -1,0 +1,236 @@
+//! The fields without which today's xapi refuses a record: those of its data model that have no default.
+//!
+//! Source: `ocaml/idl/datamodel*.ml` of xen-api at 23.19, 25.7 and HEAD (2026), where they are the same. Older
+//! releases need more (`tests/fixtures/ova-fields.tsv`); a foreign archive that lacks those is still good for a new host.
+
+use super::value::Value;
+
+/// What the importer can make a field of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A string, a reference or an enum: text without a type, or `<string>`.
+    Text,
+    /// A number, with or without a type.
+    Int,
+    /// Only `<boolean>`.
+    Bool,
+    /// A time: text with or without a type.
+    Time,
+    /// A struct.
+    Map,
+    /// An array.
+    Set,
+}
+
+use Kind::{Bool, Int, Map, Set, Text, Time};
+
+/// Of each class that the importer reads, the required fields.
+pub(super) const REQUIRED: [(&str, &[(&str, Kind)]); 8] = [
+    (
+        "VM",
+        &[
+            ("uuid", Text),
+            ("user_version", Int),
+            ("is_a_template", Bool),
+            ("resident_on", Text),
+            ("affinity", Text),
+            ("memory_static_max", Int),
+            ("memory_dynamic_max", Int),
+            ("memory_dynamic_min", Int),
+            ("memory_static_min", Int),
+            ("VCPUs_params", Map),
+            ("VCPUs_max", Int),
+            ("VCPUs_at_startup", Int),
+            ("actions_after_shutdown", Text),
+            ("actions_after_reboot", Text),
+            ("actions_after_crash", Text),
+            ("PV_bootloader", Text),
+            ("PV_kernel", Text),
+            ("PV_ramdisk", Text),
+            ("PV_args", Text),
+            ("PV_bootloader_args", Text),
+            ("PV_legacy_args", Text),
+            ("HVM_boot_policy", Text),
+            ("HVM_boot_params", Map),
+            ("platform", Map),
+            ("PCI_bus", Text),
+            ("other_config", Map),
+            ("domid", Int),
+            ("domarch", Text),
+            ("is_control_domain", Bool),
+            ("metrics", Text),
+            ("guest_metrics", Text),
+            ("recommendations", Text),
+        ],
+    ),
+    (
+        "VBD",
+        &[
+            ("uuid", Text),
+            ("VM", Text),
+            ("VDI", Text),
+            ("userdevice", Text),
+            ("bootable", Bool),
+            ("mode", Text),
+            ("type", Text),
+            ("storage_lock", Bool),
+            ("empty", Bool),
+            ("other_config", Map),
+            ("status_code", Int),
+            ("status_detail", Text),
+            ("runtime_properties", Map),
+            ("qos_algorithm_type", Text),
+            ("qos_algorithm_params", Map),
+            ("qos_supported_algorithms", Set),
+        ],
+    ),
+    (
+        "VDI",
+        &[
+            ("uuid", Text),
+            ("SR", Text),
+            ("virtual_size", Int),
+            ("physical_utilisation", Int),
+            ("type", Text),
+            ("sharable", Bool),
+            ("read_only", Bool),
+            ("other_config", Map),
+            ("storage_lock", Bool),
+            ("managed", Bool),
+            ("missing", Bool),
+            ("parent", Text),
+        ],
+    ),
+    (
+        "SR",
+        &[
+            ("uuid", Text),
+            ("virtual_allocation", Int),
+            ("physical_utilisation", Int),
+            ("physical_size", Int),
+            ("type", Text),
+            ("content_type", Text),
+            ("shared", Bool),
+            ("other_config", Map),
+        ],
+    ),
+    (
+        "VIF",
+        &[
+            ("uuid", Text),
+            ("device", Text),
+            ("network", Text),
+            ("VM", Text),
+            ("MAC", Text),
+            ("MTU", Int),
+            ("other_config", Map),
+            ("status_code", Int),
+            ("status_detail", Text),
+            ("runtime_properties", Map),
+            ("qos_algorithm_type", Text),
+            ("qos_algorithm_params", Map),
+            ("qos_supported_algorithms", Set),
+        ],
+    ),
+    ("network", &[("uuid", Text), ("other_config", Map)]),
+    (
+        "VM_metrics",
+        &[
+            ("uuid", Text),
+            ("memory_actual", Int),
+            ("VCPUs_number", Int),
+            ("VCPUs_CPU", Map),
+            ("VCPUs_params", Map),
+            ("VCPUs_flags", Map),
+            ("state", Set),
+            ("start_time", Time),
+            ("install_time", Time),
+            ("last_updated", Time),
+        ],
+    ),
+    (
+        "VM_guest_metrics",
+        &[
+            ("uuid", Text),
+            ("os_version", Map),
+            ("PV_drivers_version", Map),
+            ("PV_drivers_up_to_date", Bool),
+            ("networks", Map),
+            ("other", Map),
+            ("last_updated", Time),
+        ],
+    ),
+];
+
+/// What is wrong with a record of `class`, if anything: the first field that is missing or of another type.
+pub(super) fn objection(class: &str, record: &Value<'_>) -> Option<String> {
+    let (_, fields) = REQUIRED.iter().find(|(name, _)| *name == class)?;
+    fields.iter().find_map(|&(name, kind)| match record.field(name) {
+        None => Some(format!("field {name} is missing")),
+        Some(value) if fits(kind, value) => None,
+        Some(_) => Some(format!("field {name} has the wrong type: expected {}", type_of(kind))),
+    })
+}
+
+fn fits(kind: Kind, value: &Value<'_>) -> bool {
+    match kind {
+        Text => value.as_text().is_some(),
+        Int => value.as_integer().is_some(),
+        Bool => matches!(value, Value::Boolean(_)),
+        Time => matches!(value, Value::Text(_) | Value::Other),
+        Map => matches!(value, Value::Struct(_)),
+        Set => matches!(value, Value::Array(_)),
+    }
+}
+
+fn type_of(kind: Kind) -> &'static str {
+    match kind {
+        Text => "a string",
+        Int => "a number",
+        Bool => "<boolean>",
+        Time => "<dateTime.iso8601>",
+        Map => "<struct>",
+        Set => "<array>",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Class, field, type, and for each release R (required), d (has a default) or - (unknown).
+    const FIELDS: &str = include_str!("../../../tests/fixtures/ova-fields.tsv");
+
+    #[test]
+    fn the_fields_are_those_that_the_newest_release_requires() {
+        let mut expected = Vec::new();
+        for line in FIELDS.lines().skip(1) {
+            let columns: Vec<&str> = line.split('\t').collect();
+            let kind = match columns[2] {
+                "Int" => Int,
+                "Bool" => Bool,
+                "DateTime" => Time,
+                "Map" => Map,
+                "Set" => Set,
+                _ => Text,
+            };
+            if columns.last() == Some(&"R") {
+                expected.push((columns[0], columns[1], kind));
+            }
+        }
+        let listed =
+            REQUIRED.iter().flat_map(|(class, fields)| fields.iter().map(move |(f, k)| (*class, *f, *k)));
+        assert_eq!(listed.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_boolean_without_its_type_is_no_boolean() {
+        assert!(!fits(Bool, &Value::text("1")));
+        assert!(
+            fits(Int, &Value::text("1"))
+                && fits(Int, &Value::Int("1".into()))
+                && !fits(Int, &Value::text(""))
+        );
+        assert!(!fits(Text, &Value::Int("1".into())));
+    }
+}

@@ -1,0 +1,240 @@
+//! Where a disk is unpacked to: a sparse file, or a stream in which gaps are zeros.
+//!
+//! A file appears under its name only when all of the disk is in it and on the medium; a block device, a pipe and
+//! standard output get the bytes as they come.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::path::{Path, PathBuf};
+
+use extents::failure::Failure;
+use extents::stdout::Stdout;
+
+use crate::reader::is_zero;
+
+/// Zeros of this length, from a multiple of it on, are left as a hole: the block of most file systems.
+const HOLE: usize = 4096;
+
+/// Zeros written at once to a stream.
+const ZEROS: usize = 64 << 10;
+
+/// A disk on its way out.
+#[derive(Debug)]
+pub struct RawOutput {
+    target: PathBuf,
+    form: Form,
+}
+
+#[derive(Debug)]
+enum Form {
+    Sparse(SparseFile),
+    Stream { out: Outlet, written: u64 },
+}
+
+#[derive(Debug)]
+enum Outlet {
+    Stdout(Stdout),
+    /// A block device, a pipe, a character device.
+    Special(File),
+}
+
+impl RawOutput {
+    /// Standard output; whoever calls this looked whether it is a terminal.
+    pub fn stdout() -> Result<Self, Failure> {
+        let form = Form::Stream { out: Outlet::Stdout(Stdout::open()?), written: 0 };
+        Ok(RawOutput { target: PathBuf::from("standard output"), form })
+    }
+
+    /// The file or device `target`, for a disk of `size` bytes if that is known.
+    ///
+    /// Refused (status 2) without `force`: a file that exists, and a block device. Refused (status 1) a block device
+    /// that is too small.
+    pub fn open(target: &Path, size: Option<u64>, force: bool) -> Result<Self, Failure> {
+        let exists = std::fs::metadata(target).ok();
+        let is_device = exists.as_ref().is_some_and(|found| found.file_type().is_block_device());
+        let is_file = exists.as_ref().is_some_and(std::fs::Metadata::is_file);
+        if (is_device || is_file) && !force {
+            return Err(Failure::usage("exists already: --force overwrites it").in_file(target));
+        }
+        let form = if exists.is_none() || is_file {
+            Form::Sparse(SparseFile::create(target)?)
+        } else {
+            let open = OpenOptions::new().write(true).open(target);
+            let mut file = open.map_err(|e| Failure::io(target, "cannot open for writing", &e))?;
+            if is_device {
+                check_room(&mut file, size.unwrap_or(0), target)?;
+            }
+            Form::Stream { out: Outlet::Special(file), written: 0 }
+        };
+        Ok(RawOutput { target: target.to_path_buf(), form })
+    }
+
+    /// Writes `bytes` at guest byte `offset`, which never decreases.
+    pub fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Failure> {
+        let done = match &mut self.form {
+            Form::Sparse(file) => file.write(offset, bytes),
+            Form::Stream { out, written } => fill(out, written, offset)
+                .and_then(|()| out.write_all(bytes))
+                .map(|()| *written += bytes.len() as u64),
+        };
+        done.map_err(|e| Failure::io(&self.target, &format!("cannot write at byte {offset}"), &e))
+    }
+
+    /// Makes it `size` bytes long, and gives a file its name.
+    pub fn finish(mut self, size: u64) -> Result<(), Failure> {
+        let done = match &mut self.form {
+            Form::Sparse(file) => file.finish(size, &self.target),
+            Form::Stream { out, written } => fill(out, written, size).and_then(|()| out.finish()),
+        };
+        done.map_err(|e| Failure::io(&self.target, "cannot finish writing", &e))
+    }
+}
+
+/// Writes zeros up to guest byte `end`.
+fn fill(out: &mut Outlet, written: &mut u64, end: u64) -> io::Result<()> {
+    let gap = end.saturating_sub(*written);
+    if gap > 0 {
+        let mut source = io::repeat(0).take(gap);
+        io::copy(&mut source, &mut io::BufWriter::with_capacity(ZEROS, &mut *out))?;
+    }
+    *written += gap;
+    Ok(())
+}
+
+/// Fails with status 1 if a block device is smaller than the disk, before anything is written to it.
+fn check_room(device: &mut File, size: u64, target: &Path) -> Result<(), Failure> {
+    let room = device.seek(SeekFrom::End(0)).and_then(|room| device.rewind().map(|()| room));
+    let room = room.map_err(|e| Failure::io(target, "cannot seek", &e))?;
+    if room < size {
+        let what = format!("the device is too small: found {room} bytes, expected at least {size}");
+        return Err(Failure::system(what).in_file(target));
+    }
+    Ok(())
+}
+
+impl Write for Outlet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Outlet::Stdout(out) => out.write(bytes),
+            Outlet::Special(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Outlet {
+    /// What was written to a device is on it; a pipe has nothing to wait for.
+    fn finish(&mut self) -> io::Result<()> {
+        match self {
+            Outlet::Special(out) if out.metadata()?.file_type().is_block_device() => out.sync_all(),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A file under another name until it is whole. Dropped before, it is removed.
+#[derive(Debug)]
+struct SparseFile {
+    file: File,
+    /// Its name until then.
+    part: PathBuf,
+    named: bool,
+}
+
+impl SparseFile {
+    fn create(target: &Path) -> Result<Self, Failure> {
+        let mut part = target.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        // Left behind by a run that was killed. What stands there is replaced, never followed or written into.
+        match std::fs::remove_file(&part) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Failure::io(&part, "cannot remove", &error));
+            }
+            _ => {}
+        }
+        let file = OpenOptions::new().write(true).create_new(true).open(&part);
+        let file = file.map_err(|e| Failure::io(&part, "cannot create", &e))?;
+        Ok(SparseFile { file, part, named: false })
+    }
+
+    /// Writes what is not zero.
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut data: Option<usize> = None;
+        for (at, piece) in bytes.chunks(HOLE).enumerate().map(|(index, piece)| (index * HOLE, piece)) {
+            match (data, is_zero(piece)) {
+                (None, false) => data = Some(at),
+                (Some(from), true) => {
+                    self.file.write_all_at(bytes.get(from..at).unwrap_or_default(), offset + from as u64)?;
+                    data = None;
+                }
+                _ => {}
+            }
+        }
+        let from = data.unwrap_or(bytes.len());
+        self.file.write_all_at(bytes.get(from..).unwrap_or_default(), offset + from as u64)
+    }
+
+    fn finish(&mut self, size: u64, target: &Path) -> io::Result<()> {
+        self.file.set_len(size)?;
+        self.file.sync_all()?;
+        std::fs::rename(&self.part, target)?;
+        self.named = true;
+        Ok(())
+    }
+}
+
+impl Drop for SparseFile {
+    fn drop(&mut self) {
+        if !self.named {
+            let _ = std::fs::remove_file(&self.part);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn a_file_is_sparse_and_has_its_name_only_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("d.raw");
+        let mut truth = vec![0; 3 << 20];
+        truth[1 << 20..(1 << 20) + 4096].fill(7);
+        truth[(2 << 20) - 1] = 1;
+        let mut output = RawOutput::open(&target, None, false).unwrap();
+        output.write(1 << 20, &truth[1 << 20..2 << 20]).unwrap();
+        assert!(!target.exists() && folder.path().join("d.raw.part").exists());
+        output.finish(3 << 20).unwrap();
+        assert!(std::fs::read(&target).unwrap() == truth);
+        assert!(target.metadata().unwrap().blocks() * 512 <= 64 << 10);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_not_finished_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut output = RawOutput::open(&folder.path().join("d.raw"), None, false).unwrap();
+        output.write(0, b"abc").unwrap();
+        drop(output);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_link_in_place_of_the_part_is_not_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let victim = folder.path().join("victim");
+        std::fs::write(&victim, "mine").unwrap();
+        std::os::unix::fs::symlink(&victim, folder.path().join("d.raw.part")).unwrap();
+        let target = folder.path().join("d.raw");
+        RawOutput::open(&target, None, false).unwrap().finish(0).unwrap();
+        assert_eq!(std::fs::read(&victim).unwrap(), b"mine");
+        assert!(RawOutput::open(&target, None, false).unwrap_err().to_string().contains("--force"));
+    }
+}

@@ -1,0 +1,103 @@
+//! A disk that comes through a pipe: its size is known only when it has ended, and it is read in order.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use extents::failure::Failure;
+
+use crate::block::{BLOCK, BLOCK_LEN, Fit, part};
+use crate::member_pair::MemberPair;
+use crate::plan::{Content, Job, Plan};
+
+/// What is looked at before the next block, to know whether there is one.
+const LOOK_AHEAD: usize = 4096;
+
+/// Reads every block of a stream.
+#[derive(Debug)]
+pub struct StreamPlan<R> {
+    input: BufReader<R>,
+    fit: Fit,
+    number: u64,
+    ended: bool,
+}
+
+impl<R: Read> StreamPlan<R> {
+    /// Reads `input` to its end, whose place is then checked by `fit`.
+    pub fn new(input: R, fit: Fit) -> Self {
+        StreamPlan { input: BufReader::with_capacity(LOOK_AHEAD, input), fit, number: 0, ended: false }
+    }
+}
+
+fn read_error(number: u64, error: &io::Error) -> Failure {
+    let at = number * BLOCK;
+    Failure::system(format!("standard input: cannot read block {number} at byte {at}: {error}"))
+}
+
+/// Fills as much of `data` as there is.
+fn fill(input: &mut impl Read, data: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < data.len() {
+        match input.read(&mut data[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+impl<R: Read + Send> Plan for StreamPlan<R> {
+    fn next(&mut self, memory: &mut MemberPair) -> Result<Option<Job>, Failure> {
+        if self.ended {
+            return Ok(None);
+        }
+        let number = self.number;
+        let start = number * BLOCK;
+        let data = memory.data_mut(BLOCK_LEN);
+        let disk_length = fill(&mut self.input, data).map_err(|error| read_error(number, &error))?;
+        self.ended = self.input.fill_buf().map_err(|error| read_error(number, &error))?.is_empty();
+        let mut length = disk_length;
+        if self.ended {
+            let archived_size = self.fit.archived_size(start + disk_length as u64);
+            length = part(start, archived_size.map_err(|f| f.in_file("standard input".as_ref()))?);
+            data[disk_length..length].fill(0);
+        } else {
+            // At least one byte follows.
+            self.fit.check_not_above(start + BLOCK + 1).map_err(|f| f.in_file("standard input".as_ref()))?;
+        }
+        self.number += 1;
+        let required = number == 0 || self.ended;
+        Ok(Some(Job { number, disk_length, length, required, content: Content::InPlace }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jobs(bytes: &[u8], fit: Fit) -> Result<Vec<(usize, usize, bool)>, Failure> {
+        let mut plan = StreamPlan::new(bytes, fit);
+        let mut memory = MemberPair::new();
+        let mut jobs = Vec::new();
+        while let Some(job) = plan.next(&mut memory)? {
+            jobs.push((job.disk_length, job.length, job.required));
+        }
+        Ok(jobs)
+    }
+
+    #[test]
+    fn the_last_block_is_known_also_where_the_stream_ends_with_a_whole_one() {
+        let disk = vec![0; 3 * BLOCK_LEN];
+        let whole = (BLOCK_LEN, BLOCK_LEN, true);
+        assert_eq!(jobs(&disk, Fit::default()).unwrap(), [whole, (BLOCK_LEN, BLOCK_LEN, false), whole]);
+        assert_eq!(jobs(&disk[..BLOCK_LEN + 512], Fit::default()).unwrap(), [whole, (512, 512, true)]);
+        let pad = Fit { pad: true, ..Fit::default() };
+        assert_eq!(jobs(&disk[..=BLOCK_LEN], pad).unwrap(), [whole, (1, BLOCK_LEN, true)]);
+    }
+
+    #[test]
+    fn a_stream_that_can_not_be_an_xva_fails_before_its_last_block() {
+        assert!(jobs(&[], Fit::default()).is_err());
+        assert!(jobs(&vec![0; BLOCK_LEN + 1], Fit::default()).is_err());
+    }
+}

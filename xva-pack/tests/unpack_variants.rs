@@ -1,0 +1,243 @@
+//! A table of archives, sound and broken: each is taken or refused as xapi's importer would, with the reason.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod archive_builder;
+
+use archive_builder::{Archive, BLOCK, data, ova, seal, unpack, unpack_file};
+use xva_pack::checksum::Algorithm;
+
+/// What `--verify` must say.
+enum Verdict {
+    /// Status 0, and nothing on stderr.
+    Sound,
+    /// Status 0, and a warning with this in it.
+    Warned(&'static str),
+    /// This status, and one line with this in it.
+    Refused(i32, &'static str),
+}
+
+use Verdict::{Refused, Sound, Warned};
+
+const A: &str = "Ref:000/00000000";
+const B: &str = "Ref:000/00000001";
+const C: &str = "Ref:000/00000002";
+
+fn a() -> Vec<u8> {
+    data(1, BLOCK)
+}
+
+fn b() -> Vec<u8> {
+    data(2, BLOCK)
+}
+
+fn c() -> Vec<u8> {
+    data(3, BLOCK)
+}
+
+/// Metadata of one disk of three blocks.
+fn one() -> Archive {
+    Archive::with_ova(&[("Ref:000", 3 * BLOCK)])
+}
+
+/// One disk of three blocks, the last of which is still to come.
+fn but_last() -> Archive {
+    one().block(A, &a())
+}
+
+/// Metadata of one disk, changed.
+fn changed(from: &str, to: &str) -> Archive {
+    let text = String::from_utf8(ova(&[("Ref:000", 3 * BLOCK)])).unwrap();
+    assert!(text.contains(from), "{from}");
+    Archive::default().member("ova.xml", text.replace(from, to).as_bytes())
+}
+
+fn whole(metadata: Archive) -> Archive {
+    metadata.block(A, &a()).block(C, &c())
+}
+
+fn ustar(header: &mut [u8; 512]) {
+    header[257..265].copy_from_slice(b"ustar\x0000");
+    header[156] = b'0';
+}
+
+/// A ustar header with its name in two fields.
+fn split_ustar(header: &mut [u8; 512]) {
+    ustar(header);
+    let name = header[..100].split(|&byte| byte == 0).next().unwrap().to_vec();
+    let slash = name.iter().position(|&byte| byte == b'/').unwrap();
+    header[..100].fill(0);
+    header[..name.len() - slash - 1].copy_from_slice(&name[slash + 1..]);
+    header[345..345 + slash].copy_from_slice(&name[..slash]);
+}
+
+fn kind(kind: u8) -> impl FnOnce(&mut [u8; 512]) {
+    move |header| {
+        ustar(header);
+        header[156] = kind;
+    }
+}
+
+fn old_gnu(header: &mut [u8; 512]) {
+    header[257..265].copy_from_slice(b"ustar  \0");
+    header[156] = b'L';
+}
+
+fn sum(algorithm: Algorithm, data: &[u8]) -> String {
+    algorithm.text(data)
+}
+
+/// What the importer takes.
+#[rustfmt::skip]
+fn taken() -> Vec<(&'static str, Vec<u8>, Verdict)> {
+    let xxh = sum(Algorithm::Xxhash, &c());
+    vec![
+        ("as xapi writes it", whole(one()).end(), Sound),
+        ("SHA-1", one().block_by(A, &a(), Algorithm::Sha1).block_by(C, &c(), Algorithm::Sha1).end(), Sound),
+        ("both checksums", one().block_by(A, &a(), Algorithm::Sha1).block(C, &c()).end(), Sound),
+        ("every block, zeros too", one().block(A, &a()).block(B, &[0; BLOCK]).block(C, &c()).end(), Sound),
+        ("ustar with a prefix", but_last().member_with(C, &c(), split_ustar).checksum(C, ".xxhash", &xxh).end(), Sound),
+        ("GNU long name", but_last().member_with("././@LongLink", format!("{C}\0").as_bytes(), old_gnu).member("x", &c()).checksum(C, ".xxhash", &xxh).end(), Sound),
+        ("pax path", but_last().member_with("PaxHeader/x", b"25 path=Ref:000/00000002\n", kind(b'x')).member_with("x", &c(), ustar).checksum(C, ".xxhash", &xxh).end(), Sound),
+        ("pax size", but_last().member_with("PaxHeader/x", b"13 size=4096\n", kind(b'x')).raw(&{ let mut h = xva_pack::tar_member::header(C, 5, 0).unwrap(); ustar(&mut h); seal(&mut h); h }).data(&c()).checksum(C, ".xxhash", &xxh).end(), Sound),
+        ("one global pax header", but_last().member_with("g", b"13 comment=x\n", kind(b'g')).block(C, &c()).end(), Sound),
+        ("numbers end with spaces", but_last().member_with(C, &c(), |h| { h[124..136].copy_from_slice(b"      10000 "); h[108..116].copy_from_slice(b"  1750  "); }).checksum(C, ".xxhash", &xxh).end(), Sound),
+        ("blank numbers", but_last().member_with(C, &c(), |h| { h[100..124].fill(b' '); h[136..148].fill(0); }).checksum(C, ".xxhash", &xxh).end(), Sound),
+        ("one zero record between members", but_last().raw(&[0; 512]).block(C, &c()).end(), Sound),
+        ("a keepalive", one().block(A, &a()).block(B, b"").block(C, &b()).block("Ref:000/00000003", &c()).end(), Sound),
+        ("short last block", Archive::with_ova(&[("Ref:000", 2 * BLOCK + 512)]).block(A, &a()).block(C, &c()[..512]).end(), Sound),
+        ("first block is not number 0", one().block(B, &b()).block(C, &c()).end(), Sound),
+        ("numbers without leading zeros", one().block("Ref:000/0", &a()).block("Ref:000/2", &c()).end(), Sound),
+        ("padded to 10 KiB by GNU tar", whole(one()).raw(&[0; 4096]).end(), Sound),
+        ("small disk last", Archive::with_ova(&[("Ref:000", 3 * BLOCK), ("Ref:001", 512)]).block(A, &a()).block(C, &c()).block("Ref:001/00000000", &a()[..512]).end(), Sound),
+        ("small disk first, no gaps behind", Archive::with_ova(&[("Ref:0", 512), ("Ref:1", 2 * BLOCK)]).block("Ref:0/00000000", &a()[..512]).block("Ref:1/00000000", &b()).block("Ref:1/00000001", &c()).end(), Sound),
+        ("byte order of prefixes", Archive::with_ova(&[("Ref:2", BLOCK), ("Ref:10", BLOCK)]).block("Ref:10/00000000", &a()).block("Ref:2/00000000", &b()).end(), Sound),
+        ("one prefix begins another", Archive::with_ova(&[("Ref:1", BLOCK), ("Ref:10", BLOCK)]).block("Ref:1/00000000", &a()).block("Ref:10/00000000", &b()).end(), Sound),
+        ("export_vsn 3", whole(changed("export_vsn</name><value>2", "export_vsn</name><value>3")).end(), Sound),
+        ("typed values, blanks, a declaration", whole(changed("<value>12288</value>", "<value>\n <i8>12288</i8> </value>").member_with("y", b"", kind(b'g'))).end(), Sound),
+        ("disk of an iso SR", changed("content_type</name><value>user", "content_type</name><value>iso").end(), Sound),
+        ("disk that only a CD uses", changed("<value>Disk</value>", "<value>CD</value>").end(), Sound),
+        ("no end-of-tar", whole(one()).0, Warned("the end-of-tar is missing: xapi ignores that, Xen Orchestra")),
+        ("junk behind the last block", whole(one()).raw(b"junk").0, Warned("4 bytes follow the last block, not all zero")),
+        ("members behind the last block", whole(one()).member("more", b"1").end(), Warned("2048 bytes follow the last block")),
+        ("checksum table of export_vsn 1", whole(changed("export_vsn</name><value>2", "export_vsn</name><value>1")).member("checksum.xml", b"<value/>").end(), Warned("is not compared")),
+        ("no ova.xml", whole(Archive::default()).end(), Sound),
+    ]
+}
+
+/// What the importer refuses, or would misplace.
+#[rustfmt::skip]
+fn refused() -> Vec<(&'static str, Vec<u8>, Verdict)> {
+    let xxh = sum(Algorithm::Xxhash, &c());
+    let lower = xxh.to_lowercase();
+    let upper = sum(Algorithm::Sha1, &c()).to_uppercase();
+    let mut wrong_header = whole(one()).end();
+    let first_block = wrong_header.windows(A.len()).position(|name| name == A.as_bytes()).unwrap();
+    wrong_header[first_block + 101] ^= 1;
+    let two = || Archive::with_ova(&[("Ref:000", 2 * BLOCK), ("Ref:001", BLOCK)]);
+    let far = "Ref:000/99999999";
+    vec![
+        ("wrong header checksum", wrong_header, Refused(3, "the checksum of the tar header is wrong: found 6")),
+        ("base-256 number", but_last().member_with(C, &c(), |h| h[108..116].copy_from_slice(b"\x80\0\0\0\0\x20\0\0")).checksum(C, ".xxhash", &xxh).end(), Refused(3, "is in base 256, expected octal")),
+        ("./ova.xml", Archive::default().member("./ova.xml", &ova(&[("Ref:000", BLOCK)])).block(A, &a()).end(), Refused(3, "ova.xml at byte 0: the name begins with ./")),
+        ("./ before a block", one().block(&format!("./{A}"), &a()).block(C, &c()).end(), Refused(3, "xapi refuses it: ./Ref:000/00000000 at byte")),
+        ("a directory", whole(one().member_with("Ref:000/", b"", kind(b'5'))).end(), Refused(3, ": is not a part of an XVA")),
+        ("another member on the way", but_last().member("notes.txt", b"hello").block(C, &c()).end(), Refused(3, "notes.txt at byte")),
+        ("last block missing before another disk", two().block(A, &a()).block("Ref:001/00000000", &b()).end(), Refused(3, "disk Ref:000 ends early: found 4096 bytes, expected 8192")),
+        ("last block missing at the end", but_last().end(), Refused(3, "disk Ref:000 ends early: found 4096 bytes, expected 12288")),
+        ("a disk missing", two().block(A, &a()).block(B, &b()).end(), Refused(3, "disk Ref:001 has no block")),
+        ("a block twice", but_last().block(A, &a()).block(C, &c()).end(), Refused(3, "does not increase: found 00000000, expected more than 00000000")),
+        ("numbers decrease", one().block(B, &a()).block(A, &c()).end(), Refused(3, "found 00000000, expected more than 00000001")),
+        ("a ninth digit", Archive::with_ova(&[("Ref:000", 512 * 100_000_001)]).block(A, &a()[..512]).block(far, &b()[..512]).block("Ref:000/100000000", &c()[..512]).end(), Refused(3, "Ref:000/100000000 at byte")),
+        ("a number beyond 64 bits", but_last().block("Ref:000/99999999999999999999", &c()).end(), Refused(3, "the block number is too large")),
+        ("a number with an x", but_last().block("Ref:000/0x2", &c()).end(), Refused(3, "is neither a block nor a checksum")),
+        ("lower-case XXH64", but_last().member(C, &c()).checksum(C, ".xxhash", &lower).end(), Refused(3, "xapi refuses it: Ref:000/00000002.xxhash at byte")),
+        ("upper-case SHA-1", but_last().member(C, &c()).checksum(C, ".checksum", &upper).end(), Refused(3, "xapi refuses it: Ref:000/00000002.checksum at byte")),
+        ("a newline in a checksum", but_last().member(C, &c()).checksum(C, ".xxhash", &format!("{xxh}\n")).end(), Refused(3, "the checksum is not that of the block")),
+        ("wrong checksum", but_last().member(C, &c()).checksum(C, ".xxhash", &sum(Algorithm::Xxhash, &a())).end(), Refused(3, ": the checksum is not that of the block: found ")),
+        ("wrong SHA-1", but_last().member(C, &c()).checksum(C, ".checksum", &sum(Algorithm::Sha1, &a())).end(), Refused(3, "the checksum is not that of the block: found ")),
+        ("empty checksum", but_last().member(C, &c()).checksum(C, ".xxhash", "").end(), Refused(3, "the checksum is not that of the block")),
+        ("checksum of a thousand bytes", but_last().member(C, &c()).checksum(C, ".xxhash", &"0".repeat(1000)).end(), Refused(3, "is not a checksum: found 1000 bytes, expected 16")),
+        ("no checksum", one().member(A, &a()).block(C, &c()).end(), Refused(3, "the block has no checksum: found Ref:000/00000002 behind it")),
+        ("no checksum at the end", but_last().member(C, &c()).end(), Refused(3, "found the end-of-tar behind it")),
+        ("unknown checksum", but_last().member(C, &c()).checksum(C, ".md5", "900150983cd24fb0d6963f7d28e17f72").end(), Refused(3, "found Ref:000/00000002.md5 behind it")),
+        ("checksum of another block", but_last().member(C, &c()).checksum(B, ".xxhash", &xxh).end(), Refused(3, "the block has no checksum")),
+        ("checksum before its block", but_last().checksum(C, ".xxhash", &xxh).member(C, &c()).end(), Refused(3, "does not follow the block that it belongs to")),
+        ("numeric order of prefixes", Archive::with_ova(&[("Ref:2", BLOCK), ("Ref:10", BLOCK)]).block("Ref:2/00000000", &b()).block("Ref:10/00000000", &a()).end(), Refused(3, "found a block of another disk, expected one of Ref:10")),
+        ("disks mixed", two().block(A, &a()).block("Ref:001/00000000", &b()).block(B, &b()).end(), Refused(3, "disk Ref:000 ends early")),
+        ("length is no multiple of 512", Archive::with_ova(&[("Ref:000", 2 * BLOCK + 500)]).block(A, &a()).block(C, &c()[..500]).end(), Refused(3, "found 500 bytes, expected a multiple of 512")),
+        ("small disk first, a gap behind", Archive::with_ova(&[("Ref:0", 512), ("Ref:1", 3 * BLOCK)]).block("Ref:0/00000000", &a()[..512]).block("Ref:1/00000000", &b()).block("Ref:1/00000002", &c()).end(), Refused(3, "disk Ref:1 ends early: found 8704 bytes, expected 12288")),
+        ("last block too long, zeros", Archive::with_ova(&[("Ref:000", BLOCK + 512)]).block(A, &a()).block(B, &[0; BLOCK]).end(), Refused(3, ": goes beyond the end of the disk: found 3584 bytes too many")),
+        ("last block too long, data", Archive::with_ova(&[("Ref:000", BLOCK + 512)]).block(A, &a()).block(B, &b()).end(), Refused(3, "goes beyond the end of the disk: found 3584 bytes too many")),
+        ("last block too far", one().block(A, &a()).block("Ref:000/00000003", &c()).end(), Refused(3, "lies behind the end of the disk: found byte 12288, expected less than 12288")),
+        ("empty first block, then a gap", one().block(A, b"").block(C, &a()).end(), Refused(3, "the first block of the archive, whose length they would have, is empty")),
+        ("a block is a link", but_last().member_with(C, b"", kind(b'1')).end(), Refused(3, "is a link or a directory: expected a file")),
+        ("sparse by GNU tar", but_last().member_with(C, &c(), kind(b'S')).end(), Refused(3, "is stored sparse: expected an archive made without tar --sparse")),
+        ("two global pax headers", but_last().member_with("g", b"13 comment=x\n", kind(b'g')).member_with("g", b"13 comment=x\n", kind(b'g')).block(C, &c()).end(), Refused(3, "2 global pax headers in a row")),
+        ("damaged pax header", but_last().member_with("x", b"99 path=x\n", kind(b'x')).block(C, &c()).end(), Refused(3, "the pax header is damaged")),
+        ("ova.xml is not first", Archive::default().block(A, &a()).member("ova.xml", &ova(&[("Ref:000", BLOCK)])).end(), Refused(3, "ova.xml at byte 5632: is not the first member")),
+        ("export_vsn 0", whole(changed("export_vsn</name><value>2", "export_vsn</name><value>0")).end(), Refused(3, "export_vsn is 0 or missing: expected 2")),
+        ("no xapi_major", whole(changed("xapi_major", "xapi_m")).end(), Refused(3, "version: xapi_major is missing")),
+        ("empty key in ova.xml", whole(changed("<name>order</name>", "<name></name>")).end(), Refused(3, "a struct has a member without a name")),
+        ("ova.xml is cut off", whole(Archive::default().member("ova.xml", &ova(&[("Ref:000", BLOCK)])[..5000])).end(), Refused(3, "ova.xml at byte 0: is not")),
+        ("dangling VDI", whole(changed("VDI</name><value>Ref:000", "VDI</name><value>Ref:999")).end(), Refused(3, "VDI \"Ref:999\" is not among the objects")),
+        ("blocks of a disk that only a CD uses", whole(changed("<value>Disk</value>", "<value>CD</value>").block("Ref:001/00000000", &a())).end(), Warned("bytes follow the last block, not all zero")),
+        ("blocks of a disk that is not in ova.xml", whole(one().block("Ref:111/00000000", &a())).end(), Refused(3, "ova.xml has no such disk")),
+        ("gzip", [&b"\x1f\x8b\x08\0"[..], &[1; 600]].concat(), Refused(4, "is compressed with gzip: expected a tar; try: gzip -dc ")),
+        ("zstd", [&b"\x28\xb5\x2f\xfd"[..], &[1; 600]].concat(), Refused(4, "is compressed with zstd: expected a tar; try: zstd -dc ")),
+        ("zstd by pzstd", [&b"\x50\x2a\x4d\x18"[..], &[1; 600]].concat(), Refused(4, "is compressed with zstd")),
+        ("empty", Vec::new(), Refused(3, "is empty: expected an archive")),
+        ("only an end-of-tar", vec![0; 1024], Refused(3, "is empty: expected an archive")),
+        ("another tar", Archive::default().member("hello.txt", b"x").end(), Refused(3, "hello.txt at byte 0: is not a part of an XVA")),
+        ("text", vec![b'x'; 2000], Refused(3, "at byte 0: is not a tar header")),
+        ("no ova.xml, no end-of-tar", whole(Archive::default()).0, Refused(3, "ends early: found no end-of-tar")),
+        ("no ova.xml, order of prefixes", Archive::default().block("Ref:2/00000000", &b()).block("Ref:10/00000000", &a()).end(), Refused(3, "the disk comes behind Ref:2")),
+    ]
+}
+
+#[test]
+fn every_variant_is_judged_as_the_importer_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let variants: Vec<_> = taken().into_iter().chain(refused()).collect();
+    assert!(variants.len() >= 80, "{}", variants.len());
+    let mut wrong = Vec::new();
+    for (name, archive, verdict) in variants {
+        let (status, said, lines) = match verdict {
+            Sound => (0, "", 0),
+            Warned(said) => (0, said, 1),
+            Refused(status, said) => (status, said, 1),
+        };
+        for answer in [unpack(&archive, &["--verify"]), unpack_file(folder.path(), &archive, &["--verify"])] {
+            let as_expected = answer.status == status
+                && answer.stderr.contains(said)
+                && answer.stderr.lines().count() == lines
+                && answer.stdout.is_empty() == (status != 0);
+            if !as_expected {
+                wrong.push(format!(
+                    "{name}: expected {status} {said:?}, found {} {}",
+                    answer.status, answer.stderr
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_finding_names_the_byte_at_which_its_member_begins() {
+    let sound = but_last();
+    let byte = sound.0.len() + 512 + BLOCK;
+    let archive = sound.member(C, &c()).checksum(C, ".xxhash", &sum(Algorithm::Xxhash, &a())).end();
+    let said = unpack(&archive, &["--verify"]).stderr;
+    let expected =
+        format!("standard input: {C}.xxhash at byte {byte}: the checksum is not that of the block: found ");
+    assert!(said.contains(&expected), "{said}");
+}
+
+#[test]
+fn without_ova_xml_the_limits_of_the_answer_are_said() {
+    let answer = unpack(&whole(Archive::default()).end(), &[]);
+    assert_eq!(answer.status, 0);
+    let said = String::from_utf8(answer.stdout).unwrap();
+    assert!(said.contains("has no ova.xml: xapi does not import it alone"), "{said}");
+}
