@@ -14,6 +14,7 @@ pub mod image_file;
 pub mod map;
 pub mod piece;
 pub mod print;
+pub mod recheck;
 pub mod rescale;
 pub mod stdout;
 pub mod summary;
