@@ -93,3 +93,69 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
   [ -s './-out put.xva' ]
   [ ! -e hacked ]
 }
+
+# fake_headers TIMES STATUS: filters of which qcow-headers --output map, the first TIMES that it is called,
+# breaks off in the middle of the map with STATUS, as over an image that changed.
+fake_headers() {
+  mkdir ../bin
+  ln -s "$XVA_BIN_DIR"/* ../bin/
+  rm ../bin/qcow-headers
+  cat >../bin/qcow-headers <<SH
+#!/usr/bin/env bash
+case \$* in
+  *map*) ;;
+  *) exec "$XVA_BIN_DIR/qcow-headers" "\$@" ;;
+esac
+echo call >>"$PWD/../calls"
+[ \$(wc -l <"$PWD/../calls") -le $1 ] || exec "$XVA_BIN_DIR/qcow-headers" "\$@"
+"$XVA_BIN_DIR/qcow-headers" "\$@" | head -c 60
+printf '{"exit_status":$2'
+echo "qcow-headers: a.qcow2: changed" >&2
+exit $2
+SH
+  chmod +x ../bin/qcow-headers
+  export XVA_BIN_DIR=$PWD/../bin
+}
+
+@test "an image that changed while it was read is exported again, from the beginning" {
+  qemu-img create -q -f qcow2 a.qcow2 10M
+  qemu-io -c 'write -P 7 3M 1M' a.qcow2 >/dev/null
+  export_xva -o whole.xva --name a a.qcow2
+  fake_headers 2 1
+  run -0 --separate-stderr export_xva -o vm.xva --name a a.qcow2
+  [[ $stderr == *"second attempt"*"third attempt"* ]]
+  [ "$(wc -l <../calls)" -eq 3 ]
+  cmp <(tar -xOf vm.xva Ref:000) <(tar -xOf whole.xva Ref:000)
+  [ "$(members vm.xva)" = "$(members whole.xva)" ]
+  [ ! -e vm.xva.part ]
+}
+
+@test "after three attempts, and at once for any other status, it ends with that status" {
+  qemu-img create -q -f qcow2 a.qcow2 10M
+  fake_headers 9 1
+  run -1 --separate-stderr export_xva -o vm.xva a.qcow2
+  [ "$(wc -l <../calls)" -eq 3 ]
+  sed -i 's/"exit_status":1/"exit_status":4/; s/^exit 1$/exit 4/' ../bin/qcow-headers
+  rm ../calls
+  run -4 export_xva -o vm.xva a.qcow2
+  [ "$(wc -l <../calls)" -eq 1 ]
+  [ "$(echo *)" = a.qcow2 ]
+}
+
+@test "an archive that can not be written is not tried again" {
+  qemu-img create -q -f qcow2 a.qcow2 10M
+  fake_headers 0 1
+  ln -s /dev/full vm.xva.zst.part
+  run -1 --separate-stderr export_xva -o vm.xva.zst a.qcow2
+  [ "$(wc -l <../calls)" -eq 1 ]
+  [[ $stderr != *attempt* ]]
+}
+
+@test "an export that is interrupted is not tried again" {
+  qemu-img create -q -f qcow2 a.qcow2 10M
+  fake_headers 9 1
+  sed -i "2i kill -TERM \$(cat '$PWD/../pid'); sleep 0.2" ../bin/qcow-headers
+  run -143 bash -c 'echo $$ >../pid; exec "$0" -o vm.xva a.qcow2' "$ROOT/scripts/export-xva"
+  [ ! -e ../calls ] || [ "$(wc -l <../calls)" -le 1 ]
+  [ "$(echo *)" = a.qcow2 ]
+}

@@ -15,6 +15,7 @@ mod json_limits;
 pub mod map;
 pub mod piece;
 pub mod print;
+pub mod recheck;
 pub mod rescale;
 pub mod stdin;
 pub mod stdout;

@@ -10,6 +10,7 @@ use extents::failure::Failure;
 use extents::holes::SkipHoles;
 use extents::image_file::ImageFile;
 use extents::piece::{Content, Overlay, Piece, Pieces};
+use extents::recheck::then_check;
 use extents::rescale::touched;
 
 use crate::layer::Layer;
@@ -134,7 +135,7 @@ impl Chain {
         }
     }
 
-    /// The whole chain in guest order.
+    /// The whole chain in guest order, and a failure behind it when an image changed since it was opened.
     pub fn pieces(&self) -> Pieces<'_> {
         let count = self.images.len();
         let mut pieces: Option<Pieces<'_>> = self.raw().map(|file| raw_pieces(file, count));
@@ -145,7 +146,8 @@ impl Chain {
                 None => above,
             });
         }
-        pieces.unwrap_or_else(|| Box::new(std::iter::empty()))
+        let pieces = pieces.unwrap_or_else(|| Box::new(std::iter::empty()));
+        then_check(pieces, || self.images.iter().try_for_each(Layer::check_unchanged))
     }
 
     /// The whole chain, with the holes of its files as zeros. Every data file must be open.

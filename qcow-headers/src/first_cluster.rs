@@ -52,6 +52,13 @@ impl FirstCluster {
         })
     }
 
+    /// What a walk relies on. The rest of the header changes with the use of an image: a dirty bit comes and goes, and
+    /// the refcount table moves as the image grows.
+    pub fn decisive(&self) -> (Geometry, Option<&[u8]>, &HeaderExtensions, u32) {
+        let geometry = Geometry { metadata: Vec::new(), ..self.geometry };
+        (geometry, self.backing_name.as_deref(), &self.extensions, self.header.crypt_method)
+    }
+
     /// Whether the data in the file is ciphertext.
     pub fn is_encrypted(&self) -> bool {
         self.header.crypt_method != 0

@@ -20,7 +20,7 @@ const MAX_L1_ENTRIES: u32 = 4 << 20;
 const MAX_BACKING_NAME: u32 = 1023;
 
 /// Sizes and rules of one image.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Geometry {
     /// Bytes that the guest sees: a multiple of 512, rounded down as QEMU does.
     pub virtual_size: u64,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use extents::failure::Failure;
 use extents::image_file::ImageFile;
 use extents::piece::{Content, Piece};
+use extents::recheck;
 use extents::window::Window;
 
 use crate::first_cluster::FirstCluster;
@@ -31,6 +32,8 @@ pub struct Layer {
     pub first_cluster: FirstCluster,
     /// The external data file, once it was opened. Without it nobody looks whether the data lies inside it.
     pub data_file: Option<ImageFile>,
+    /// A number for the L1 table as it was when the layer was opened.
+    l1_fingerprint: u32,
 }
 
 impl Layer {
@@ -38,7 +41,18 @@ impl Layer {
     pub fn open(file: ImageFile) -> Result<Self, Failure> {
         let first_cluster = FirstCluster::read(&file)?;
         L1Table::new(&file, &first_cluster.geometry, L1_WINDOW).check()?;
-        Ok(Layer { file, first_cluster, data_file: None })
+        let l1_fingerprint = fingerprint_l1(&file, &first_cluster.geometry)?;
+        Ok(Layer { file, first_cluster, data_file: None, l1_fingerprint })
+    }
+
+    /// Reads the first cluster and the L1 table again: status 1 when what decides is no longer what it was.
+    pub fn check_unchanged(&self) -> Result<(), Failure> {
+        let was = self.first_cluster.decisive();
+        let now = FirstCluster::read(&self.file);
+        let now = now.as_ref().map(FirstCluster::decisive).map_err(Clone::clone);
+        recheck::compare(&self.file, "the header", &was, now)?;
+        let now = fingerprint_l1(&self.file, self.geometry());
+        recheck::compare(&self.file, "the L1 table", &self.l1_fingerprint, now)
     }
 
     /// What the header means.
@@ -65,6 +79,11 @@ impl Layer {
             pending: None,
         }
     }
+}
+
+fn fingerprint_l1(file: &ImageFile, geometry: &Geometry) -> Result<u32, Failure> {
+    let start = geometry.l1_offset;
+    recheck::fingerprint(file, start..start + geometry.l1_entries() * 8, "L1 table")
 }
 
 /// Walks the L1 and L2 tables of a layer.

@@ -1,10 +1,14 @@
 //! A chain: an image, its parent, the parent's parent, and so on, found, checked against each other and laid on top of
 //! one another.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+
 use extents::confine::Confinement;
 use extents::failure::Failure;
 use extents::image_file::ImageFile;
 use extents::piece::{Overlay, Pieces};
+use extents::recheck::{self, then_check};
 
 use crate::footer_search;
 use crate::layer::Layer;
@@ -20,6 +24,10 @@ pub const MAX_LAYERS: u16 = 64;
 pub struct Chain {
     /// The image itself first.
     layers: Vec<Layer>,
+    /// For each layer but the last, a number for the names under which its parent was looked for, which may be long.
+    parent_names: Vec<u64>,
+    /// A number for the BAT of the first.
+    table: Option<u32>,
 }
 
 impl Chain {
@@ -28,13 +36,16 @@ impl Chain {
     /// Status 1 for a parent that is not there, 3 for one that is another image or already in the chain, 4 for one
     /// that lies elsewhere and for more than [`MAX_LAYERS`] images.
     pub fn open(image: ImageFile, parents: Option<&Confinement>) -> Result<Chain, Failure> {
-        let mut layers = vec![Layer::open(image)?];
+        let leaf = Layer::open(image)?;
+        let table = leaf.table_fingerprint()?;
+        let mut chain = Chain { layers: vec![leaf], parent_names: Vec::new(), table };
         if let Some(confinement) = parents {
-            while let Some(parent) = open_parent(&layers, confinement)? {
-                layers.push(parent);
+            while let Some((names, parent)) = open_parent(&chain.layers, confinement)? {
+                chain.parent_names.push(number(&names));
+                chain.layers.push(parent);
             }
         }
-        Ok(Chain { layers })
+        Ok(chain)
     }
 
     /// The images, the top one first.
@@ -65,12 +76,37 @@ impl Chain {
             let has_parent = usize::from(number) + 1 < self.layers.len();
             pieces = if has_parent { Box::new(Overlay::new(above, pieces)) } else { above };
         }
-        Ok(pieces)
+        Ok(then_check(pieces, || self.check_unchanged()))
+    }
+
+    /// Status 1 when the images are no longer what they were when they were opened: see [`recheck`].
+    ///
+    /// Of the BATs only that of the image itself counts: in the others a coalesce may fill in what it hides.
+    fn check_unchanged(&self) -> Result<(), Failure> {
+        let Some(leaf) = self.layers.first() else { return Ok(()) };
+        recheck::compare(leaf.file(), "the BAT", &self.table, leaf.table_fingerprint())?;
+        self.layers.iter().try_for_each(Layer::check_unchanged)?;
+        for (layer, was) in self.layers.iter().zip(&self.parent_names) {
+            if let Some(header) = layer.parent() {
+                let now = parent_names(header, layer.file()).map(|names| number(&names));
+                recheck::compare(layer.file(), "the name of the parent", was, now)?;
+            }
+        }
+        Ok(())
     }
 }
 
-/// The parent of the last of `layers`, if it has one.
-fn open_parent(layers: &[Layer], confinement: &Confinement) -> Result<Option<Layer>, Failure> {
+fn number(names: &[PathBuf]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    names.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The parent of the last of `layers`, if it has one, and the names under which it was looked for.
+fn open_parent(
+    layers: &[Layer],
+    confinement: &Confinement,
+) -> Result<Option<(Vec<PathBuf>, Layer)>, Failure> {
     let Some((child, header)) = layers.last().and_then(|child| Some((child, child.parent()?))) else {
         return Ok(None);
     };
@@ -94,7 +130,7 @@ fn open_parent(layers: &[Layer], confinement: &Confinement) -> Result<Option<Lay
         )));
     }
     if expected.is_null() {
-        return Ok(Some(open_raw(child, file)?));
+        return Ok(Some((names, open_raw(child, file)?)));
     }
     let parent = Layer::open(file)?;
     match parent.unique_id() {
@@ -102,7 +138,7 @@ fn open_parent(layers: &[Layer], confinement: &Confinement) -> Result<Option<Lay
             "the parent {} is another image: found the unique id {found}, expected {expected}",
             parent.file().path().display()
         ))),
-        _ => Ok(Some(parent)),
+        _ => Ok(Some((names, parent))),
     }
 }
 

@@ -3,6 +3,7 @@
 use extents::failure::Failure;
 use extents::image_file::ImageFile;
 use extents::piece::{Content, Piece, Pieces};
+use extents::recheck;
 
 use crate::dynamic_header::DynamicHeader;
 use crate::footer::{DiskType, Footer, UniqueId};
@@ -19,7 +20,8 @@ const FLAT_BITS: u32 = 21;
 pub struct Layer {
     file: ImageFile,
     virtual_size: u64,
-    unique_id: Option<UniqueId>,
+    /// None for a raw image.
+    footer: Option<Footer>,
     body: Body,
     notes: Vec<String>,
     warnings: Vec<String>,
@@ -37,7 +39,7 @@ impl Layer {
     pub fn raw(file: ImageFile) -> Layer {
         let virtual_size = file.size();
         let notes = vec![format!("{}: taken as a raw image of {virtual_size} bytes", file.path().display())];
-        Layer { file, virtual_size, unique_id: None, body: Body::Flat, notes, warnings: Vec::new() }
+        Layer { file, virtual_size, footer: None, body: Body::Flat, notes, warnings: Vec::new() }
     }
 
     /// Opens a VHD and checks everything that decides where its data is.
@@ -68,8 +70,7 @@ impl Layer {
                 "the disk has {size} bytes: more than {LARGEST_USUAL_SIZE}, which other programs refuse"
             )));
         }
-        let unique_id = Some(footer.unique_id);
-        Ok(Layer { file, virtual_size: size, unique_id, body, notes, warnings })
+        Ok(Layer { file, virtual_size: size, footer: Some(footer), body, notes, warnings })
     }
 
     /// The file of the image.
@@ -92,7 +93,7 @@ impl Layer {
 
     /// Its unique id; none for a raw image.
     pub fn unique_id(&self) -> Option<UniqueId> {
-        self.unique_id
+        self.footer.map(|footer| footer.unique_id)
     }
 
     /// The header that names its parent; none when it has no parent.
@@ -118,6 +119,28 @@ impl Layer {
         match &self.body {
             Body::Flat => Ok(()),
             Body::Sparse(sparse) => sparse.check_readable(&self.file),
+        }
+    }
+
+    /// Reads footer, dynamic header and parent names again: status 1 when they are no longer what they were.
+    ///
+    /// That a parent grows is no change of the disk: a coalesce writes to it only what a child above hides.
+    pub fn check_unchanged(&self) -> Result<(), Failure> {
+        if let Some(was) = &self.footer {
+            let now = footer_search::find(&self.file).map(|found| found.footer);
+            recheck::compare(&self.file, "the footer", was, now)?;
+        }
+        match &self.body {
+            Body::Flat => Ok(()),
+            Body::Sparse(sparse) => sparse.check_unchanged(&self.file),
+        }
+    }
+
+    /// A number for its BAT; none without blocks.
+    pub fn table_fingerprint(&self) -> Result<Option<u32>, Failure> {
+        match &self.body {
+            Body::Flat => Ok(None),
+            Body::Sparse(sparse) => sparse.table_fingerprint(&self.file).map(Some),
         }
     }
 

@@ -3,6 +3,7 @@
 use extents::failure::Failure;
 use extents::image_file::ImageFile;
 use extents::piece::{Content, Piece, Pieces};
+use extents::recheck;
 
 use crate::bat::{Allocation, ENTRY, Entries};
 use crate::bat_check::Surroundings;
@@ -25,6 +26,8 @@ pub enum Grain {
 #[derive(Debug)]
 pub struct Sparse {
     header: DynamicHeader,
+    /// File offset of the header in bytes.
+    header_offset: u64,
     blocks: Blocks,
     differencing: bool,
     little_endian_bitmaps: bool,
@@ -35,22 +38,21 @@ pub struct Sparse {
 impl Sparse {
     /// Reads the header that `footer` leads to, and checks it and the BAT. All data of `file` must end at byte `data_end`.
     pub fn open(file: &ImageFile, footer: &Footer, data_end: u64) -> Result<Sparse, Failure> {
-        let mut bytes = [0; dynamic_header::SIZE];
-        file.read_exact_at(&mut bytes, footer.data_offset, "dynamic header")?;
-        let header = DynamicHeader::read(&bytes, footer.data_offset).map_err(|e| e.in_file(file.path()))?;
+        let header = read_header(file, footer.data_offset)?;
         let sparse = Sparse {
             blocks: Blocks { bits: header.block_bits, virtual_size: footer.current_size },
             differencing: footer.disk_type == DiskType::Differencing,
             little_endian_bitmaps: footer.has_little_endian_bitmaps(),
             keeps_batmap: footer.is_by_tapdisk() && !footer.has_little_endian_bitmaps(),
+            header_offset: footer.data_offset,
             header,
         };
-        sparse.check_table(file, footer.data_offset, data_end)?;
+        sparse.check_table(file, data_end)?;
         Ok(sparse)
     }
 
     /// Checks the place of the BAT, and all that it says.
-    fn check_table(&self, file: &ImageFile, header: u64, data_end: u64) -> Result<(), Failure> {
+    fn check_table(&self, file: &ImageFile, data_end: u64) -> Result<(), Failure> {
         let (needed, entries) = (self.blocks.count(), u64::from(self.header.max_table_entries));
         if entries < needed {
             return Err(file.damaged(format!(
@@ -62,6 +64,7 @@ impl Sparse {
         file.check_range(table_offset, entries * ENTRY, "BAT")?;
         let table = table_offset..table_offset + entries * ENTRY;
         let copy = (0..footer::SIZE as u64, "the copy of the footer");
+        let header = self.header_offset;
         let header = (header..header + dynamic_header::SIZE as u64, "the dynamic header");
         let footer = (data_end..file.size(), "the footer");
         for (range, what) in [&copy, &header, &footer] {
@@ -103,6 +106,17 @@ impl Sparse {
         Ok(())
     }
 
+    /// Reads the header again: status 1 when it is no longer what it was.
+    pub fn check_unchanged(&self, file: &ImageFile) -> Result<(), Failure> {
+        recheck::compare(file, "the dynamic header", &self.header, read_header(file, self.header_offset))
+    }
+
+    /// A number for the entries of the BAT that the disk needs.
+    pub fn table_fingerprint(&self, file: &ImageFile) -> Result<u32, Failure> {
+        let start = self.header.table_offset;
+        recheck::fingerprint(file, start..start + self.blocks.count() * ENTRY, "BAT")
+    }
+
     /// The walk over the blocks in `file`, as layer number `layer`.
     ///
     /// Status 4 when the bitmaps are asked for and are those of an early tapdisk.
@@ -126,6 +140,13 @@ impl Sparse {
         let unwritten = if self.differencing { Content::Absent } else { Content::Zero };
         Ok(Box::new(SectorPieces::new(file, layer, blocks, entries, batmap, unwritten)))
     }
+}
+
+/// The header at file offset `at`.
+fn read_header(file: &ImageFile, at: u64) -> Result<DynamicHeader, Failure> {
+    let mut bytes = [0; dynamic_header::SIZE];
+    file.read_exact_at(&mut bytes, at, "dynamic header")?;
+    DynamicHeader::read(&bytes, at).map_err(|e| e.in_file(file.path()))
 }
 
 /// A block, or a run of absent ones, as a whole. `bitmap` is what lies in the file before the data, in bytes.

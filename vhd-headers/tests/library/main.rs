@@ -4,6 +4,7 @@
 
 mod answers;
 mod damage;
+mod live;
 mod parents;
 mod random_chains;
 mod wild_images;

@@ -1,0 +1,17 @@
+//! A QCOW2 image, alone or over a second one: no panic, and the pieces cover the virtual size without a gap.
+#![no_main]
+
+use extents::confine::{Confinement, SearchPaths};
+use extents::image_file::ImageFile;
+use fuzz::{check_cover, files};
+use libfuzzer_sys::fuzz_target;
+use qcow_headers::chain::{Chain, Format, Options};
+
+fuzz_target!(|input: &[u8]| {
+    let path = files(input);
+    let confinement = Confinement::new(&path, &SearchPaths::default()).unwrap();
+    let options = Options { backing: true, backing_format: Some(Format::Qcow2), data: true };
+    let Ok(chain) = Chain::open(ImageFile::open(&path).unwrap(), &confinement, options) else { return };
+    check_cover(chain.pieces(), chain.virtual_size());
+    check_cover(chain.pieces_without_holes(), chain.virtual_size());
+});

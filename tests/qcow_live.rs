@@ -1,0 +1,80 @@
+//! QCOW2 images that change while they are walked.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic, in its helpers too")]
+
+#[allow(dead_code, reason = "other tests need more of it")]
+mod qcow_guest;
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+
+use extents::failure::{Failure, Status};
+use image_builders::qcow2::{Built, Cluster, Image};
+use qcow_guest::open;
+
+/// An image of 12 L2 tables over its backing file. In every second table, the latter has cluster 0 and the former 1.
+fn images() -> [Image; 2] {
+    let mut base = Image::new("base.qcow2", 12 * 64 * 512).cluster_bits(9);
+    let mut top = Image::new("top.qcow2", 12 * 64 * 512).cluster_bits(9).over("base.qcow2", Some("qcow2"));
+    for table in (0..12).step_by(2) {
+        base.set(table * 64, Cluster::Data);
+        top.set(table * 64 + 1, Cluster::Data);
+    }
+    [base, top]
+}
+
+/// Walks the chain to its middle, changes image number `image` (0 is the backing file), and walks on.
+fn walked(image: usize, change: impl Fn(&mut Built)) -> Result<(), Failure> {
+    let directory = tempfile::tempdir().unwrap();
+    let images = images();
+    let paths = images.each_ref().map(|image| image.write_to(directory.path()).unwrap());
+    let chain = open(&paths[1]).unwrap();
+    let mut pieces = chain.pieces();
+    pieces.by_ref().take(4).try_for_each(|piece| piece.map(drop))?;
+    let mut built = images[image].build();
+    change(&mut built);
+    let file = OpenOptions::new().write(true).open(&paths[image]).unwrap();
+    file.write_all_at(&built.bytes, 0).unwrap();
+    pieces.try_for_each(|piece| piece.map(drop))
+}
+
+fn noticed(image: usize, what: &str, change: impl Fn(&mut Built)) {
+    let failure = walked(image, change).unwrap_err();
+    let name = ["base.qcow2", "top.qcow2"][image];
+    let sentence = format!("{name}: changed while it was read: {what} is no longer what it was; try again");
+    assert!(failure.to_string().ends_with(&sentence), "{failure}");
+    assert_eq!(failure.status(), Status::System);
+}
+
+#[test]
+fn what_decides_where_data_lies_must_not_change() {
+    for image in [0, 1] {
+        noticed(image, "the L1 table", |image| image.put_u64(image.places.l1, 0));
+        noticed(image, "the header", |image| image.put_u64(24, 1 << 40));
+        noticed(image, "the header", |image| image.put_u64(24, 512));
+        noticed(image, "the header", |image| image.bytes[0] = 0);
+    }
+}
+
+#[test]
+fn an_image_that_gets_another_backing_file_is_noticed() {
+    noticed(1, "the header", |image| {
+        let name = image.bytes.windows(10).position(|bytes| bytes == b"base.qcow2").unwrap();
+        image.bytes[name] = b'c';
+    });
+    noticed(1, "the header", |image| image.put_u64(8, 0));
+}
+
+#[test]
+fn guest_data_and_the_dirty_bit_may_change() {
+    assert_eq!(walked(1, |_| {}), Ok(()));
+    for image in [0, 1] {
+        let data = |built: &mut Built| {
+            let entry = usize::try_from(built.l2_entry(image as u64)).unwrap();
+            let entry = u64::from_be_bytes(built.bytes[entry..entry + 8].try_into().unwrap());
+            built.put(entry & 0x00FF_FFFF_FFFF_FE00, &[0xab; 512]);
+        };
+        assert_eq!(walked(image, data), Ok(()));
+        assert_eq!(walked(image, |image| image.put_u64(72, 1)), Ok(()));
+    }
+}

@@ -1,0 +1,86 @@
+//! Images that change while they are walked.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+
+use extents::failure::{Failure, Status};
+use image_builders::vhd::{Built, Chain, Vhd, Write};
+use vhd_headers::sparse::Grain;
+
+use crate::answers::open;
+
+/// A parent and its child, of four blocks of 8 KiB.
+fn chain() -> Chain {
+    let mut parent = Vhd::dynamic("parent.vhd", 4 << 13).with(Write::data(1, 20));
+    parent.block_bits = 13;
+    let child = Vhd::child_of(&parent, "child.vhd").with(Write::data(2, 1)).with(Write::data(40, 2));
+    Chain(vec![parent, child])
+}
+
+/// Walks the chain to its middle, changes its image number `image` (0 is the parent), and walks on.
+fn walked(image: usize, change: impl Fn(&mut Built)) -> Result<(), Failure> {
+    let directory = tempfile::tempdir().unwrap();
+    let truth = chain();
+    let chain = open(&truth.write_to(directory.path()).unwrap()).unwrap();
+    let mut pieces = chain.pieces(Grain::Sector).unwrap();
+    pieces.by_ref().take(2).try_for_each(|piece| piece.map(drop))?;
+    let before = truth.0[image].build();
+    let mut after = before.clone();
+    change(&mut after);
+    let file = OpenOptions::new().write(true).open(directory.path().join(&before.name)).unwrap();
+    file.write_all_at(&after.bytes, 0).unwrap();
+    file.set_len(after.bytes.len() as u64).unwrap();
+    pieces.try_for_each(|piece| piece.map(drop))
+}
+
+fn noticed(image: usize, what: &str, change: impl Fn(&mut Built)) {
+    let failure = walked(image, change).unwrap_err();
+    let name = ["parent.vhd", "child.vhd"][image];
+    let sentence = format!("{name}: changed while it was read: {what} is no longer what it was; try again");
+    assert!(failure.to_string().ends_with(&sentence), "{failure}");
+    assert_eq!(failure.status(), Status::System);
+}
+
+#[test]
+fn what_decides_where_data_lies_must_not_change() {
+    noticed(1, "the BAT", |image| image.set_entry(3, 0));
+    for image in [0, 1] {
+        noticed(image, "the footer", |image| image.patch_footers(48, &(1_u64 << 20).to_be_bytes()));
+        noticed(image, "the footer", |image| image.bytes.truncate(image.tail));
+        noticed(image, "the dynamic header", |image| image.patch_header(28, &1_u32.to_be_bytes()));
+        noticed(image, "the dynamic header", |image| image.bytes[image.header] = 0);
+    }
+}
+
+#[test]
+fn a_child_that_gets_another_parent_is_noticed() {
+    noticed(1, "the dynamic header", |image| image.patch_header(40, &[9; 16]));
+    noticed(1, "the name of the parent", |image| {
+        let name = image.bytes.windows(11).position(|bytes| bytes == b"/parent.vhd").unwrap();
+        image.bytes[name + 1] = b'q';
+    });
+}
+
+#[test]
+fn guest_data_and_one_of_two_footers_may_change() {
+    assert_eq!(walked(1, |_| {}), Ok(()));
+    assert_eq!(walked(1, |image| image.bytes[..512].fill(0)), Ok(()));
+    for image in [0, 1] {
+        let data = |image: &mut Built| {
+            let offset = image.blocks[&0] + 512;
+            image.bytes[offset..offset + 8192].fill(0xab);
+        };
+        assert_eq!(walked(image, data), Ok(()));
+    }
+}
+
+#[test]
+fn a_parent_may_grow_by_what_its_child_hides() {
+    let grow = |image: &mut Built| {
+        let footer = image.bytes.split_off(image.tail);
+        image.set_entry(2, u32::try_from(image.tail / 512).unwrap());
+        image.bytes.extend([0xff; 512 + 8192]);
+        image.bytes.extend(footer);
+    };
+    assert_eq!(walked(0, grow), Ok(()));
+}
