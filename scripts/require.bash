@@ -3,6 +3,12 @@
 # require COMMAND PACKAGE: installs the Debian package PACKAGE where COMMAND is missing.
 require() {
   command -v "$1" >/dev/null && return
+  install_package "$1" "$2"
+  command -v "$1" >/dev/null || { echo "$0: $1 is still missing after installing $2" >&2; exit 1; }
+}
+
+# install_package WANTED PACKAGE: through apt, and sudo for those who are not root.
+install_package() {
   if ! command -v apt-get >/dev/null; then
     echo "$0: $1 is missing: install it (Debian's package is $2)" >&2
     exit 1
@@ -15,14 +21,18 @@ require() {
     require_updated=1
   fi
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >&2
-  command -v "$1" >/dev/null || { echo "$0: $1 is still missing after installing $2" >&2; exit 1; }
+}
+
+# compiles: whether there is a C compiler with the headers and start files of a C library.
+compiles() {
+  printf '#include <stdio.h>\nint main(void) { return 0; }\n' | cc -x c -o /dev/null - 2>/dev/null
 }
 
 # require_cargo ROOT: cargo as new as the workspace in ROOT says, and a C compiler for the zstd library.
 require_cargo() {
   local needed found
   needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$1/Cargo.toml")
-  local advice="install Rust $needed or newer from https://rustup.rs"
+  local advice="install Rust $needed or newer from https://rustup.rs, or set XVA_BIN_DIR to where the programs are built"
   command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
   command -v cargo >/dev/null || { echo "$0: cargo is missing: $advice" >&2; exit 1; }
   found=$(cargo --version | cut -d' ' -f2)
@@ -30,5 +40,6 @@ require_cargo() {
     echo "$0: cargo $found is too old: $advice" >&2
     exit 1
   fi
-  require cc gcc
+  compiles || install_package "a C compiler" build-essential
+  compiles || { echo "$0: cc can not compile a small program" >&2; exit 1; }
 }

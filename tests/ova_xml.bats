@@ -68,10 +68,12 @@ PY
 }
 
 @test "sizes are rounded up to whole MiB" {
-  ova-xml --name a --memory 1000000 --vcpus 1 --firmware bios --disk Ref:000=1 --disk Ref:001=1048577 \
+  ova-xml --name a --memory 2000000 --vcpus 1 --firmware bios --disk Ref:000=1 --disk Ref:001=1048577 \
     --disk Ref:002=10G > a.xml
   [ "$(field a.xml VDI virtual_size)" = $'1048576\n2097152\n10737418240' ]
-  [ "$(field a.xml VM memory_static_max)" = 1048576 ]
+  [ "$(field a.xml VM memory_static_max)" = 2097152 ]
+  fails_with 2 ova-xml --name a --memory 2 --vcpus 1 --firmware bios --disk Ref:000=1
+  [[ $stderr == *"2G is 2 GiB"* ]]
 }
 
 @test "a hostile name comes through whole" {

@@ -20,7 +20,8 @@ pub struct Confinement {
 /// `--search-path`, flattened into the arguments of the header tools.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct SearchPaths {
-    /// Directory in which files named by an image may lie, besides the directory of IMAGE (repeatable)
+    /// Directory in which files named by an image may lie, besides the directory of IMAGE (repeatable). Parents of a VHD
+    /// are looked for there too
     #[arg(long = "search-path", value_name = "DIR")]
     pub directories: Vec<PathBuf>,
 }

@@ -51,7 +51,8 @@ Examples:
   vhd-headers disk.vhd | extents-merge --summary > /dev/null
   extents-merge --cluster-bits 16 monday.json tuesday.json
 
-Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged document, 4 too many clusters to hold";
+Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged document,
+4 too many clusters to hold";
 
 impl Arguments for Cli {
     const TOOL: &'static str = "extents-merge";

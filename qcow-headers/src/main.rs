@@ -47,8 +47,9 @@ Examples:
   qcow-headers --output map disk.qcow2 | xva-pack --map - > disk.xva
   qcow-headers --search-path /srv/templates overlay.qcow2
 
-Exit status: 0 done, 1 system failure or a file not found, 2 wrong usage, 3 damaged image, 4 sound image that needs
-what this program can not do: read the whole disk instead";
+Exit status: 0 done, 1 system failure or a file not found, 2 wrong usage,
+3 damaged image, 4 sound image that can not be answered for (read the whole
+disk instead)";
 
 impl Arguments for Cli {
     const TOOL: &'static str = "qcow-headers";

@@ -54,8 +54,9 @@ Examples:
   vhd-headers --output map disk.vhd | xva-pack --map - > disk.xva
   vhd-headers --search-path /dev/mapper /dev/VG_XenStorage-SR/VHD-UUID
 
-Exit status: 0 done, 1 system failure or parent not found, 2 wrong usage, 3 damaged image,
-4 sound image that can not be answered for (read the whole disk instead)";
+Exit status: 0 done, 1 system failure or parent not found, 2 wrong usage,
+3 damaged image, 4 sound image that can not be answered for (read the whole
+disk instead)";
 
 impl Arguments for Cli {
     const TOOL: &'static str = "vhd-headers";

@@ -52,11 +52,15 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  ova-xml --name web --memory 2G --vcpus 2 --firmware uefi --disk Ref:000=20G > ova.xml
-  ova-xml --name db --memory 8G --vcpus 4 --firmware bios --disk Ref:000=20G,name=system --disk Ref:001=500G \\
-          --network 'Pool-wide network associated with eth0' > ova.xml
-  { xva-pack --pad --ova ova.xml --prefix Ref:000 --no-trailer a.raw < a.json &&
-    xva-pack --pad --check-ova ova.xml --prefix Ref:001 b.raw < b.json; } > vm.xva
+  ova-xml --name web --memory 2G --vcpus 2 --firmware uefi \\
+    --disk Ref:000=20G > ova.xml
+  ova-xml --name db --memory 8G --vcpus 4 --firmware bios \\
+    --disk Ref:000=20G,name=system --disk Ref:001=500G \\
+    --network 'Pool-wide network associated with eth0' > ova.xml
+  { xva-pack --pad --ova ova.xml --prefix Ref:000 --no-trailer \\
+      a.raw < a.json &&
+    xva-pack --pad --check-ova ova.xml --prefix Ref:001 \\
+      b.raw < b.json; } > vm.xva
 
 Exit status: 0 done, 1 system failure, 2 wrong usage";
 

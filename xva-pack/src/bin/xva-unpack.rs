@@ -82,10 +82,13 @@ Examples:
   zstd -dc vm.xva.zst | xva-unpack --disk Ref:000 --force -o /dev/vg/disk
   xva-unpack --all -o disks --size Ref:000=10737418240 vm.xva
 
-What xapi would refuse ends --verify with status 3; the other tasks warn of it, as long as it is certain which bytes
-belong where. CRC-32 is that of the whole raw disk. What stands behind the last disk is a warning: xapi ignores it.
+What xapi would refuse ends --verify with status 3; the other tasks warn of
+it, as long as it is certain which bytes belong where. CRC-32 is that of the
+whole raw disk. What stands behind the last disk is a warning: xapi ignores it.
+A disk is written to FILE.part, which gets its name once it is whole.
 
-Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged archive, 4 compressed or beyond what is supported";
+Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged archive,
+4 compressed or beyond what is supported";
 
 impl Arguments for Cli {
     const TOOL: &'static str = "xva-unpack";
@@ -128,14 +131,19 @@ fn unpack(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let name = input.name().display().to_string();
     let mut unpacker = Unpacker::new(task, cli.unpack.force, cli.keep_going, Progress::new(cli.progress)?);
     let (archive, done) = archive_reader::read(input, &options, &mut unpacker, &mut findings);
+    if done.is_ok() {
+        unpacker.progress.finish();
+    }
     if done.is_ok() || cli.keep_going {
         report(&archive, to_stdout, messages)?;
     }
     done?;
-    unpacker.progress.finish();
     if findings.bad() > 0 {
         let bad = findings.bad();
-        return Err(Failure::damaged(format!("{name}: is damaged: found {bad} faults, named above")));
+        return Err(Failure::damaged(format!(
+            "{name}: is damaged: found {bad} fault{}, named above",
+            if bad == 1 { "" } else { "s" }
+        )));
     }
     if verified {
         print(verdict(&name, &archive).as_bytes())?;

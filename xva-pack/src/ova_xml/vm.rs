@@ -16,6 +16,9 @@ use super::writer::write;
 /// Numbers of block devices of an HVM guest: 0 to 254.
 const MAX_DISKS: usize = 255;
 
+/// Bytes; no HVM guest starts with less, and a forgotten suffix does not pass for a size.
+const LEAST_MEMORY: u64 = 1 << 20;
+
 /// The number from which objects that are not disks are called; disks usually have small ones.
 const FIRST_REF: u32 = 1000;
 
@@ -63,6 +66,12 @@ impl Vm {
     fn check(&self) -> Result<(), String> {
         if self.memory == 0 || self.vcpus == 0 {
             return Err("the machine needs memory and at least one processor: found 0".to_owned());
+        }
+        if self.memory < LEAST_MEMORY {
+            return Err(format!(
+                "the machine needs more memory: found {} bytes, expected at least {LEAST_MEMORY}; 2G is 2 GiB",
+                self.memory
+            ));
         }
         round_up(self.memory)
             .filter(|bytes| i64::try_from(*bytes).is_ok())
