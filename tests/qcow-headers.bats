@@ -168,3 +168,31 @@ PYTHON
     done
   done
 }
+
+# written_to_meanwhile WRITE: the map of a.qcow2 in `map`, and the status, where qemu does WRITE once the map has begun.
+written_to_meanwhile() {
+  local status
+  # More map than a pipe and all buffers hold: every other cluster of 16 MiB.
+  new a.qcow2 -o cluster_size=4k 64M
+  seq -f 'write -q -P 7 %.0f 4k' 0 8192 16777215 | qemu-io -f qcow2 a.qcow2 >qemu-io.log
+  qcow-headers --output map a.qcow2 2>err | {
+    head -c 100 >map
+    qemu-io -f qcow2 -c "$1" a.qcow2 >qemu-io.log
+    cat >>map
+  }
+  status=${PIPESTATUS[0]}
+  [ "$(stat -c %s map)" -gt 200000 ]
+  return "$status"
+}
+
+@test "an image that grows while it is read gives no complete document" {
+  run -1 written_to_meanwhile 'write 60M 4k'
+  [ "$(cat err)" = 'qcow-headers: a.qcow2: changed while it was read: the L1 table is no longer what it was; try again' ]
+  [[ $(tail -c 20 map) == *'{"exit_status":1' ]]
+}
+
+@test "what a guest writes to clusters that it has is no change of the image" {
+  run -0 written_to_meanwhile 'write -P 8 8k 4k'
+  [ ! -s err ]
+  jq -e 'length > 4000' map
+}

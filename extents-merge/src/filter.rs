@@ -30,6 +30,11 @@ pub struct Messages {
 }
 
 impl Messages {
+    /// Messages of the program `tool`.
+    pub fn new(tool: &'static str, verbosity: Verbosity) -> Self {
+        Messages { tool, verbosity }
+    }
+
     /// Something the user should know although the answer is right; `-q` silences it.
     pub fn warn(&self, sentence: impl Into<String>) {
         if !self.verbosity.quiet {
@@ -63,7 +68,7 @@ pub fn run<A: Arguments>(work: impl FnOnce(A, Messages) -> Result<(), Failure>) 
     } else {
         match A::try_parse() {
             Ok(arguments) => {
-                let messages = Messages { tool: A::TOOL, verbosity: arguments.verbosity() };
+                let messages = Messages::new(A::TOOL, arguments.verbosity());
                 work(arguments, messages)
             }
             Err(error) => help_or_usage(&error),

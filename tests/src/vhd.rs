@@ -19,6 +19,7 @@
 
 mod built;
 mod chain;
+mod random;
 mod structures;
 
 pub use built::Built;

@@ -1,9 +1,10 @@
-//! A QCOW2 image, alone or over a second one: no panic, and the pieces cover the virtual size without a gap.
+//! A QCOW2 image, alone or over a second one: no panic, the pieces cover the virtual size without a gap, and the map is
+//! one that xva-pack follows.
 #![no_main]
 
 use extents::confine::{Confinement, SearchPaths};
 use extents::image_file::ImageFile;
-use fuzz::{check_cover, files};
+use fuzz::{check_cover, check_map, files};
 use libfuzzer_sys::fuzz_target;
 use qcow_headers::chain::{Chain, Format, Options};
 
@@ -14,4 +15,7 @@ fuzz_target!(|input: &[u8]| {
     let Ok(chain) = Chain::open(ImageFile::open(&path).unwrap(), &confinement, options) else { return };
     check_cover(chain.pieces(), chain.virtual_size());
     check_cover(chain.pieces_without_holes(), chain.virtual_size());
+    if chain.refuse_ciphertext("").is_ok() {
+        check_map(|| chain.pieces(), chain.virtual_size(), chain.data_paths());
+    }
 });

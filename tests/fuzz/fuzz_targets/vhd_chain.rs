@@ -1,12 +1,13 @@
-//! A VHD, alone or with a parent: no panic, and the pieces cover the virtual size without a gap.
+//! A VHD, alone or with a parent: no panic, the pieces cover the virtual size without a gap, and the map is one that
+//! xva-pack follows.
 #![no_main]
 
 use extents::confine::{Confinement, SearchPaths};
 use extents::image_file::ImageFile;
-use fuzz::{check_cover, files};
+use fuzz::{check_cover, check_map, files};
 use libfuzzer_sys::fuzz_target;
 use vhd_headers::chain::Chain;
-use vhd_headers::layer::Grain;
+use vhd_headers::sparse::Grain;
 
 /// Gives a structure of `length` bytes that begins with `cookie` its checksum: the complement of the sum of its bytes.
 /// Without it, hardly any input would come past the first check.
@@ -34,5 +35,9 @@ fuzz_target!(|input: &[u8]| {
         if let Ok(pieces) = chain.pieces(grain) {
             check_cover(pieces, chain.virtual_size());
         }
+    }
+    let paths = chain.layers().iter().map(|layer| layer.file().path().to_path_buf()).collect();
+    if chain.pieces(Grain::Sector).is_ok() {
+        check_map(|| chain.pieces(Grain::Sector).unwrap(), chain.virtual_size(), paths);
     }
 });

@@ -1,17 +1,26 @@
 //! What the fuzz targets share: the files that an input stands for, and what every walk must keep to.
 
 use std::cell::RefCell;
+use std::io::Write;
 use std::path::PathBuf;
 
-use extents::failure::Failure;
-use extents::piece::Piece;
+use extents::failure::{Failure, Status};
+use extents::piece::{Piece, Pieces};
+use extents::print::{Form, Walk};
 use tempfile::TempDir;
+use xva_pack::block::Fit;
+use xva_pack::files::Files;
+use xva_pack::map_source::MapPlan;
+use xva_pack::member_pair::MemberPair;
+use xva_pack::plan::Plan;
 
 /// Pieces that are looked at: an image of few bytes can claim a disk of many.
 const ENOUGH: usize = 100_000;
+/// Pieces that are printed.
+const FEW: usize = 2000;
 
 /// Stands between the image and the file `base` that it may name as its parent or backing file.
-const SEPARATOR: &[u8] = b"\0--base--\0";
+pub const SEPARATOR: &[u8] = b"\0--base--\0";
 
 thread_local! {
     static DIRECTORY: RefCell<TempDir> = RefCell::new(TempDir::with_prefix_in("fuzz", "/dev/shm").unwrap());
@@ -30,6 +39,64 @@ pub fn files(input: &[u8]) -> PathBuf {
         std::fs::write(&path, image).unwrap();
         path
     })
+}
+
+/// Writes `bytes` to a file, and yields its path.
+pub fn file(bytes: &[u8]) -> PathBuf {
+    DIRECTORY.with_borrow(|directory| {
+        let path = directory.path().join("file");
+        std::fs::write(&path, bytes).unwrap();
+        path
+    })
+}
+
+/// Makes a directory the current one where nothing is but the file `data`: 32 KiB of bytes as they are, then a
+/// compressed cluster of 4 KiB in 16 KiB each for zlib and zstd.
+pub fn in_directory_with_data() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let content: Vec<u8> = (0..4096_u32).map(|at| (at / 64) as u8).collect();
+        let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+        deflate.write_all(&content).unwrap();
+        let mut data: Vec<u8> = (1..=u8::MAX).cycle().take(32 << 10).collect();
+        for cluster in [deflate.finish().unwrap(), zstd::bulk::compress(&content, 3).unwrap()] {
+            let end = data.len() + (16 << 10);
+            data.extend(cluster);
+            data.resize(end, 0);
+        }
+        DIRECTORY.with_borrow(|directory| {
+            let inside = directory.path().join("map");
+            std::fs::create_dir(&inside).unwrap();
+            std::fs::write(inside.join("data"), data).unwrap();
+            std::env::set_current_dir(inside).unwrap();
+        });
+    });
+}
+
+/// Prints the map of a walk that comes to its end, and follows it as xva-pack does: that one may only say that no archive
+/// can hold such a disk.
+pub fn check_map<'a>(pieces: impl Fn() -> Pieces<'a>, virtual_size: u64, files: Vec<PathBuf>) {
+    if pieces().take(FEW).count() == FEW {
+        return;
+    }
+    let mut map = Vec::new();
+    let walk = Walk { virtual_size, cluster_bits: 9, files };
+    if walk.print(Form::Map, pieces(), &mut map).is_err() {
+        return;
+    }
+    let fit = Fit { pad: true, ..Fit::default() };
+    let mut plan = MapPlan::new(map.as_slice(), PathBuf::from("map"), Files::new(), fit);
+    let mut memory = MemberPair::new();
+    loop {
+        match plan.next(&mut memory) {
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(failure) => {
+                assert_eq!(failure.status(), Status::Unanswerable, "{failure}");
+                break;
+            }
+        }
+    }
 }
 
 /// The pieces must cover `virtual_size` in order until they end or fail.

@@ -60,8 +60,13 @@ pub struct Chain {
 impl Chain {
     /// One to three images and sometimes a raw file, of other sizes and cluster sizes, up to 1 MiB or so.
     pub fn random(seed: u64) -> Self {
+        Chain::random_up_to(seed, 1000)
+    }
+
+    /// The same with a disk of at most so many `sectors`.
+    pub fn random_up_to(seed: u64, sectors: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let size = 512 * (1 + dice.below(1000));
+        let size = 512 * (1 + dice.below(sectors));
         let count = 1 + dice.below(3);
         let mut images: Vec<Image> = (0..count).map(|layer| image(&mut dice, layer, size)).collect();
         let raw = dice.one_in(3).then(|| {

@@ -1,0 +1,40 @@
+//! A map over one file: no panic, blocks ascend, and what is planned can be read or is refused.
+#![no_main]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use fuzz::in_directory_with_data;
+use libfuzzer_sys::fuzz_target;
+use xva_pack::block::Fit;
+use xva_pack::files::Files;
+use xva_pack::map_source::MapPlan;
+use xva_pack::member_pair::MemberPair;
+use xva_pack::plan::Plan;
+use xva_pack::reader::Reader;
+
+/// Blocks that are read: a map of few bytes can describe a disk of many.
+const ENOUGH: usize = 50;
+
+fuzz_target!(|input: &[u8]| {
+    // A map may name any file of the machine; the fuzzer keeps to the directory that it is in.
+    if input.iter().any(|byte| matches!(byte, b'/' | b'\\')) {
+        return;
+    }
+    in_directory_with_data();
+    let files = Files::new();
+    let fit = Fit { pad: input.len() % 2 == 0, ..Fit::default() };
+    let mut plan = MapPlan::new(input, PathBuf::from("map"), Arc::clone(&files), fit);
+    let mut reader = Reader::new(Arc::clone(&files), false);
+    let mut memory = MemberPair::new();
+    let mut next = 0;
+    for _ in 0..ENOUGH {
+        let Ok(Some(job)) = plan.next(&mut memory) else { break };
+        assert!(job.number >= next && job.disk_length <= job.length && job.length <= 1 << 20);
+        next = job.number + 1;
+        if reader.fill(&job, &mut memory).is_err() {
+            break;
+        }
+    }
+    files.check_unchanged().unwrap();
+});
