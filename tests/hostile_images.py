@@ -5,7 +5,7 @@ usage: hostile_images.py IMAGE...: for each sound VHD or QCOW2, writes IMAGE.NNN
 import struct
 import sys
 
-HUGE = [0, 1, 0x7FFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF, 0x7FFFFFFFFFFFFFFF, 0x00FFFFFFFFFFFE00, 1 << 40, 1 << 32]
+HUGE = [0, 1, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF, 0x00FFFFFFFFFFFE00, 1 << 40]
 
 
 def values(width):
@@ -32,7 +32,7 @@ def qcow2(image):
     for at, width in header + entries:
         for value in values(width) + [1 << 62 | 0x3FFFFFFFFFFFFFFF] * (width == 8):
             yield changed(image, at, width, value)
-    for exponent in range(8, 65):
+    for exponent in (8, 14, 21, 22, 31, 32, 63, 64):
         yield changed(image, 20, 4, exponent)
     # All L2 tables are one, which is the L1 table; all L2 entries are compressed and lie in one place
     yield changed(image, l1_table, 8, l1_table)
