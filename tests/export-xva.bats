@@ -16,7 +16,8 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
   export_xva
   zstd -dc example.xva.zst | tar -t >members
   [ "$(head -n 1 members)" = ova.xml ]
-  [ ! -e example.xva.zst.part ]
+  [ "$(echo *)" = "example.xva.zst members" ]
+  [ "$(stat -c %a example.xva.zst)" = "$(printf %o $((0666 & ~$(umask))))" ]
 }
 
 @test "two disks of two formats become one VM, whatever the compression" {
@@ -127,7 +128,7 @@ SH
   [ "$(wc -l <../calls)" -eq 3 ]
   cmp <(tar -xOf vm.xva Ref:000) <(tar -xOf whole.xva Ref:000)
   [ "$(members vm.xva)" = "$(members whole.xva)" ]
-  [ ! -e vm.xva.part ]
+  [ "$(echo *)" = "a.qcow2 vm.xva whole.xva" ]
 }
 
 @test "after three attempts, and at once for any other status, it ends with that status" {
@@ -145,7 +146,8 @@ SH
 @test "an archive that can not be written is not tried again" {
   qemu-img create -q -f qcow2 a.qcow2 10M
   fake_headers 0 1
-  ln -s /dev/full vm.xva.zst.part
+  printf '#!/bin/sh\nexec cat >/dev/full\n' >../bin/zstd
+  chmod +x ../bin/zstd
   run -1 --separate-stderr export_xva -o vm.xva.zst a.qcow2
   [ "$(wc -l <../calls)" -eq 1 ]
   [[ $stderr != *attempt* ]]
@@ -159,3 +161,29 @@ SH
   [ ! -e ../calls ] || [ "$(wc -l <../calls)" -le 1 ]
   [ "$(echo *)" = a.qcow2 ]
 }
+
+@test "what would be exported is never written to, and a directory is no archive" {
+  seq 1 300000 | head -c 1M >w.xva
+  cp w.xva before
+  fails_with 2 export_xva --format raw -o w.xva w.xva
+  ln -s w.xva link.xva
+  fails_with 2 export_xva --format raw -o link.xva w.xva
+  cmp w.xva before
+  mkdir d.xva
+  fails_with 1 export_xva --format raw -o d.xva w.xva
+  [ -z "$(ls d.xva)" ]
+  fails_with 1 export_xva --format raw -o missing/d.xva w.xva
+}
+
+@test "two exports to one name leave one whole archive" {
+  seq 1 3000000 | head -c 16M >a.raw
+  for _ in 1 2 3; do
+    export_xva --format raw -o o.xva a.raw &
+    export_xva --format raw -o o.xva a.raw
+    wait
+    xva_unpack_verifies o.xva
+  done
+  [ "$(echo *)" = "a.raw o.xva" ]
+}
+
+xva_unpack_verifies() { xva-unpack --verify "$1" >/dev/null; }

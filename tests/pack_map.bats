@@ -266,3 +266,14 @@ PYTHON
   fails_with 2 xva-pack --map map --fallback-scan
   fails_with 2 xva-pack
 }
+
+@test "a_map_of_countless_pieces_takes_no_memory" {
+  head -c 4096 /dev/urandom > f
+  python3 - > many.json <<'EOF'
+print("[" + ",".join(f'{{"start":{i},"length":1,"zero":false,"offset":{i * 7 % 4096},"filename":"f"}}' for i in range(1 << 20)) + "]")
+EOF
+  run --separate-stderr bash -c 'env time -f %M -o peak xva-pack --map - < many.json > archive'
+  [ "$status" -eq 4 ]
+  [[ $stderr == *"too many pieces"* ]]
+  [ "$(tail -n 1 peak)" -le 65536 ]
+}

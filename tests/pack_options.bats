@@ -52,11 +52,11 @@ crc_of() {
 
 @test "measure_is_exact_with_zeros_kept_and_an_upper_bound_without" {
   raw disk 5767168 1 3
-  ova ova.xml Ref:0=5767168 Ref:1=512
+  ova ova.xml Ref:0=5767168 Ref:1=5767168
   ova padded.xml Ref:0=6291456
   ova first.xml Ref:0=5767168
   for options in "" "--no-trailer" "--pad" "--checksum sha1" "--ova first.xml" "--pad --ova padded.xml" \
-    "--ova ova.xml --no-trailer" "--check-ova ova.xml --no-trailer"; do
+    "--ova ova.xml --no-trailer" "--check-ova ova.xml --prefix Ref:1"; do
     [ "$(xva-pack -q --scan --keep-zeros --measure $options disk)" -eq \
       "$(xva-pack -q --scan --keep-zeros $options disk | wc -c)" ]
     [ "$(xva-pack -q --scan --measure $options disk)" -ge "$(xva-pack -q --scan $options disk | wc -c)" ]
@@ -207,4 +207,31 @@ crc_of() {
   fails_with 2 xva-pack -
   fails_with 2 xva-pack --extents - -
   fails_with 2 xva-pack --scan --ova - -
+}
+
+@test "a_report_replaces_neither_the_archive_nor_what_is_read" {
+  raw disk 1048576 0
+  cp disk before
+  fails_with 2 xva-pack --scan disk --report disk
+  ln -s disk link
+  fails_with 2 xva-pack --scan disk --report link
+  cmp disk before
+  run --separate-stderr bash -c 'xva-pack --scan disk --report archive > archive'
+  [ "$status" -eq 2 ]
+  [ ! -s archive ]
+}
+
+@test "progress_lines_never_go_where_the_data_goes" {
+  raw disk 1048576 0
+  run --separate-stderr bash -c 'xva-pack --scan disk --progress=1 | cat > archive; exit "${PIPESTATUS[0]}"'
+  [ "$status" -eq 2 ]
+  [ ! -s archive ]
+  run --separate-stderr bash -c 'xva-pack --scan disk 3>&1 --progress=3 > archive'
+  [ "$status" -eq 2 ] || tar -tf archive
+}
+
+@test "a_file_on_standard_input_is_read_from_where_it_is_as_a_pipe_would_be" {
+  raw disk 2097152 0 1
+  { head -c 1048576 > /dev/null; xva-pack --scan -; } < disk > rest
+  tail -c 1048576 disk | xva-pack --scan - | cmp - rest
 }

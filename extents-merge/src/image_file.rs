@@ -35,8 +35,16 @@ impl ImageFile {
     pub fn open(path: &Path) -> Result<Self, Failure> {
         if path.as_os_str() == "-" {
             let fd = io::stdin().as_fd().try_clone_to_owned();
-            let file = fd.map_err(|e| Failure::io(path, "cannot open", &e))?;
-            return ImageFile::new(File::from(file), PathBuf::from("standard input"));
+            let mut file = File::from(fd.map_err(|e| Failure::io(path, "cannot open", &e))?);
+            let path = PathBuf::from("standard input");
+            // Part of it was read by someone else: whoever did that did not mean the whole file.
+            return match file.stream_position() {
+                Ok(position) if position > 0 => {
+                    Err(Failure::usage(format!("is at byte {position}: expected it at its beginning"))
+                        .in_file(&path))
+                }
+                _ => ImageFile::new(file, path),
+            };
         }
         // Opening some devices has effects, and opening a pipe would wait for its writer: look first.
         let metadata = std::fs::metadata(path).map_err(|e| Failure::io(path, "cannot open", &e))?;

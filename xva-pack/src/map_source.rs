@@ -23,6 +23,10 @@ mod entry;
 /// 128 KiB of plan.
 const BLOCKS_AHEAD: usize = 16;
 
+/// Pieces of one block: twice the sectors that it has. Formats have no smaller units, and the plans of the blocks on the
+/// way shall take less memory than their bytes.
+const MAX_SEGMENTS: usize = 4096;
+
 /// Behind the end of what was announced last the kernel reads ahead by itself: a VHD has a sector bitmap between its
 /// blocks.
 const NEAR: u64 = 128 << 10;
@@ -102,6 +106,11 @@ impl<R: Read> MapPlan<R> {
             let end = entry.end.min(block_end);
             let length = end - entry.start;
             let at = part(block * BLOCK, entry.start);
+            if segments.len() == MAX_SEGMENTS {
+                return Err(Failure::unanswerable(format!(
+                    "block {block} is in too many pieces: expected at most {MAX_SEGMENTS}"
+                )));
+            }
             segments.push(Segment { at, length: part(0, length), file, form: data.form });
             if entry.end > block_end {
                 data.form = data.form.without_front(length);

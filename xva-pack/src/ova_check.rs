@@ -73,6 +73,11 @@ fn check(ova: &Ova, prefix: &str, place: Place) -> Result<u64, Failure> {
     if place.first && lowest != prefix {
         return Err(Failure::damaged(format!("another disk comes first: found {prefix}, expected {lowest}")));
     }
+    if !place.first && lowest == prefix {
+        return Err(Failure::damaged(format!(
+            "{prefix} comes first, right behind ova.xml: expected --ova, not --check-ova"
+        )));
+    }
     if place.last && highest != prefix {
         return Err(Failure::damaged(format!(
             "another disk comes last: found {prefix}, expected {highest} before the end-of-tar; see --no-trailer"

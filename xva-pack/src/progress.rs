@@ -2,7 +2,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 
 use extents::failure::Failure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -56,6 +57,11 @@ impl Progress {
                 let flags = OFlags::NONBLOCK.bits().cast_signed();
                 let out = OpenOptions::new().append(true).custom_flags(flags).open(&path);
                 let out = out.map_err(|e| Failure::usage(format!("--progress: cannot open {path}: {e}")))?;
+                if is_stdout(&out) {
+                    return Err(Failure::usage(format!(
+                        "--progress: {path} is where the data goes: expected another"
+                    )));
+                }
                 Form::Lines { out, last: None }
             }
             Some(Destination::Bar) if std::io::stderr().is_terminal() => Form::Bar(bar()),
@@ -91,6 +97,15 @@ impl Progress {
             Form::Bar(bar) => bar.finish(),
             _ => self.set(1, Some(1)),
         }
+    }
+}
+
+/// Whether this is the file or pipe that standard output is: lines would end up among the data.
+pub fn is_stdout(file: &File) -> bool {
+    let out = std::io::stdout().as_fd().try_clone_to_owned().map(File::from).and_then(|out| out.metadata());
+    match (file.metadata(), out) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()) && !b.file_type().is_char_device(),
+        _ => false,
     }
 }
 

@@ -1,8 +1,9 @@
 //! `--report`: what was done, as JSON, for the program that keeps the archive.
 
-use std::fs::File;
+use std::fs::{File, metadata};
 use std::io::Write;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use extents::failure::Failure;
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 use crate::crc32::Crc32;
 use crate::pack::Packed;
+use crate::progress::is_stdout;
 use crate::source::Origin;
 
 /// How many bytes, and their CRC-32.
@@ -42,12 +44,25 @@ struct Report<'a> {
     archived: &'a Option<Checked>,
 }
 
-/// Fails with status 1 if a report can not be written to `file`. Nothing is created: a failed export leaves none.
-pub fn check_writable(file: &Path) -> Result<(), Failure> {
+/// Fails with status 1 if a report can not be written to `file`, and with 2 if it would replace the archive or a file that
+/// is `read`. Nothing is created: a failed export leaves no report.
+pub fn check_writable<'a>(file: &Path, read: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), Failure> {
+    let identity = |file: &Path| metadata(file).ok().map(|found| (found.dev(), found.ino()));
+    if let Some(taken) = identity(file)
+        && let Some(input) = read.into_iter().find(|input| identity(input) == Some(taken))
+    {
+        let sentence = format!("is {}: expected another file for the report", input.display());
+        return Err(Failure::usage(sentence).in_file(file));
+    }
     if file.is_dir() {
         return Err(Failure::system("is a directory: expected a file for the report").in_file(file));
     }
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if file.is_file() && File::open(file).is_ok_and(|existing| is_stdout(&existing)) {
+        return Err(
+            Failure::usage("is where the archive goes: expected another file for the report").in_file(file)
+        );
+    }
     let written = if file.exists() { file } else { directory };
     access(written, Access::WRITE_OK)
         .map_err(|error| Failure::io(file, "cannot write the report", &error.into()))

@@ -159,7 +159,9 @@ fn run(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     let wish = cli.wish();
     cli.check_stdin(&wish)?;
     if let Some(file) = &cli.way.report {
-        report::check_writable(file)?;
+        let (what, metadata) = (&cli.what, &cli.metadata);
+        let read = [&cli.disk, &what.extents, &what.map, &metadata.ova, &metadata.check_ova];
+        report::check_writable(file, read.into_iter().flatten())?;
     }
     let (xml, expected) = cli.metadata(messages)?;
     let fit = Fit { pad: cli.archive.pad, others_follow: cli.archive.no_trailer, expected };
