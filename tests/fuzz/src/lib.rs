@@ -85,7 +85,7 @@ pub fn check_map<'a>(pieces: impl Fn() -> Pieces<'a>, virtual_size: u64, files: 
         return;
     }
     let fit = Fit { pad: true, ..Fit::default() };
-    let mut plan = MapPlan::new(map.as_slice(), PathBuf::from("map"), Files::new(), fit);
+    let mut plan = MapPlan::new(map.as_slice(), PathBuf::from("map"), Files::new(), fit, false);
     let mut memory = MemberPair::new();
     loop {
         match plan.next(&mut memory) {
