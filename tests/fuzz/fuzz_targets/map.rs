@@ -24,7 +24,7 @@ fuzz_target!(|input: &[u8]| {
     in_directory_with_data();
     let files = Files::new();
     let fit = Fit { pad: input.len() % 2 == 0, ..Fit::default() };
-    let mut plan = MapPlan::new(input, PathBuf::from("map"), Arc::clone(&files), fit);
+    let mut plan = MapPlan::new(input, PathBuf::from("map"), Arc::clone(&files), fit, false);
     let mut reader = Reader::new(Arc::clone(&files), false);
     let mut memory = MemberPair::new();
     let mut next = 0;
