@@ -154,12 +154,14 @@ machine() {
   machine disk.xva Ref:0 2500000 padded.raw
   xva-unpack --size Ref:0=2500000 --disk Ref:0 -o back.raw disk.xva > table
   cmp disk.raw back.raw
-  grep -q "$(crc disk.raw)" table
+  grep -q "^Ref:0  2500000 .* $(crc disk.raw) " table
   fails_with 3 xva-unpack --size Ref:0=1000 disk.xva
   [[ "$stderr" == *"holds data behind --size: expected zeros from byte 1000 on"* ]]
   fails_with 3 xva-unpack --size Ref:0=3145729 disk.xva
   fails_with 2 xva-unpack --size Ref:1=1 disk.xva
   fails_with 2 xva-unpack --size Ref:0 disk.xva
+  fails_with 2 xva-unpack --size Ref:0=2500000 --size Ref:0=2500000 disk.xva
+  [[ "$stderr" == *"--size is given twice for disk Ref:0"* ]]
 }
 
 @test "compressed_input_is_named_with_the_command" {

@@ -1,5 +1,6 @@
 //! `xva-unpack`: lists, checks and unpacks the disks of an XVA.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -110,6 +111,9 @@ fn unpack(cli: Cli, messages: Messages) -> Result<(), Failure> {
     if to_stdout && !cli.unpack.force && std::io::stdout().is_terminal() {
         return Err(Failure::usage("standard output is a terminal: expected a pipe or file, or --force"));
     }
+    if let Some(disk) = given_twice(&cli.unpack.sizes) {
+        return Err(Failure::usage(format!("--size is given twice for disk {disk}: expected it once")));
+    }
     if cli.archive.as_os_str() == "-" {
         filter::input("an archive")?;
     }
@@ -178,6 +182,12 @@ fn verdict(name: &str, archive: &Archive) -> String {
 
 fn print(bytes: &[u8]) -> Result<(), Failure> {
     Stdout::open()?.write_all(bytes).map_err(|error| write_failure(&error))
+}
+
+/// The first disk that has a size already.
+fn given_twice(sizes: &[(String, u64)]) -> Option<&str> {
+    let mut seen = BTreeSet::new();
+    sizes.iter().map(|(disk, _)| disk.as_str()).find(|disk| !seen.insert(*disk))
 }
 
 fn parse_size(text: &str) -> Result<(String, u64), String> {
