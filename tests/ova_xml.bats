@@ -112,6 +112,9 @@ PY
   [ -z "$output" ]
   fails_with 2 ova-xml "${good[@]}" --disk Ref:001=0
   fails_with 2 ova-xml "${good[@]}" --disk ../x=1G
+  fails_with 2 ova-xml "${good[@]}" --disk OpaqueRef:NULL=1G
+  [[ $stderr == *"has a name that xapi keeps for itself: expected such as Ref:000"* ]]
+  [ -z "$output" ]
   fails_with 2 ova-xml "${good[@]}" --disk "$(printf 'x%.0s' {1..83})=1G"
   fails_with 2 ova-xml "${good[@]}" --network ''
   fails_with 2 ova-xml --name a --memory 1G --vcpus 0 --firmware bios --disk Ref:000=1G

@@ -114,7 +114,37 @@ machine() {
   [ "$(cat back.raw)" = mine ]
   xva-unpack --force --disk Ref:0 -o back.raw disk.xva
   cmp disk.raw back.raw
-  [ ! -e back.raw.part ]
+  [ -z "$(find . -name '*.part')" ]
+}
+
+@test "what_stands_beside_the_target_is_left_alone_and_the_file_has_an_ordinary_mode" {
+  raw disk.raw 3M 0 2
+  machine disk.xva Ref:0 3M disk.raw
+  mkdir back.raw.part
+  echo theirs > back.raw.part/x
+  (umask 027 && xva-unpack --disk Ref:0 -o back.raw disk.xva > table)
+  cmp disk.raw back.raw
+  [ "$(cat back.raw.part/x)" = theirs ]
+  [ "$(stat -c %a back.raw)" = 640 ]
+}
+
+@test "a_file_that_appears_meanwhile_is_not_overwritten" {
+  raw disk.raw 3M 0 2
+  machine disk.xva Ref:0 3M disk.raw
+  mkfifo pipe
+  xva-unpack --disk Ref:0 -o back.raw < pipe > table 2> said &
+  exec 8> pipe
+  head -c 1M disk.xva >&8
+  until [ -n "$(find . -name '.back.raw.*.part')" ]; do sleep 0.01; done
+  echo mine > back.raw
+  tail -c +1048577 disk.xva >&8
+  exec 8>&-
+  status=0
+  wait $! || status=$?
+  [ "$status" -eq 1 ]
+  grep -q 'back.raw: cannot finish writing: it appeared meanwhile: --force overwrites it' said
+  [ "$(cat back.raw)" = mine ]
+  [ -z "$(find . -name '*.part')" ]
 }
 
 @test "size_cuts_padding_off_and_never_data" {
@@ -124,12 +154,14 @@ machine() {
   machine disk.xva Ref:0 2500000 padded.raw
   xva-unpack --size Ref:0=2500000 --disk Ref:0 -o back.raw disk.xva > table
   cmp disk.raw back.raw
-  grep -q "$(crc disk.raw)" table
+  grep -q "^Ref:0  2500000 .* $(crc disk.raw) " table
   fails_with 3 xva-unpack --size Ref:0=1000 disk.xva
   [[ "$stderr" == *"holds data behind --size: expected zeros from byte 1000 on"* ]]
   fails_with 3 xva-unpack --size Ref:0=3145729 disk.xva
   fails_with 2 xva-unpack --size Ref:1=1 disk.xva
   fails_with 2 xva-unpack --size Ref:0 disk.xva
+  fails_with 2 xva-unpack --size Ref:0=2500000 --size Ref:0=2500000 disk.xva
+  [[ "$stderr" == *"--size is given twice for disk Ref:0"* ]]
 }
 
 @test "compressed_input_is_named_with_the_command" {
@@ -156,7 +188,7 @@ machine() {
   fails_with 2 xva-unpack --progress=x disk.xva
   fails_with 1 xva-unpack --all -o nowhere/deep disk.xva
   fails_with 1 bash -c 'xva-unpack disk.xva >&-'
-  [ ! -e x ] && [ ! -e x.part ]
+  [ ! -e x ] && [ -z "$(find . -name '*.part')" ]
 }
 
 @test "a_full_disk_is_an_error_and_a_closed_pipe_none" {

@@ -7,6 +7,10 @@ use crate::archive_reader::DiskReport;
 
 const HEADINGS: [&str; 8] = ["DISK", "SIZE", "BLOCKS", "OF", "SHARE", "CHECKSUMS", "CRC32", "STATE"];
 
+/// Characters of a name that are shown: every column is as wide as its longest cell, and a name in an archive can have
+/// thousands.
+const MAX_NAME: usize = 100;
+
 /// The table, ready to print.
 pub fn table(disks: &[DiskReport]) -> String {
     let rows: Vec<[String; 8]> = disks.iter().map(row).collect();
@@ -34,7 +38,7 @@ pub fn table(disks: &[DiskReport]) -> String {
 fn row(disk: &DiskReport) -> [String; 8] {
     [
         printable(&disk.prefix).replace(' ', "\\u{20}"),
-        disk.size.to_string(),
+        disk.wanted_size.to_string(),
         disk.blocks.to_string(),
         disk.blocks_of_disk.to_string(),
         share(disk.bytes, disk.size),
@@ -66,11 +70,16 @@ fn checksums(disk: &DiskReport) -> String {
     if names.is_empty() { "-".to_owned() } else { names.join("+") }
 }
 
-/// A name without anything that moves the cursor.
+/// The beginning of a name, without anything that moves the cursor.
 fn printable(name: &str) -> String {
-    name.chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
-        .collect()
+    let mut text = String::new();
+    for c in name.chars().take(MAX_NAME) {
+        if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
+    }
+    if name.chars().nth(MAX_NAME).is_some() {
+        text.push_str("...");
+    }
+    text
 }
 
 #[cfg(test)]
@@ -78,9 +87,8 @@ mod tests {
     use super::*;
     use crate::checksum::Algorithm;
 
-    #[test]
-    fn a_disk_is_a_line_whatever_its_name_is() {
-        let disk = DiskReport {
+    fn disk() -> DiskReport {
+        DiskReport {
             prefix: "Ref:0".to_owned(),
             name: "my\ndisk".to_owned(),
             size: 3 << 20,
@@ -92,11 +100,28 @@ mod tests {
             wanted_size: 3 << 20,
             crc32: Some(0xabc),
             whole: true,
-        };
+        }
+    }
+
+    #[test]
+    fn a_disk_is_a_line_whatever_its_name_is() {
         assert_eq!(
-            table(&[disk]),
+            table(&[disk()]),
             "DISK   SIZE     BLOCKS  OF  SHARE  CHECKSUMS         CRC32     STATE  NAME\n\
              Ref:0  3145728  2       3   66.6%  xxhash+sha1+none  00000abc  whole  my\\ndisk\n"
         );
+    }
+
+    #[test]
+    fn a_long_name_makes_no_wide_table() {
+        let long = DiskReport { prefix: "x".repeat(60_000), name: "\u{1}".repeat(60_000), ..disk() };
+        let text = table(&[long, disk()]);
+        assert!(text.lines().all(|line| line.len() < 1000), "{}", text.len());
+        assert!(text.contains("xxx...  3145728 "));
+    }
+
+    #[test]
+    fn the_size_is_that_of_which_the_crc_is() {
+        assert!(table(&[DiskReport { wanted_size: 3_000_000, ..disk() }]).contains("Ref:0  3000000  2 "));
     }
 }

@@ -3,13 +3,16 @@
 //! A file appears under its name only when all of the disk is in it and on the medium; a block device, a pipe and
 //! standard output get the bytes as they come.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use extents::failure::Failure;
 use extents::stdout::Stdout;
+use tempfile::{Builder, NamedTempFile};
 
 use crate::reader::is_zero;
 
@@ -18,6 +21,9 @@ const HOLE: usize = 4096;
 
 /// Zeros written at once to a stream.
 const ZEROS: usize = 64 << 10;
+
+/// Bytes of the target's name in that of the file until it is whole, which has a random part, too.
+const MAX_PREFIX: usize = 200;
 
 /// A disk on its way out.
 #[derive(Debug)]
@@ -58,7 +64,7 @@ impl RawOutput {
             return Err(Failure::usage("exists already: --force overwrites it").in_file(target));
         }
         let form = if exists.is_none() || is_file {
-            Form::Sparse(SparseFile::create(target)?)
+            Form::Sparse(SparseFile::create(target, force)?)
         } else {
             let open = OpenOptions::new().write(true).open(target);
             let mut file = open.map_err(|e| Failure::io(target, "cannot open for writing", &e))?;
@@ -82,10 +88,12 @@ impl RawOutput {
     }
 
     /// Makes it `size` bytes long, and gives a file its name.
-    pub fn finish(mut self, size: u64) -> Result<(), Failure> {
-        let done = match &mut self.form {
+    pub fn finish(self, size: u64) -> Result<(), Failure> {
+        let done = match self.form {
             Form::Sparse(file) => file.finish(size, &self.target),
-            Form::Stream { out, written } => fill(out, written, size).and_then(|()| out.finish()),
+            Form::Stream { mut out, mut written } => {
+                fill(&mut out, &mut written, size).and_then(|()| out.finish())
+            }
         };
         done.map_err(|e| Failure::io(&self.target, "cannot finish writing", &e))
     }
@@ -136,30 +144,31 @@ impl Outlet {
     }
 }
 
-/// A file under another name until it is whole. Dropped before, it is removed.
+/// A file under a name that nothing else has until it is whole. Dropped before, it is removed.
 #[derive(Debug)]
 struct SparseFile {
-    file: File,
-    /// Its name until then.
-    part: PathBuf,
-    named: bool,
+    part: NamedTempFile,
+    /// What stands under its name in the end is replaced.
+    force: bool,
 }
 
 impl SparseFile {
-    fn create(target: &Path) -> Result<Self, Failure> {
-        let mut part = target.as_os_str().to_owned();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        // Left behind by a run that was killed. What stands there is replaced, never followed or written into.
-        match std::fs::remove_file(&part) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Failure::io(&part, "cannot remove", &error));
-            }
-            _ => {}
+    fn create(target: &Path, force: bool) -> Result<Self, Failure> {
+        let name = target.as_os_str().as_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        if matches!(name, b"" | b"." | b"..") {
+            return Err(Failure::system("cannot create: expected the name of a file").in_file(target));
         }
-        let file = OpenOptions::new().write(true).create_new(true).open(&part);
-        let file = file.map_err(|e| Failure::io(&part, "cannot create", &e))?;
-        Ok(SparseFile { file, part, named: false })
+        let mut prefix = OsString::from(".");
+        prefix.push(OsStr::from_bytes(name.get(..MAX_PREFIX).unwrap_or(name)));
+        prefix.push(".");
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let part = Builder::new()
+            .prefix(&prefix)
+            .suffix(".part")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder.unwrap_or(Path::new(".")));
+        let part = part.map_err(|e| Failure::io(target, "cannot create", &e))?;
+        Ok(SparseFile { part, force })
     }
 
     /// Writes what is not zero.
@@ -169,29 +178,36 @@ impl SparseFile {
             match (data, is_zero(piece)) {
                 (None, false) => data = Some(at),
                 (Some(from), true) => {
-                    self.file.write_all_at(bytes.get(from..at).unwrap_or_default(), offset + from as u64)?;
+                    self.part
+                        .as_file()
+                        .write_all_at(bytes.get(from..at).unwrap_or_default(), offset + from as u64)?;
                     data = None;
                 }
                 _ => {}
             }
         }
         let from = data.unwrap_or(bytes.len());
-        self.file.write_all_at(bytes.get(from..).unwrap_or_default(), offset + from as u64)
+        self.part.as_file().write_all_at(bytes.get(from..).unwrap_or_default(), offset + from as u64)
     }
 
-    fn finish(&mut self, size: u64, target: &Path) -> io::Result<()> {
-        self.file.set_len(size)?;
-        self.file.sync_all()?;
-        std::fs::rename(&self.part, target)?;
-        self.named = true;
-        Ok(())
-    }
-}
-
-impl Drop for SparseFile {
-    fn drop(&mut self) {
-        if !self.named {
-            let _ = std::fs::remove_file(&self.part);
+    fn finish(self, size: u64, target: &Path) -> io::Result<()> {
+        self.part.as_file().set_len(size)?;
+        self.part.as_file().sync_all()?;
+        if self.force {
+            self.part.persist(target)?;
+            return Ok(());
+        }
+        match self.part.persist_noclobber(target) {
+            Ok(_) => Ok(()),
+            Err(refused) if refused.error.kind() == ErrorKind::AlreadyExists => {
+                Err(io::Error::other("it appeared meanwhile: --force overwrites it"))
+            }
+            // Some network file systems know neither hard links nor a rename that fails where something stands.
+            Err(refused) if target.symlink_metadata().is_err() => {
+                refused.file.persist(target)?;
+                Ok(())
+            }
+            Err(refused) => Err(refused.into()),
         }
     }
 }
@@ -210,7 +226,10 @@ mod tests {
         truth[(2 << 20) - 1] = 1;
         let mut output = RawOutput::open(&target, None, false).unwrap();
         output.write(1 << 20, &truth[1 << 20..2 << 20]).unwrap();
-        assert!(!target.exists() && folder.path().join("d.raw.part").exists());
+        let parts: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap()).collect();
+        let name = parts[0].file_name().into_string().unwrap();
+        assert!(parts.len() == 1 && name.starts_with(".d.raw."), "{name}");
+        assert!(parts[0].path().extension().is_some_and(|extension| extension == "part"), "{name}");
         output.finish(3 << 20).unwrap();
         assert!(std::fs::read(&target).unwrap() == truth);
         assert!(target.metadata().unwrap().blocks() * 512 <= 64 << 10);
@@ -227,14 +246,43 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_place_of_the_part_is_not_written_through() {
+    fn no_file_of_another_is_touched_on_the_way() {
         let folder = tempfile::tempdir().unwrap();
-        let victim = folder.path().join("victim");
-        std::fs::write(&victim, "mine").unwrap();
-        std::os::unix::fs::symlink(&victim, folder.path().join("d.raw.part")).unwrap();
+        let theirs = folder.path().join("d.raw.part");
+        std::fs::write(&theirs, "theirs").unwrap();
         let target = folder.path().join("d.raw");
         RawOutput::open(&target, None, false).unwrap().finish(0).unwrap();
-        assert_eq!(std::fs::read(&victim).unwrap(), b"mine");
+        assert_eq!(std::fs::read(&theirs).unwrap(), b"theirs");
         assert!(RawOutput::open(&target, None, false).unwrap_err().to_string().contains("--force"));
+    }
+
+    #[test]
+    fn of_two_runs_to_one_file_the_second_fails_or_replaces_all_of_it() {
+        for force in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let target = folder.path().join("d.raw");
+            let mut first = RawOutput::open(&target, None, force).unwrap();
+            let mut second = RawOutput::open(&target, None, force).unwrap();
+            first.write(0, b"first").unwrap();
+            second.write(0, b"second").unwrap();
+            first.finish(5).unwrap();
+            let done = second.finish(6);
+            let expected = if force { &b"second"[..] } else { b"first" };
+            assert_eq!(std::fs::read(&target).unwrap(), expected);
+            assert_eq!(done.err().map(|failure| failure.status() as u8), (!force).then_some(1));
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_file_has_the_mode_of_any_new_file_and_the_longest_name_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, other) = (folder.path().join("d".repeat(255)), folder.path().join("other"));
+        RawOutput::open(&target, None, false).unwrap().finish(0).unwrap();
+        std::fs::write(&other, "").unwrap();
+        assert_eq!(target.metadata().unwrap().mode(), other.metadata().unwrap().mode());
+        for bad in ["nowhere/", "nowhere/.", "nowhere/.."] {
+            assert!(RawOutput::open(&folder.path().join(bad), None, false).is_err(), "{bad}");
+        }
     }
 }

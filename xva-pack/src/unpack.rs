@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::raw_output::RawOutput;
 
 /// Longest name of a file.
-const MAX_FILE_NAME: usize = 255 - ".part".len();
+const MAX_FILE_NAME: usize = 255;
 
 /// What is done with the disks.
 #[derive(Debug)]

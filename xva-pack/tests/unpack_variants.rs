@@ -4,7 +4,7 @@
 
 mod archive_builder;
 
-use archive_builder::{Archive, BLOCK, data, ova, seal, unpack, unpack_file};
+use archive_builder::{Archive, BLOCK, data, ova, ova_with, seal, unpack, unpack_file};
 use xva_pack::checksum::Algorithm;
 
 /// What `--verify` must say.
@@ -47,7 +47,16 @@ fn but_last() -> Archive {
 
 /// Metadata of one disk, changed.
 fn changed(from: &str, to: &str) -> Archive {
-    let text = String::from_utf8(ova(&[("Ref:000", 3 * BLOCK)])).unwrap();
+    replaced(ova(&[("Ref:000", 3 * BLOCK)]), from, to)
+}
+
+/// The same of a machine with a network card.
+fn networked(from: &str, to: &str) -> Archive {
+    replaced(ova_with(&[("Ref:000", 3 * BLOCK)], &["lan"]), from, to)
+}
+
+fn replaced(metadata: Vec<u8>, from: &str, to: &str) -> Archive {
+    let text = String::from_utf8(metadata).unwrap();
     assert!(text.contains(from), "{from}");
     Archive::default().member("ova.xml", text.replace(from, to).as_bytes())
 }
@@ -120,6 +129,12 @@ fn taken() -> Vec<(&'static str, Vec<u8>, Verdict)> {
         ("no end-of-tar", whole(one()).0, Warned("the end-of-tar is missing: xapi ignores that, Xen Orchestra")),
         ("junk behind the last block", whole(one()).raw(b"junk").0, Warned("4 bytes follow the last block, not all zero")),
         ("members behind the last block", whole(one()).member("more", b"1").end(), Warned("2048 bytes follow the last block")),
+        ("other names behind the last block", whole(one()).block("./more/123", b"1").end(), Warned("bytes follow the last block, not all zero: xapi ignores them")),
+        ("a piece of the end-of-tar", whole(one()).raw(&[0; 700]).0, Warned("the end-of-tar is missing")),
+        ("no power_state", whole(changed("power_state", "powerstate")).end(), Warned("field power_state is missing; xapi 1.110 to 1.249 refuses records without it")),
+        ("no metrics of a VBD", whole(changed("currently_attached</name><value><boolean>0</boolean></value></member><member><name>metrics", "currently_attached</name><value><boolean>0</boolean></value></member><member><name>m")).end(), Warned("xapi 1.110 to 22.3 refuses records without it")),
+        ("no type of an SR", whole(changed("shared</name>", "sh</name>")).end(), Warned(": field shared is missing; xapi refuses records without it")),
+        ("a network card", whole(networked("lan", "lan")).end(), Sound),
         ("checksum table of export_vsn 1", whole(changed("export_vsn</name><value>2", "export_vsn</name><value>1")).member("checksum.xml", b"<value/>").end(), Warned("is not compared")),
         ("no ova.xml", whole(Archive::default()).end(), Sound),
     ]
@@ -173,7 +188,7 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Verdict)> {
         ("empty first block, then a gap", one().block(A, b"").block(C, &a()).end(), Refused(3, "the first block of the archive, whose length they would have, is empty")),
         ("a block is a link", but_last().member_with(C, b"", kind(b'1')).end(), Refused(3, "is a link or a directory: expected a file")),
         ("sparse by GNU tar", but_last().member_with(C, &c(), kind(b'S')).end(), Refused(3, "is stored sparse: expected an archive made without tar --sparse")),
-        ("two global pax headers", but_last().member_with("g", b"13 comment=x\n", kind(b'g')).member_with("g", b"13 comment=x\n", kind(b'g')).block(C, &c()).end(), Refused(3, "2 global pax headers in a row")),
+        ("two global pax headers", but_last().member_with("g", b"13 comment=x\n", kind(b'g')).member_with("g", b"13 comment=x\n", kind(b'g')).block(C, &c()).end(), Refused(3, "several global pax headers in a row")),
         ("damaged pax header", but_last().member_with("x", b"99 path=x\n", kind(b'x')).block(C, &c()).end(), Refused(3, "the pax header is damaged")),
         ("ova.xml is not first", Archive::default().block(A, &a()).member("ova.xml", &ova(&[("Ref:000", BLOCK)])).end(), Refused(3, "ova.xml at byte 5632: is not the first member")),
         ("export_vsn 0", whole(changed("export_vsn</name><value>2", "export_vsn</name><value>0")).end(), Refused(3, "export_vsn is 0 or missing: expected 2")),
@@ -181,8 +196,24 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Verdict)> {
         ("empty key in ova.xml", whole(changed("<name>order</name>", "<name></name>")).end(), Refused(3, "a struct has a member without a name")),
         ("ova.xml is cut off", whole(Archive::default().member("ova.xml", &ova(&[("Ref:000", BLOCK)])[..5000])).end(), Refused(3, "ova.xml at byte 0: is not")),
         ("dangling VDI", whole(changed("VDI</name><value>Ref:000", "VDI</name><value>Ref:999")).end(), Refused(3, "VDI \"Ref:999\" is not among the objects")),
-        ("blocks of a disk that only a CD uses", whole(changed("<value>Disk</value>", "<value>CD</value>").block("Ref:001/00000000", &a())).end(), Warned("bytes follow the last block, not all zero")),
+        ("blocks of a disk that only a CD uses", whole(changed("<value>Disk</value>", "<value>CD</value>").block("Ref:001/00000000", &a())).end(), Refused(3, "xapi does not import it: Ref:001/00000000 at byte ")),
         ("blocks of a disk that is not in ova.xml", whole(one().block("Ref:111/00000000", &a())).end(), Refused(3, "ova.xml has no such disk")),
+        ("a disk twice", whole(one()).block(A, &a()).block(C, &c()).end(), Refused(3, "xapi does not import it: Ref:000/00000000 at byte ")),
+        ("blocks of a disk of an iso SR", changed("content_type</name><value>user", "content_type</name><value>iso").block(A, &a()).end(), Refused(3, "holds data behind the last block that ova.xml announces")),
+        ("blocks of a disk of no bytes", Archive::with_ova(&[("Ref:000", BLOCK), ("Ref:001", 0)]).block(A, &a()).block("Ref:001/00000000", &b()).end(), Refused(3, "xapi does not import it: Ref:001/00000000 at byte ")),
+        ("a block with a long name behind the end", whole(one()).member_with("././@LongLink", b"Ref:001/00000000\0", old_gnu).block("x", &c()).end(), Refused(3, "xapi does not import it: Ref:001/00000000 at byte ")),
+        ("mode is no number", but_last().member_with(C, &c(), |h| h[100..108].copy_from_slice(b"rw-r--r-")).checksum(C, ".xxhash", &xxh).end(), Refused(3, "the mode in its header is not a number")),
+        ("mtime is negative", but_last().member_with(C, &c(), |h| h[136..148].copy_from_slice(b"-0000000001\0")).checksum(C, ".xxhash", &xxh).end(), Refused(3, "the mtime in its header is not a number")),
+        ("devminor is no number", but_last().member_with(C, &c(), |h| { ustar(h); h[337..345].copy_from_slice(b"00000x0\0"); }).checksum(C, ".xxhash", &xxh).end(), Refused(3, "the devminor in its header is not a number")),
+        ("a blank inside the size", but_last().member_with(C, &c(), |h| h[124..136].copy_from_slice(b"00000 10000\0")).checksum(C, ".xxhash", &xxh).end(), Refused(3, "the size in the tar header is not a number")),
+        ("global pax path", but_last().member_with("g", b"25 path=Ref:000/00000002\n", kind(b'g')).block(C, &c()).end(), Refused(3, "a global pax header sets a path or size")),
+        ("global pax size", but_last().member_with("g", b"13 size=4096\n", kind(b'g')).block(C, &c()).end(), Refused(3, "a global pax header sets a path or size")),
+        ("no user_version", whole(changed("user_version", "userversion")).end(), Refused(3, ": field user_version is missing")),
+        ("no bootable", whole(changed("<name>bootable<", "<name>boot<")).end(), Refused(3, ": field bootable is missing")),
+        ("a boolean without its type", whole(changed("is_a_template</name><value><boolean>0</boolean>", "is_a_template</name><value>0")).end(), Refused(3, ": field is_a_template has the wrong type: expected <boolean>")),
+        ("VBD of no VM", whole(changed("<name>class</name><value>VM<", "<name>class</name><value>host<")).end(), Refused(3, "is not among the objects")),
+        ("VIF of no network", whole(networked("class</name><value>network", "class</name><value>host")).end(), Refused(3, ": network \"Ref:")),
+        ("VIF of no VM", whole(networked("VM</name><value>Ref:1000</value></member><member><name>MAC", "VM</name><value>Ref:9</value></member><member><name>MAC")).end(), Refused(3, ": VM \"Ref:9\" is not among the objects")),
         ("gzip", [&b"\x1f\x8b\x08\0"[..], &[1; 600]].concat(), Refused(4, "is compressed with gzip: expected a tar; try: gzip -dc ")),
         ("zstd", [&b"\x28\xb5\x2f\xfd"[..], &[1; 600]].concat(), Refused(4, "is compressed with zstd: expected a tar; try: zstd -dc ")),
         ("zstd by pzstd", [&b"\x50\x2a\x4d\x18"[..], &[1; 600]].concat(), Refused(4, "is compressed with zstd")),

@@ -12,6 +12,8 @@ pub enum Gravity {
     Remark,
     /// The importer refuses the archive, but which bytes belong where is beyond doubt.
     Refused,
+    /// The importer takes the archive, and leaves data in it out.
+    LeftOut,
     /// Bytes are missing or wrong, or it is not certain where they belong.
     Damaged,
 }
@@ -38,8 +40,10 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.gravity == Gravity::Refused {
-            f.write_str("xapi refuses it: ")?;
+        match self.gravity {
+            Gravity::Refused => f.write_str("xapi refuses it: ")?,
+            Gravity::LeftOut => f.write_str("xapi does not import it: ")?,
+            Gravity::Remark | Gravity::Damaged => {}
         }
         if !self.member.is_empty() {
             write!(f, "{} ", self.member)?;

@@ -10,7 +10,7 @@ const MAX_LINES: u64 = 20;
 /// Which findings end the work.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// Also what the importer refuses although the bytes are beyond doubt.
+    /// Also what the importer refuses or leaves out although the bytes are beyond doubt.
     pub strict: bool,
     /// None, as long as reading can go on.
     pub keep_going: bool,
@@ -36,7 +36,7 @@ impl Findings {
     pub(super) fn raise(&mut self, finding: Finding) -> Result<(), Finding> {
         let bad = match finding.gravity {
             Gravity::Remark => false,
-            Gravity::Refused => self.policy.strict,
+            Gravity::Refused | Gravity::LeftOut => self.policy.strict,
             Gravity::Damaged => true,
         };
         if bad && !self.policy.keep_going {

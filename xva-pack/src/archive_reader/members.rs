@@ -50,8 +50,16 @@ impl Members {
 
     /// The next member; none at the end of the archive.
     pub(super) fn next(&mut self, findings: &mut Findings) -> Result<Option<Member>, Stop> {
+        let Some((member, found)) = self.next_with_findings()? else { return Ok(None) };
+        found.into_iter().try_for_each(|finding| findings.raise(finding))?;
+        Ok(Some(member))
+    }
+
+    /// The next member, and what the importer would refuse in its headers.
+    pub(super) fn next_with_findings(&mut self) -> Result<Option<(Member, Vec<Finding>)>, Stop> {
         let byte = self.input.position();
         let mut overrides = Overrides::default();
+        let mut objections = Vec::new();
         let mut global_headers = 0;
         let mut extended = false;
         loop {
@@ -63,6 +71,7 @@ impl Members {
                 return Ok(None);
             };
             let header = tar_header::parse(&record).map_err(|what| Finding::damage_at(at, what))?;
+            objections.extend(header.objection.clone());
             match header.kind {
                 b'L' => overrides.long_name(&self.extended(&header)?),
                 b'K' => drop(self.extended(&header)?),
@@ -71,10 +80,18 @@ impl Members {
                     overrides.pax(&data).map_err(|what| Finding::damage_at(at, what))?;
                 }
                 b'g' => {
-                    self.extended(&header)?;
+                    let data = self.extended(&header)?;
+                    let mut of_all = Overrides::default();
+                    of_all.pax(&data).map_err(|what| Finding::damage_at(at, what))?;
+                    if of_all != Overrides::default() {
+                        objections.push("a global pax header sets a path or size for all members".to_owned());
+                    }
                     global_headers += 1;
+                    if global_headers == 2 {
+                        objections.push("found several global pax headers in a row, expected one".to_owned());
+                    }
                 }
-                _ => return self.member(header, overrides, byte, global_headers, findings).map(Some),
+                _ => return self.member(&header, overrides, byte, objections).map(Some),
             }
             extended = true;
         }
@@ -100,6 +117,7 @@ impl Members {
             match self.input.read(&mut record)? {
                 0 => return Ok(None),
                 RECORD => {}
+                count if record.iter().take(count).all(|&byte| byte == 0) => return Ok(None),
                 _ => {
                     return Err(
                         Finding::damage_at(self.input.position(), "ends early, in a tar header").into()
@@ -142,13 +160,13 @@ impl Members {
     /// Puts together what the headers of one member said.
     fn member(
         &mut self,
-        header: TarHeader,
+        header: &TarHeader,
         overrides: Overrides,
         byte: u64,
-        global_headers: u32,
-        findings: &mut Findings,
-    ) -> Result<Member, Stop> {
-        let name = String::from_utf8(overrides.name.unwrap_or(header.name)).map_err(|error| {
+        objections: Vec<String>,
+    ) -> Result<(Member, Vec<Finding>), Stop> {
+        let name = overrides.name.unwrap_or_else(|| header.name.clone());
+        let name = String::from_utf8(name).map_err(|error| {
             let name = error.as_bytes().escape_ascii().to_string();
             Finding::damage_at(byte, format!("the name of a member is not UTF-8: found {name}"))
         })?;
@@ -165,24 +183,17 @@ impl Members {
             let what = format!("found {size} bytes of data in a member of type {kind}, expected a file");
             return Err(member.finding(Gravity::Damaged, what).into());
         }
-        if header.binary_number {
-            findings.raise(
-                member.finding(Gravity::Refused, "a number in its header is in base 256, expected octal"),
-            )?;
-        }
-        if global_headers > 1 {
-            let what = format!("found {global_headers} global pax headers in a row, expected one");
-            findings.raise(member.finding(Gravity::Refused, what))?;
-        }
+        let refused = |what| member.finding(Gravity::Refused, what);
+        let mut found: Vec<Finding> = objections.into_iter().map(refused).collect();
         let plain = member.name.trim_start_matches("./");
         if plain.len() < member.name.len() {
             if !self.dot_reported {
                 self.dot_reported = true;
-                findings.raise(member.finding(Gravity::Refused, "the name begins with ./"))?;
+                found.push(member.finding(Gravity::Refused, "the name begins with ./"));
             }
             member.name = plain.to_owned();
         }
-        Ok(member)
+        Ok((member, found))
     }
 }
 

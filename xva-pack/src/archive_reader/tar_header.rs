@@ -9,6 +9,9 @@ use nom::number::complete::be_u8;
 
 use crate::tar_member::RECORD;
 
+/// Magic and version of a ustar header.
+const USTAR: &[u8] = b"ustar\x0000";
+
 /// A header whose checksum is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TarHeader {
@@ -18,8 +21,8 @@ pub(super) struct TarHeader {
     pub(super) size: u64,
     /// The type flag: NUL or `0` is a file.
     pub(super) kind: u8,
-    /// A number is written in base 256, which the importer can not read.
-    pub(super) binary_number: bool,
+    /// Which number the importer can not read; it reads those that do not matter, too.
+    pub(super) objection: Option<String>,
 }
 
 /// The fields that matter, as they stand.
@@ -30,6 +33,8 @@ struct Fields<'a> {
     checksum: &'a [u8],
     kind: u8,
     magic: &'a [u8],
+    /// Major and minor number of a device.
+    device: [&'a [u8]; 2],
     prefix: &'a [u8],
 }
 
@@ -41,9 +46,10 @@ fn fields(i: &[u8]) -> IResult<&[u8], Fields<'_>> {
     let (i, kind) = be_u8(i)?;
     let (i, _link_name) = take(100_usize)(i)?;
     let (i, magic) = take(8_usize)(i)?;
-    let (i, _owner_and_device) = take(80_usize)(i)?;
+    let (i, _owner) = take(64_usize)(i)?;
+    let (i, device) = (take(8_usize), take(8_usize)).parse(i)?;
     let (i, prefix) = take(155_usize)(i)?;
-    Ok((i, Fields { name, numbers: numbers.into(), checksum, kind, magic, prefix }))
+    Ok((i, Fields { name, numbers: numbers.into(), checksum, kind, magic, device: device.into(), prefix }))
 }
 
 /// Understands a header, or says what is wrong with it.
@@ -59,16 +65,33 @@ pub(super) fn parse(record: &[u8; RECORD]) -> Result<TarHeader, String> {
         }
         None => return Err(format!("is not a tar header: found no checksum, expected {expected:o}")),
     }
+    let objection = objection(&fields);
     let [.., size, _mtime] = fields.numbers;
     let Some(size) = number(size) else {
         return Err(format!("the size in the tar header is not a number: found \"{}\"", size.escape_ascii()));
     };
     let mut name = until_nul(fields.name).to_vec();
-    if fields.magic == b"ustar\x0000" && !until_nul(fields.prefix).is_empty() {
+    if fields.magic == USTAR && !until_nul(fields.prefix).is_empty() {
         name = [until_nul(fields.prefix), b"/", &name].concat();
     }
-    let binary_number = fields.numbers.iter().any(|field| is_binary(field));
-    Ok(TarHeader { name, size, kind: fields.kind, binary_number })
+    Ok(TarHeader { name, size, kind: fields.kind, objection })
+}
+
+/// The first number that is not octal. Only a ustar header has those of a device.
+fn objection(fields: &Fields<'_>) -> Option<String> {
+    let device = if fields.magic == USTAR { &fields.device[..] } else { &[] };
+    let names = ["mode", "uid", "gid", "size", "mtime", "devmajor", "devminor"];
+    let numbers = names.into_iter().zip(fields.numbers.iter().chain(device));
+    for (name, field) in numbers {
+        if is_binary(field) {
+            return Some(format!("the {name} in its header is in base 256, expected octal"));
+        }
+        if octal(field).is_none() {
+            let found = field.escape_ascii();
+            return Some(format!("the {name} in its header is not a number: found \"{found}\""));
+        }
+    }
+    None
 }
 
 /// The sum of all bytes, those of the checksum itself (148 to 155) taken as spaces.
@@ -91,10 +114,9 @@ fn is_binary(field: &[u8]) -> bool {
     field.first().is_some_and(|&byte| byte & 0x80 != 0)
 }
 
-/// Octal digits after spaces, up to a space, a NUL or the end of the field; a blank field is zero.
+/// Octal digits up to a NUL or the end of the field, with blanks around them; a blank field is zero.
 fn octal(field: &[u8]) -> Option<u64> {
-    let digits = field.trim_ascii_start().split(|byte| matches!(byte, b' ' | 0)).next()?;
-    digits.iter().try_fold(0_u64, |value, &digit| {
+    until_nul(field).trim_ascii().iter().try_fold(0_u64, |value, &digit| {
         let digit = digit.checked_sub(b'0').filter(|digit| *digit < 8)?;
         value.checked_mul(8)?.checked_add(u64::from(digit))
     })
@@ -129,13 +151,33 @@ mod tests {
             (b"            ", Some(0)),
             (b"777777777777", Some((1 << 36) - 1)),
             (b"0000000008 \0", None),
+            (b"00000 00010\0", None),
             (b"-0000000001\0", None),
             (b"\x80\0\0\0\0\0\0\0\x01\0\0\0", Some(1 << 24)),
             (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", None),
         ] {
             let header = parse(&with(124, field));
             assert_eq!(header.as_ref().ok().map(|header| header.size), size, "{field:?}");
-            assert!(header.is_err() || header.unwrap().binary_number == (field[0] >= 0x80), "{field:?}");
+            assert!(
+                header.is_err() || header.unwrap().objection.is_some() == (field[0] >= 0x80),
+                "{field:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_number_must_be_octal_and_those_of_a_device_only_in_ustar() {
+        for (at, name) in [(100, "mode"), (108, "uid"), (116, "gid"), (136, "mtime")] {
+            let objection = parse(&with(at, b"000x000\0")).unwrap().objection;
+            assert!(objection.unwrap().contains(&format!("the {name} in its header is not a number")));
+        }
+        for (at, name) in [(329, "devmajor"), (337, "devminor")] {
+            let mut record = with(at, b"000x000\0");
+            assert_eq!(parse(&record).unwrap().objection, None);
+            record[257..265].copy_from_slice(USTAR);
+            let sum = format!("{:06o}\0 ", sum(&record));
+            record[148..156].copy_from_slice(sum.as_bytes());
+            assert!(parse(&record).unwrap().objection.unwrap().contains(name));
         }
     }
 

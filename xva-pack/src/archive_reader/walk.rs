@@ -13,8 +13,8 @@ use super::findings::Findings;
 use super::input::Input;
 use super::members::{Member, Members};
 use crate::ova_xml::{FILE_NAME, Ova};
-use crate::tar_member::TRAILER;
 
+mod behind;
 mod block;
 mod disks;
 mod metadata;
@@ -170,37 +170,6 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What follows the last block. The importer does not look at it when the metadata says where the disks end.
-    fn rest(&mut self) -> Result<(), Stop> {
-        if self.ova.is_none() && self.ended.is_empty() {
-            return Err(Stop::Refused(Failure::damaged("is not an XVA: found no block of a disk")));
-        }
-        if self.findings.bad() == 0 {
-            check_names(self.options, self.ended.iter().map(String::as_str))?;
-        }
-        let is_only = self.options.only.is_some();
-        if is_only && self.members.input.size().is_some() {
-            return Ok(());
-        }
-        let seen = self.members.trailer_seen;
-        let (length, zero) = self.members.input.drain()?;
-        if is_only {
-            return Ok(());
-        }
-        if self.ova.as_ref().is_some_and(|ova| ova.export_vsn == 1) {
-            let what = "export_vsn is 1: the table of checksums behind the last disk is not compared";
-            self.raise_here(Gravity::Remark, what.to_owned())?;
-        } else if !zero {
-            let what = format!("{length} bytes follow the last block, not all zero: xapi ignores them");
-            self.raise_here(Gravity::Remark, what)?;
-        } else if !seen && length < TRAILER.len() as u64 {
-            let what =
-                "the end-of-tar is missing: xapi ignores that, Xen Orchestra calls the archive incomplete";
-            self.raise_here(Gravity::Remark, what.to_owned())?;
-        }
-        Ok(())
-    }
-
     fn raise_here(&mut self, gravity: Gravity, what: String) -> Result<(), Finding> {
         let byte = self.members.input.position();
         self.findings.raise(Finding { gravity, byte, member: String::new(), what })
@@ -222,7 +191,7 @@ impl Walk<'_> {
     /// wanted, and the sentence says how much it is.
     fn abandon(&mut self, stop: Stop) -> Result<(), Stop> {
         let Stop::Damaged(finding) = stop else { return Err(stop) };
-        if finding.gravity == Gravity::Refused {
+        if finding.gravity != Gravity::Damaged {
             return Err(finding.into());
         }
         let whole = self.reports.iter().filter(|disk| disk.whole).count();

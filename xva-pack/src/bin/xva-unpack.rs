@@ -1,5 +1,6 @@
 //! `xva-unpack`: lists, checks and unpacks the disks of an XVA.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -85,7 +86,7 @@ Examples:
 What xapi would refuse ends --verify with status 3; the other tasks warn of
 it, as long as it is certain which bytes belong where. CRC-32 is that of the
 whole raw disk. What stands behind the last disk is a warning: xapi ignores it.
-A disk is written to FILE.part, which gets its name once it is whole.
+A disk is written to .FILE.XXXXXX.part, which gets its name once it is whole.
 
 Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged archive,
 4 compressed or beyond what is supported";
@@ -109,6 +110,9 @@ fn unpack(cli: Cli, messages: Messages) -> Result<(), Failure> {
     }
     if to_stdout && !cli.unpack.force && std::io::stdout().is_terminal() {
         return Err(Failure::usage("standard output is a terminal: expected a pipe or file, or --force"));
+    }
+    if let Some(disk) = given_twice(&cli.unpack.sizes) {
+        return Err(Failure::usage(format!("--size is given twice for disk {disk}: expected it once")));
     }
     if cli.archive.as_os_str() == "-" {
         filter::input("an archive")?;
@@ -178,6 +182,12 @@ fn verdict(name: &str, archive: &Archive) -> String {
 
 fn print(bytes: &[u8]) -> Result<(), Failure> {
     Stdout::open()?.write_all(bytes).map_err(|error| write_failure(&error))
+}
+
+/// The first disk that has a size already.
+fn given_twice(sizes: &[(String, u64)]) -> Option<&str> {
+    let mut seen = BTreeSet::new();
+    sizes.iter().map(|(disk, _)| disk.as_str()).find(|disk| !seen.insert(*disk))
 }
 
 fn parse_size(text: &str) -> Result<(String, u64), String> {

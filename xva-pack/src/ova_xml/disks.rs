@@ -34,7 +34,7 @@ pub struct Ova {
     pub disks: Vec<Disk>,
     /// Sentences that say why the importer would refuse the metadata although the disks are known.
     pub objections: Vec<String>,
-    /// The first field that each record lacks, or has of another type, and that today's xapi requires.
+    /// Sentences about fields that records lack, or have of another type, and that only some releases of xapi require.
     pub missing_fields: Vec<String>,
 }
 
@@ -79,6 +79,7 @@ pub fn read(bytes: &[u8]) -> Result<Ova, Failure> {
     let mut missing_fields = Vec::new();
     let objects = Objects::index(objects, &mut objections, &mut missing_fields);
     let disks = objects.disks(&mut objections)?;
+    objects.check_vifs(&mut objections);
     Ok(Ova { export_vsn, disks, objections, missing_fields })
 }
 
@@ -150,10 +151,13 @@ mod tests {
 
     #[test]
     fn references_to_objects_that_are_not_there_are_objections() {
-        let objects =
-            [disk("Ref:2", "Ref:1", "512"), vbd("Ref:3", "Disk", "Ref:4"), disk("Ref:2", "Ref:1", "5")];
+        let objects = [
+            disk("Ref:2", "Ref:1", "512"),
+            vbd("Ref:3", "Disk", "Ref:4"),
+            disk("Ref:2", "Ref:1", "5"),
+            object("VIF", "Ref:5", &[("VM", "Ref:2"), ("network", "Ref:6")]),
+        ];
         let ova = read(document(&objects.concat()).as_bytes()).unwrap();
-        assert!(ova.missing_fields[0].contains("VDI Ref:2: field uuid is missing"));
         let objections = ova.objections;
         for expected in [
             "version: hostname is missing",
@@ -161,9 +165,26 @@ mod tests {
             "VDI Ref:2: SR \"Ref:1\" is not among the objects",
             "VBD Ref:3: VM \"Ref:0\" is not among the objects",
             "VBD Ref:3: VDI \"Ref:4\" is not among the objects",
+            "VIF Ref:5: VM \"Ref:2\" is not among the objects",
+            "VIF Ref:5: network \"Ref:6\" is not among the objects",
         ] {
             assert!(objections.iter().any(|found| found == expected), "{expected}: {objections:#?}");
         }
+    }
+
+    #[test]
+    fn fields_that_every_release_requires_are_objections_and_others_remarks() {
+        let objects =
+            [disk("Ref:2", "Ref:1", "512"), object("SR", "Ref:1", &[]), vbd("Ref:3", "Disk", "Ref:2")];
+        let ova = read(document(&objects.concat()).as_bytes()).unwrap();
+        assert!(ova.objections.contains(&"VDI Ref:2: field uuid is missing".to_owned()));
+        assert_eq!(
+            ova.missing_fields,
+            [
+                "SR Ref:1: field uuid is missing; xapi refuses records without it",
+                "VBD Ref:3: field device is missing; xapi 1.110 to 1.249 refuses records without it"
+            ]
+        );
     }
 
     #[test]

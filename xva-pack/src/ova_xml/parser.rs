@@ -147,6 +147,7 @@ mod tests {
             ("<value/>", ""),
             ("<value><string/></value>", ""),
             ("<r:value>x</r:value>", "x"),
+            ("<value xmlns:r='http://x/' r:a=\"1\"><!----><string a='-'>x</string></value>", "x"),
         ] {
             assert_eq!(text_of(document).as_deref(), Ok(text), "{document}");
         }
@@ -166,6 +167,11 @@ mod tests {
             ("<value><float>1</float></value>", "unknown tag <float>, at byte 14"),
             ("<value>&#1;</value>", "U+0001 can not stand in XML"),
             ("<value><int>1</value></int>", "is not XML"),
+            ("<value><!-- a -- b -->1</value>", "is not XML"),
+            ("<value a='1' a='2'>1</value>", "is not XML"),
+            ("<value><int a=1>1</int></value>", "is not XML"),
+            ("<value><int a>1</int></value>", "is not XML"),
+            ("<value><nil a/></value>", "is not XML"),
             (&deep, "32 inside one another"),
         ] {
             let refused = text_of(document).expect_err(document);

@@ -1,7 +1,8 @@
-//! The fields without which today's xapi refuses a record: those of its data model that have no default.
+//! The fields without which xapi refuses a record: those of its data model that have no default.
 //!
-//! Source: `ocaml/idl/datamodel*.ml` of xen-api at 23.19, 25.7 and HEAD (2026), where they are the same. Older
-//! releases need more (`tests/fixtures/ova-fields.tsv`); a foreign archive that lacks those is still good for a new host.
+//! Source: `ocaml/idl/datamodel*.ml` of xen-api at 23.19, 25.7 and HEAD (2026), where they are the same, and at 1.110,
+//! 1.249.34 and 22.3, which need more (`tests/fixtures/ova-fields.tsv`): an archive that lacks those is still good for a
+//! new host.
 
 use super::value::Value;
 
@@ -24,7 +25,7 @@ pub(super) enum Kind {
 
 use Kind::{Bool, Int, Map, Set, Text, Time};
 
-/// Of each class that the importer reads, the required fields.
+/// Of each class that the importer reads, the fields that every release requires.
 pub(super) const REQUIRED: [(&str, &[(&str, Kind)]); 8] = [
     (
         "VM",
@@ -162,14 +163,44 @@ pub(super) const REQUIRED: [(&str, &[(&str, Kind)]); 8] = [
     ),
 ];
 
-/// What is wrong with a record of `class`, if anything: the first field that is missing or of another type.
+/// Releases that require a field to which later ones give a default.
+pub(super) const OLD: &str = "1.110 to 1.249";
+pub(super) const MIDDLE: &str = "1.110 to 22.3";
+
+/// Of each class, the fields that only some releases require, and which.
+pub(super) const REQUIRED_ONCE: [(&str, &str, Kind, &str); 11] = [
+    ("VM", "power_state", Text, OLD),
+    ("VM", "suspend_VDI", Text, OLD),
+    ("VM", "last_boot_CPU_flags", Map, OLD),
+    ("VBD", "device", Text, OLD),
+    ("VBD", "currently_attached", Bool, OLD),
+    ("VBD", "metrics", Text, MIDDLE),
+    ("VIF", "currently_attached", Bool, OLD),
+    ("VIF", "metrics", Text, MIDDLE),
+    ("VM_metrics", "VCPUs_utilisation", Map, MIDDLE),
+    ("VM_guest_metrics", "memory", Map, MIDDLE),
+    ("VM_guest_metrics", "disks", Map, MIDDLE),
+];
+
+/// What is wrong with a record of `class` for every release: the first field that is missing or of another type.
 pub(super) fn objection(class: &str, record: &Value<'_>) -> Option<String> {
     let (_, fields) = REQUIRED.iter().find(|(name, _)| *name == class)?;
-    fields.iter().find_map(|&(name, kind)| match record.field(name) {
+    fields.iter().find_map(|&(name, kind)| wrong(record, name, kind))
+}
+
+/// What is wrong with it for some releases, and for which.
+pub(super) fn old_objection(class: &str, record: &Value<'_>) -> Option<String> {
+    REQUIRED_ONCE.iter().filter(|(name, ..)| *name == class).find_map(|&(_, name, kind, releases)| {
+        wrong(record, name, kind).map(|what| format!("{what}; xapi {releases} refuses records without it"))
+    })
+}
+
+fn wrong(record: &Value<'_>, name: &str, kind: Kind) -> Option<String> {
+    match record.field(name) {
         None => Some(format!("field {name} is missing")),
         Some(value) if fits(kind, value) => None,
         Some(_) => Some(format!("field {name} has the wrong type: expected {}", type_of(kind))),
-    })
+    }
 }
 
 fn fits(kind: Kind, value: &Value<'_>) -> bool {
@@ -202,8 +233,8 @@ mod tests {
     const FIELDS: &str = include_str!("../../../tests/fixtures/ova-fields.tsv");
 
     #[test]
-    fn the_fields_are_those_that_the_newest_release_requires() {
-        let mut expected = Vec::new();
+    fn the_fields_are_those_that_every_release_or_some_require() {
+        let (mut every, mut some) = (Vec::new(), Vec::new());
         for line in FIELDS.lines().skip(1) {
             let columns: Vec<&str> = line.split('\t').collect();
             let kind = match columns[2] {
@@ -214,13 +245,17 @@ mod tests {
                 "Set" => Set,
                 _ => Text,
             };
-            if columns.last() == Some(&"R") {
-                expected.push((columns[0], columns[1], kind));
+            match columns[3..].concat().as_str() {
+                "RRRRRR" => every.push((columns[0], columns[1], kind)),
+                "RRRddd" => some.push((columns[0], columns[1], kind, MIDDLE)),
+                "RRdddd" => some.push((columns[0], columns[1], kind, OLD)),
+                other => panic!("{line}: {other}"),
             }
         }
         let listed =
             REQUIRED.iter().flat_map(|(class, fields)| fields.iter().map(move |(f, k)| (*class, *f, *k)));
-        assert_eq!(listed.collect::<Vec<_>>(), expected);
+        assert_eq!(listed.collect::<Vec<_>>(), every);
+        assert_eq!(REQUIRED_ONCE.to_vec(), some);
     }
 
     #[test]

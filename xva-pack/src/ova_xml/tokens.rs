@@ -56,6 +56,7 @@ impl<'a> Tokens<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         let mut reader = Reader::from_str(text);
         reader.config_mut().expand_empty_elements = true;
+        reader.config_mut().check_comments = true;
         Tokens { reader, ahead: None }
     }
 
@@ -102,6 +103,9 @@ impl<'a> Tokens<'a> {
                     continue;
                 }
                 Event::Start(tag) => {
+                    if let Some(Err(error)) = tag.attributes().find(Result::is_err) {
+                        return Err(self.damaged(&format!("is not XML: {error}")));
+                    }
                     let name = tag.local_name();
                     match TAGS.iter().find(|known| **known == name.as_ref()) {
                         Some(known) => Token::Open(known),

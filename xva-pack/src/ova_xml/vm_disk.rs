@@ -38,6 +38,12 @@ impl VmDisk {
     pub(super) fn check(&self) -> Result<(), String> {
         let VmDisk { prefix, size, .. } = self;
         Prefix::parse(prefix).map_err(|what| format!("disk {prefix:?}: {what}"))?;
+        // Ids of a living host; the importer takes OpaqueRef:NULL for no disk.
+        if prefix.starts_with("OpaqueRef:") {
+            return Err(format!(
+                "disk {prefix} has a name that xapi keeps for itself: expected such as Ref:000"
+            ));
+        }
         if *size == 0 || *size > MAX_SIZE {
             return Err(format!(
                 "disk {prefix} can not be archived: found {size} bytes, expected 1 to {MAX_SIZE}"
@@ -93,7 +99,18 @@ mod tests {
             assert!(parse_size(bad).is_err(), "{bad}");
         }
         let long = format!("{}=1G", "x".repeat(83));
-        for bad in ["Ref:0", "=1G", "../x=1G", "a/b=1G", "..=1G", "Ref:0=0", "Ref:0=96T", &long] {
+        for bad in [
+            "Ref:0",
+            "=1G",
+            "../x=1G",
+            "a/b=1G",
+            "..=1G",
+            "Ref:0=0",
+            "Ref:0=96T",
+            "OpaqueRef:NULL=1G",
+            "OpaqueRef:1=1G",
+            &long,
+        ] {
             assert!(VmDisk::parse(bad).is_err(), "{bad}");
         }
         assert!(VmDisk::parse(&long[1..]).is_ok());

@@ -79,6 +79,11 @@ pub(crate) fn seal(header: &mut [u8; RECORD]) {
 
 /// Metadata of a machine with these disks. Their sizes are as given, not rounded.
 pub(crate) fn ova(disks: &[(&str, usize)]) -> Vec<u8> {
+    ova_with(disks, &[])
+}
+
+/// The same, with cards in these networks.
+pub(crate) fn ova_with(disks: &[(&str, usize)], networks: &[&str]) -> Vec<u8> {
     let vm = Vm {
         name: "vm".to_owned(),
         description: String::new(),
@@ -92,7 +97,7 @@ pub(crate) fn ova(disks: &[(&str, usize)]) -> Vec<u8> {
             .zip(1_u64..)
             .map(|(&(prefix, _), n)| VmDisk { prefix: prefix.to_owned(), size: (n * 7919) << 20, name: None })
             .collect(),
-        networks: Vec::new(),
+        networks: networks.iter().map(|&label| label.to_owned()).collect(),
     };
     let mut text = String::from_utf8(vm.to_xml(|id, seed| uuid(seed, id)).unwrap()).unwrap();
     for (&(_, size), n) in disks.iter().zip(1_u64..) {

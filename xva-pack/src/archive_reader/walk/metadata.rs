@@ -61,8 +61,7 @@ impl Walk<'_> {
                 }
                 // Said once: such metadata is written by people, who then left out the same field everywhere.
                 if let Some(field) = ova.missing_fields.first().filter(|_| self.findings.policy().strict) {
-                    let what = format!("{field}; xapi refuses records without it");
-                    self.findings.raise(member.finding(Gravity::Remark, what))?;
+                    self.findings.raise(member.finding(Gravity::Remark, field.as_str()))?;
                 }
                 self.ova = Some(ova);
             }
