@@ -4,6 +4,7 @@
 //! least that every importer takes.
 
 mod disks;
+mod kind;
 mod objects;
 mod parser;
 mod records;

@@ -3,27 +3,20 @@
 //! A file appears under its name only when all of the disk is in it and on the medium; a block device, a pipe and
 //! standard output get the bytes as they come.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, FileTypeExt, PermissionsExt};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use extents::failure::Failure;
 use extents::stdout::Stdout;
-use tempfile::{Builder, NamedTempFile};
 
-use crate::reader::is_zero;
+use sparse_file::SparseFile;
 
-/// Zeros of this length, from a multiple of it on, are left as a hole: the block of most file systems.
-const HOLE: usize = 4096;
+mod sparse_file;
 
 /// Zeros written at once to a stream.
 const ZEROS: usize = 64 << 10;
-
-/// Bytes of the target's name in that of the file until it is whole, which has a random part, too.
-const MAX_PREFIX: usize = 200;
 
 /// A disk on its way out.
 #[derive(Debug)]
@@ -140,74 +133,6 @@ impl Outlet {
         match self {
             Outlet::Special(out) if out.metadata()?.file_type().is_block_device() => out.sync_all(),
             _ => Ok(()),
-        }
-    }
-}
-
-/// A file under a name that nothing else has until it is whole. Dropped before, it is removed.
-#[derive(Debug)]
-struct SparseFile {
-    part: NamedTempFile,
-    /// What stands under its name in the end is replaced.
-    force: bool,
-}
-
-impl SparseFile {
-    fn create(target: &Path, force: bool) -> Result<Self, Failure> {
-        let name = target.as_os_str().as_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-        if matches!(name, b"" | b"." | b"..") {
-            return Err(Failure::system("cannot create: expected the name of a file").in_file(target));
-        }
-        let mut prefix = OsString::from(".");
-        prefix.push(OsStr::from_bytes(name.get(..MAX_PREFIX).unwrap_or(name)));
-        prefix.push(".");
-        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let part = Builder::new()
-            .prefix(&prefix)
-            .suffix(".part")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder.unwrap_or(Path::new(".")));
-        let part = part.map_err(|e| Failure::io(target, "cannot create", &e))?;
-        Ok(SparseFile { part, force })
-    }
-
-    /// Writes what is not zero.
-    fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut data: Option<usize> = None;
-        for (at, piece) in bytes.chunks(HOLE).enumerate().map(|(index, piece)| (index * HOLE, piece)) {
-            match (data, is_zero(piece)) {
-                (None, false) => data = Some(at),
-                (Some(from), true) => {
-                    self.part
-                        .as_file()
-                        .write_all_at(bytes.get(from..at).unwrap_or_default(), offset + from as u64)?;
-                    data = None;
-                }
-                _ => {}
-            }
-        }
-        let from = data.unwrap_or(bytes.len());
-        self.part.as_file().write_all_at(bytes.get(from..).unwrap_or_default(), offset + from as u64)
-    }
-
-    fn finish(self, size: u64, target: &Path) -> io::Result<()> {
-        self.part.as_file().set_len(size)?;
-        self.part.as_file().sync_all()?;
-        if self.force {
-            self.part.persist(target)?;
-            return Ok(());
-        }
-        match self.part.persist_noclobber(target) {
-            Ok(_) => Ok(()),
-            Err(refused) if refused.error.kind() == ErrorKind::AlreadyExists => {
-                Err(io::Error::other("it appeared meanwhile: --force overwrites it"))
-            }
-            // Some network file systems know neither hard links nor a rename that fails where something stands.
-            Err(refused) if target.symlink_metadata().is_err() => {
-                refused.file.persist(target)?;
-                Ok(())
-            }
-            Err(refused) => Err(refused.into()),
         }
     }
 }

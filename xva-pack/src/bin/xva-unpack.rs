@@ -85,7 +85,8 @@ Examples:
 
 What xapi would refuse ends --verify with status 3; the other tasks warn of
 it, as long as it is certain which bytes belong where. CRC-32 is that of the
-whole raw disk. What stands behind the last disk is a warning: xapi ignores it.
+whole raw disk. What stands behind the last disk is a warning, as xapi ignores
+it; a block there is refused, as it holds data that would be lost.
 A disk is written to .FILE.XXXXXX.part, which gets its name once it is whole.
 
 Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged archive,
