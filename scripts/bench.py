@@ -18,7 +18,7 @@ RUNS = int(os.environ.get("BENCH_RUNS", "7"))
 
 
 def shell(command):
-    subprocess.run(["bash", "-c", "set -o pipefail; " + command], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["bash", "-c", "set -eo pipefail; " + command], check=True, stdout=subprocess.DEVNULL)
 
 
 def seconds(command):
@@ -146,7 +146,7 @@ def bench_pack():
     compare("xva-pack \\| zstd -T0 : cat \\| zstd -T0", f"{pack} | zstd -q -T0 {sink}", f"cat {raw} | zstd -q -T0 {sink}", 3)
     folder = os.path.join(HERE, "unpacked")
     compare("xva-pack --checksum sha1 : xva-img disk-import", f"{pack} --checksum sha1 > {folder}.xva",
-            f"rm -rf {folder}; xva-img -p disk-import {folder} {raw}; rm -rf {folder}", 3)
+            f"mkdir {folder}; xva-img disk-import {folder} {raw}; rm -r {folder}", 3)
     os.remove(folder + ".xva")
     peak("memory of xva-pack", f"xva-pack {raw} < {runs}")
 
