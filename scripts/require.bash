@@ -2,9 +2,10 @@
 
 # require COMMAND PACKAGE: installs the Debian package PACKAGE where COMMAND is missing.
 require() {
-  command -v "$1" >/dev/null && return
+  # type -P, because `time` is also a word of the shell.
+  type -P "$1" >/dev/null && return
   install_package "$1" "$2"
-  command -v "$1" >/dev/null || { echo "$0: $1 is still missing after installing $2" >&2; exit 1; }
+  type -P "$1" >/dev/null || { echo "$0: $1 is still missing after installing $2" >&2; exit 1; }
 }
 
 # install_package WANTED PACKAGE: through apt, and sudo for those who are not root.
