@@ -13,6 +13,9 @@ use crate::failure::Failure;
 use crate::image_file::ImageFile;
 use crate::piece::{Content, Piece};
 
+/// log2 of 4 KiB, the unit in which file systems usually report holes.
+pub const HOLE_BITS: u32 = 12;
+
 /// Finds the data of one file, remembering the last answer: neighbouring questions cost no system call.
 #[derive(Debug)]
 pub struct Holes<'a> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use extents::confine::Confinement;
 use extents::failure::Failure;
-use extents::holes::SkipHoles;
+use extents::holes::{HOLE_BITS, SkipHoles};
 use extents::image_file::ImageFile;
 use extents::piece::{Content, Overlay, Piece, Pieces};
 use extents::recheck::then_check;
@@ -18,9 +18,6 @@ use crate::layer::Layer;
 /// The longest chain that is followed. Each layer may keep two files open, and the usual limit is 1024 descriptors;
 /// nobody is known to run chains of more than some dozens.
 pub const MAX_LAYERS: usize = 256;
-
-/// log2 of the unit in which file systems report holes.
-const HOLE_BITS: u32 = 12;
 
 /// Format of a backing file.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]

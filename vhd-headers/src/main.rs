@@ -7,7 +7,7 @@ use clap::Parser;
 use extents::confine::{Confinement, SearchPaths};
 use extents::failure::Failure;
 use extents::filter::{self, Arguments, Messages, Verbosity};
-use extents::holes::SkipHoles;
+use extents::holes::{HOLE_BITS, SkipHoles};
 use extents::image_file::ImageFile;
 use extents::print::{Form, Walk};
 use extents::stdout::Stdout;
@@ -17,8 +17,6 @@ use vhd_headers::sparse::Grain;
 
 /// log2 of a sector.
 const SECTOR_BITS: u32 = 9;
-/// log2 of 4 KiB, the usual unit of holes.
-const HOLE_BITS: u32 = 12;
 
 /// Print which blocks of a VHD hold data
 ///
