@@ -5,6 +5,9 @@ bats_require_minimum_version 1.5.0
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PATH="${XVA_BIN_DIR:-$ROOT/target/release}:$PATH"
 export LC_ALL=C.UTF-8
+# script runs its command in $SHELL, and a bar is drawn on a terminal that has a name: neither is set everywhere.
+SHELL=$(command -v bash)
+export SHELL TERM=xterm
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || return 1

@@ -171,7 +171,8 @@ imported() {
   run script -qec "xva-pack disk > archive" /dev/null < /dev/null
   [ "$status" -eq 2 ]
   [ ! -s archive ]
-  run script -qec "xva-pack --force --scan disk | cat > archive; exit \${PIPESTATUS[0]}" /dev/null < /dev/null
-  [ "$status" -eq 0 ]
-  xva-pack --scan disk | cmp - archive
+  # Whatever the terminal echoes before it is told not to comes first.
+  script -qec "stty raw -echo; xva-pack --force --scan disk" /dev/null < /dev/null > screen
+  xva-pack --scan disk > archive
+  tail -c "$(stat -c %s archive)" screen | cmp - archive
 }
