@@ -66,6 +66,18 @@ fn an_image_that_gets_another_backing_file_is_noticed() {
 }
 
 #[test]
+fn a_cluster_that_a_guest_is_given_is_noticed_where_the_walk_has_been() {
+    for image in [0, 1] {
+        let given =
+            |table: u64| move |built: &mut Built| built.put_u64(built.l2_entry(table * 64 + image), 0);
+        let number = usize::try_from(image).unwrap();
+        noticed(number, "an L2 table", given(0));
+        // Ahead of the walk there is nothing to notice: it finds the image as it is now.
+        assert_eq!(walked(number, given(10)), Ok(()));
+    }
+}
+
+#[test]
 fn guest_data_and_the_dirty_bit_may_change() {
     assert_eq!(walked(1, |_| {}), Ok(()));
     for image in [0, 1] {

@@ -136,15 +136,19 @@ impl Chain {
     pub fn pieces(&self) -> Pieces<'_> {
         let count = self.images.len();
         let mut pieces: Option<Pieces<'_>> = self.raw().map(|file| raw_pieces(file, count));
+        let mut walked = Vec::with_capacity(count);
         for (number, layer) in self.images.iter().enumerate().rev() {
             let above = Box::new(layer.pieces(layer_number(number), count));
+            walked.push((layer, above.seen()));
             pieces = Some(match pieces {
                 Some(below) => Box::new(Overlay::new(above, below)),
                 None => above,
             });
         }
         let pieces = pieces.unwrap_or_else(|| Box::new(std::iter::empty()));
-        then_check(pieces, || self.images.iter().try_for_each(Layer::check_unchanged))
+        then_check(pieces, move || {
+            walked.iter().rev().try_for_each(|(layer, seen)| layer.check_unchanged(seen.get()))
+        })
     }
 
     /// The whole chain, with the holes of its files as zeros. Every data file must be open.
