@@ -59,7 +59,9 @@ impl ImageFile {
         check_kind(&path, &metadata)?;
         let block_device = metadata.file_type().is_block_device();
         let (size, identity) = if block_device {
-            let size = file.seek(SeekFrom::End(0)).map_err(|e| Failure::io(&path, "cannot seek", &e))?;
+            // Standard input is opened more than once, and must be found at its beginning again.
+            let size = file.seek(SeekFrom::End(0)).and_then(|size| file.rewind().map(|()| size));
+            let size = size.map_err(|e| Failure::io(&path, "cannot seek", &e))?;
             (size, Identity { device: u64::MAX, inode: metadata.rdev() })
         } else {
             (metadata.len(), Identity { device: metadata.dev(), inode: metadata.ino() })
