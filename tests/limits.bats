@@ -5,22 +5,7 @@ load common
 load qcow_images
 
 # child NAME PARENT: a differencing VHD of 1 MiB without a block, over the raw file whose name is PARENT, as printf has it.
-child() {
-  python3 - "$@" <<'PY'
-import struct, subprocess, sys
-image, name = sys.argv[1], subprocess.run(["printf", sys.argv[2]], stdout=subprocess.PIPE, check=True).stdout
-def seal(structure, field):
-    return structure[:field] + struct.pack(">I", ~sum(structure) & 0xFFFFFFFF) + structure[field + 4:]
-footer = struct.pack(">8sIIQI4sI4sQQHBBII16s", b"conectix", 2, 0x10000, 512, 0, b"test", 0, bytes(4), 1 << 20, 1 << 20,
-                     65535, 16, 255, 4, 0, b"child of a raw 1")
-footer = seal(footer.ljust(512, b"\0"), 64)
-header = struct.pack(">8sQQIIII", b"cxsparse", 2**64 - 1, 1536, 0x10000, 1, 1 << 21, 0).ljust(576, b"\0")
-header += struct.pack(">4sIIIQ", b"MacX", len(name), len(name), 0, 2048)
-header = seal(header.ljust(1024, b"\0"), 36)
-with open(image, "wb") as file:
-    file.write(footer + header + b"\xff" * 512 + name.ljust((len(name) + 511) // 512 * 512, b"\0") + footer)
-PY
-}
+child() { python3 "$ROOT/tests/vhd_child.py" "$@"; }
 
 # overlay NAME BACKING: a QCOW2 of 1 MiB over the raw file whose name is BACKING, as printf has it.
 overlay() {
