@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use crate::failure::Failure;
+use crate::filter::expect_stdin;
 
 /// Which file this is, whatever it is called: device and inode, or for a block device its own number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +35,7 @@ impl ImageFile {
     /// A pipe, socket or character device is wrong usage (status 2): it can not be read at an offset.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         if path.as_os_str() == "-" {
+            expect_stdin()?;
             let fd = io::stdin().as_fd().try_clone_to_owned();
             let mut file = File::from(fd.map_err(|e| Failure::io(path, "cannot open", &e))?);
             let path = PathBuf::from("standard input");
