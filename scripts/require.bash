@@ -1,5 +1,8 @@
 # Sourced by the scripts: makes sure that the commands they use are there, and says what it installs.
 
+# Some are where only the PATH of root leads.
+PATH=$PATH:/usr/sbin:/sbin
+
 # require COMMAND PACKAGE: installs the Debian package PACKAGE where COMMAND is missing.
 require() {
   # type -P, because `time` is also a word of the shell.
