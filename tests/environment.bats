@@ -30,7 +30,8 @@ EOF
   local line arguments number=0
   while read -r line; do
     number=$((number + 1))
-    read -ra arguments <<<"${line//@/$PWD}"
+    read -ra arguments <<<"$line"
+    arguments=("${arguments[@]//@/$PWD}")
     "${arguments[@]}" >"expected/$number"
   done <commands
 }
@@ -47,7 +48,8 @@ each() {
   local line arguments number=0
   while read -r line; do
     number=$((number + 1))
-    read -ra arguments <<<"${line//@/$BATS_FILE_TMPDIR}"
+    read -ra arguments <<<"$line"
+    arguments=("${arguments[@]//@/$BATS_FILE_TMPDIR}")
     "$1" "$BATS_FILE_TMPDIR/bin/${arguments[0]}" "${arguments[@]:1}" >out 2>err || { echo "$line: $(cat err)"; return 1; }
     cmp out "expected/$number" || { echo "$line: another answer"; return 1; }
     [ ! -s err ] || { echo "$line: $(cat err)"; return 1; }
@@ -107,7 +109,8 @@ each() {
   alone() { "$@" <&- 2>&-; }
   each alone
   while read -r line; do
-    read -ra arguments <<<"${line//@/.}"
+    read -ra arguments <<<"$line"
+    arguments=("${arguments[@]//@/.}")
     fails_with 1 bash -c '"$@" >&-' - "${arguments[@]}"
     [ "$stderr" = "${arguments[0]}: standard output is closed" ]
     run bash -c '"$@" <&- >&- 2>&-' - "${arguments[@]}"
@@ -191,13 +194,15 @@ PY
   chmod 755 . bin bin/*
   chmod 644 d.*
   while read -r line; do
-    read -ra arguments <<<"${line//@/.}"
+    read -ra arguments <<<"$line"
+    arguments=("${arguments[@]//@/.}")
     as_nobody "bin/${arguments[0]}" "${arguments[@]:1}" | cmp - <("bin/${arguments[0]}" "${arguments[@]:1}")
   done <commands
   chmod 0 d.*
   while read -r line; do
     [[ $line == *@* ]] || continue
-    read -ra arguments <<<"${line//@/.}"
+    read -ra arguments <<<"$line"
+    arguments=("${arguments[@]//@/.}")
     fails_with 1 as_nobody "bin/${arguments[0]}" "${arguments[@]:1}"
     [[ $stderr == *"ermission denied"* ]]
   done <commands

@@ -144,7 +144,7 @@ sound() {
   # A twentieth of them, as tracing takes its time.
   traced python3 "$ROOT/tests/hostile_runs.py" 2 ./*.[0-9][02468]5
   opens_only "$PWD/"
-  [ "$(wc -l <opened)" -gt 50 ]
+  [ "$(wc -l <opened)" -gt 30 ]
 }
 
 @test "whatever an image names, nothing is opened that it may not name" {

@@ -13,7 +13,8 @@ need_loop_devices() {
     return
   }
   reason=$(head -n 1 "$BATS_TEST_TMPDIR/reason")
-  skip "no loop device: ${reason:-$probe can not be read}"
+  reason=${reason#*"$BATS_TEST_TMPDIR/probe: "}
+  skip "no loop device: ${reason:-it can not be read}"
 }
 
 # attach FILE [OPTION...]: sets $device to a loop device over FILE. Not for a subshell: teardown must learn of it.
