@@ -80,6 +80,27 @@ each() {
   each alone
 }
 
+@test "the one command makes the same archive, whatever surrounds it" {
+  export XVA_BIN_DIR=$PWD/bin
+  export_xva() { "$@" "$ROOT/scripts/export-xva" -o "$OLDPWD/$number.xva" --name a --format raw "$OLDPWD/d.raw" 2>said; }
+  deaf() { "$@" <&-; }
+  silent() { "$@" >&-; }
+  mute() { "$@" 2>&-; }
+  ignored() { (trap '' PIPE; "$@"); }
+  masked() { (umask 777; "$@"); }
+  bare() { env -i PATH=/usr/bin:/bin XVA_BIN_DIR="$XVA_BIN_DIR" "$@"; }
+  mkdir elsewhere
+  cd elsewhere
+  for surrounding in '' deaf silent mute ignored masked bare 'setsid --wait' 'env TMPDIR=/nowhere HOME=/nowhere'; do
+    number=$((number + 1))
+    # shellcheck disable=SC2086
+    export_xva $surrounding
+    [ -r "../$number.xva" ] || chmod 600 "../$number.xva"
+    cmp "../$number.xva" ../1.xva
+  done
+  [ -z "$(find .. -name '*.part*')" ]
+}
+
 @test "a file is made with the mode that the umask leaves, and read back by its owner" {
   (umask 777; bin/xva-unpack --disk Ref:0 -o masked.raw d.xva >/dev/null)
   [ "$(stat -c %a masked.raw)" = 0 ]

@@ -5,16 +5,16 @@ MOUNTS=()
 
 # need_loop_devices: skips the test where this system gives out none: no right to, or no support in the kernel.
 need_loop_devices() {
-  local probe reason
   type -P losetup >/dev/null || { echo "losetup is missing (Debian's package is mount)"; return 1; }
+  local probe reason readable='' said=$BATS_TEST_TMPDIR/reason
   truncate -s 1M "$BATS_TEST_TMPDIR/probe"
-  probe=$(losetup --find --show "$BATS_TEST_TMPDIR/probe" 2>"$BATS_TEST_TMPDIR/reason") && [ -r "$probe" ] && {
+  if probe=$(losetup --find --show "$BATS_TEST_TMPDIR/probe" 2>"$said"); then
+    [ ! -r "$probe" ] || readable=yes
     losetup --detach "$probe"
-    return
-  }
-  reason=$(head -n 1 "$BATS_TEST_TMPDIR/reason")
+  fi
+  reason=$(head -n 1 "$said")
   reason=${reason#*"$BATS_TEST_TMPDIR/probe: "}
-  skip "no loop device: ${reason:-it can not be read}"
+  [ -n "$readable" ] || skip "no loop device: ${reason:-$probe can not be read}"
 }
 
 # attach FILE [OPTION...]: sets $device to a loop device over FILE. Not for a subshell: teardown must learn of it.
