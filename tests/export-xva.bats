@@ -153,13 +153,32 @@ SH
   [[ $stderr != *attempt* ]]
 }
 
-@test "an export that is interrupted is not tried again" {
+@test "an export that is interrupted ends at once, with all its programs, and is not tried again" {
   qemu-img create -q -f qcow2 a.qcow2 10M
-  fake_headers 9 1
-  sed -i "2i kill -TERM \$(cat '$PWD/../pid'); sleep 0.2" ../bin/qcow-headers
-  run -143 bash -c 'echo $$ >../pid; exec "$0" -o vm.xva a.qcow2' "$ROOT/scripts/export-xva"
-  [ ! -e ../calls ] || [ "$(wc -l <../calls)" -le 1 ]
-  [ "$(echo *)" = a.qcow2 ]
+  mkdir ../bin
+  ln -s "$XVA_BIN_DIR"/* ../bin/
+  rm ../bin/xva-pack
+  cat >../bin/xva-pack <<SH
+#!/bin/sh
+echo \$\$ >"$PWD/../packer"
+exec sleep 1000
+SH
+  chmod +x ../bin/xva-pack
+  for signal in HUP INT TERM; do
+    XVA_BIN_DIR=$PWD/../bin env --default-signal "$ROOT/scripts/export-xva" -o vm.xva a.qcow2 2>said &
+    until [ -s ../packer ]; do sleep 0.05; done
+    kill -$signal $!
+    local status=0
+    wait $! || status=$?
+    [ "$status" -eq $((128 + $(kill -l $signal))) ]
+    packer=$(cat ../packer)
+    for _ in {1..100}; do kill -0 "$packer" 2>/dev/null || break; sleep 0.05; done
+    run ! kill -0 "$packer"
+    rm ../packer
+    [ ! -s said ]
+    rm said
+    [ "$(echo *)" = a.qcow2 ]
+  done
 }
 
 @test "what would be exported is never written to, and a directory is no archive" {

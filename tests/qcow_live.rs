@@ -49,11 +49,11 @@ fn noticed(image: usize, what: &str, change: impl Fn(&mut Built)) {
 #[test]
 fn what_decides_where_data_lies_must_not_change() {
     for image in [0, 1] {
-        noticed(image, "the L1 table", |image| image.put_u64(image.places.l1, 0));
         noticed(image, "the header", |image| image.put_u64(24, 1 << 40));
         noticed(image, "the header", |image| image.put_u64(24, 512));
         noticed(image, "the header", |image| image.bytes[0] = 0);
     }
+    noticed(1, "the L1 table", |image| image.put_u64(image.places.l1, 0));
 }
 
 #[test]
@@ -63,6 +63,36 @@ fn an_image_that_gets_another_backing_file_is_noticed() {
         image.bytes[name] = b'c';
     });
     noticed(1, "the header", |image| image.put_u64(8, 0));
+}
+
+#[test]
+fn a_cluster_that_a_guest_is_given_is_noticed_where_the_walk_has_been() {
+    let given = |table: u64| move |built: &mut Built| built.put_u64(built.l2_entry(table * 64 + 1), 0);
+    noticed(1, "an L2 table", given(0));
+    // Ahead of the walk there is nothing to notice: it finds the image as it is now.
+    assert_eq!(walked(1, given(10)), Ok(()));
+}
+
+#[test]
+fn a_coalesce_may_fill_in_the_backing_file() {
+    let zero = |built: &mut Built| built.put_u64(built.l2_entry(1), 1);
+    assert_eq!(walked(0, zero), Ok(()));
+    assert_eq!(walked(0, |image| image.put_u64(image.places.l1 + 8, image.places.l2[&0])), Ok(()));
+}
+
+#[test]
+fn what_looks_like_damage_in_an_image_that_changed_is_a_change() {
+    // The cluster was given behind the end of the file that was opened.
+    let grown = |built: &mut Built| {
+        let end = built.bytes.len() as u64;
+        built.put_u64(built.l2_entry(10 * 64 + 1), end);
+        built.bytes.resize(built.bytes.len() + 512, 7);
+    };
+    let failure = walked(1, grown).unwrap_err();
+    assert_eq!(failure.status(), Status::System);
+    let sentence = failure.to_string();
+    assert!(sentence.contains("top.qcow2: changed while it was read: data of guest offset"), "{sentence}");
+    assert!(sentence.ends_with("; try again"), "{sentence}");
 }
 
 #[test]

@@ -27,7 +27,11 @@ pub struct ImageFile {
     size: u64,
     identity: Identity,
     block_device: bool,
+    version: Version,
 }
+
+/// Bytes and time of the last change, in seconds and nanoseconds. Those of a block device stay what they are.
+type Version = (u64, i64, i64);
 
 impl ImageFile {
     /// Opens what the user named; `-` is standard input.
@@ -68,7 +72,7 @@ impl ImageFile {
         } else {
             (metadata.len(), Identity { device: metadata.dev(), inode: metadata.ino() })
         };
-        Ok(ImageFile { file, path, size, identity, block_device })
+        Ok(ImageFile { file, path, size, identity, block_device, version: version(&metadata) })
     }
 
     /// The name it was opened by.
@@ -121,15 +125,26 @@ impl ImageFile {
         }
     }
 
-    /// Status 3, with the name of this file.
+    /// Status 3, with the name of this file; status 1 if the file has changed since it was opened, for then two states
+    /// of a sound image may contradict each other.
     pub fn damaged(&self, sentence: impl Into<String>) -> Failure {
-        Failure::damaged(sentence).in_file(&self.path)
+        let now = self.file.metadata();
+        let failure = if now.is_ok_and(|now| version(&now) == self.version) {
+            Failure::damaged(sentence)
+        } else {
+            Failure::system(format!("changed while it was read: {}; try again", sentence.into()))
+        };
+        failure.in_file(&self.path)
     }
 
     /// Status 4, with the name of this file.
     pub fn unanswerable(&self, sentence: impl Into<String>) -> Failure {
         Failure::unanswerable(sentence).in_file(&self.path)
     }
+}
+
+fn version(metadata: &Metadata) -> Version {
+    (metadata.len(), metadata.mtime(), metadata.mtime_nsec())
 }
 
 /// A directory is a system error as `read` would give it; what can not seek is wrong usage.

@@ -4,13 +4,14 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use extents::confine::Confinement;
 use extents::failure::Failure;
 use extents::holes::{HOLE_BITS, SkipHoles};
 use extents::image_file::ImageFile;
 use extents::piece::{Content, Overlay, Piece, Pieces};
-use extents::recheck::then_check;
+use extents::recheck::{Fingerprint, then_check};
 use extents::rescale::touched;
 
 use crate::layer::Layer;
@@ -136,15 +137,26 @@ impl Chain {
     pub fn pieces(&self) -> Pieces<'_> {
         let count = self.images.len();
         let mut pieces: Option<Pieces<'_>> = self.raw().map(|file| raw_pieces(file, count));
+        let mut seen = Rc::default();
         for (number, layer) in self.images.iter().enumerate().rev() {
             let above = Box::new(layer.pieces(layer_number(number), count));
+            seen = above.seen();
             pieces = Some(match pieces {
                 Some(below) => Box::new(Overlay::new(above, below)),
                 None => above,
             });
         }
         let pieces = pieces.unwrap_or_else(|| Box::new(std::iter::empty()));
-        then_check(pieces, || self.images.iter().try_for_each(Layer::check_unchanged))
+        then_check(pieces, move || self.check_unchanged(seen.get()))
+    }
+
+    /// Status 1 when the images are no longer what they were when they were opened: see [`recheck`](extents::recheck).
+    /// `seen` are the L2 tables of the first.
+    ///
+    /// Of the tables only those of the first image count: in the others a coalesce may fill in what it hides.
+    fn check_unchanged(&self, seen: Fingerprint) -> Result<(), Failure> {
+        self.images.iter().try_for_each(Layer::check_header)?;
+        self.images.first().map_or(Ok(()), |leaf| leaf.check_tables(seen))
     }
 
     /// The whole chain, with the holes of its files as zeros. Every data file must be open.

@@ -1,17 +1,20 @@
 //! One image of a chain, and the walk through its tables in guest order.
 
+use std::cell::Cell;
 use std::ops::Range;
+use std::rc::Rc;
 
 use extents::failure::Failure;
 use extents::image_file::ImageFile;
 use extents::piece::{Content, Piece};
-use extents::recheck;
+use extents::recheck::{self, Fingerprint};
 use extents::window::Window;
 
 use crate::first_cluster::FirstCluster;
 use crate::geometry::Geometry;
 use crate::l1_table::{L1Table, Stretch};
 use crate::l2_table::{self, Run};
+use crate::seen_tables::seen_again;
 use crate::subcluster;
 
 /// Bytes of the L1 table that one layer holds at most.
@@ -33,7 +36,7 @@ pub struct Layer {
     /// The external data file, once it was opened. Without it nobody looks whether the data lies inside it.
     pub data_file: Option<ImageFile>,
     /// A number for the L1 table as it was when the layer was opened.
-    l1_fingerprint: u32,
+    l1_fingerprint: Fingerprint,
 }
 
 impl Layer {
@@ -45,14 +48,19 @@ impl Layer {
         Ok(Layer { file, first_cluster, data_file: None, l1_fingerprint })
     }
 
-    /// Reads the first cluster and the L1 table again: status 1 when what decides is no longer what it was.
-    pub fn check_unchanged(&self) -> Result<(), Failure> {
+    /// Reads the first cluster again: status 1 when what decides is no longer what it was.
+    pub(crate) fn check_header(&self) -> Result<(), Failure> {
         let was = self.first_cluster.decisive();
         let now = FirstCluster::read(&self.file);
         let now = now.as_ref().map(FirstCluster::decisive).map_err(Clone::clone);
-        recheck::compare(&self.file, "the header", &was, now)?;
-        let now = fingerprint_l1(&self.file, self.geometry());
-        recheck::compare(&self.file, "the L1 table", &self.l1_fingerprint, now)
+        recheck::compare(&self.file, "the header", &was, now)
+    }
+
+    /// The same for the L1 table and for what a walk has `seen` of the L2 tables. The header must be unchanged.
+    pub(crate) fn check_tables(&self, seen: Fingerprint) -> Result<(), Failure> {
+        let l1 = fingerprint_l1(&self.file, self.geometry());
+        recheck::compare(&self.file, "the L1 table", &self.l1_fingerprint, l1)?;
+        recheck::compare(&self.file, "an L2 table", &seen, seen_again(&self.file, self.geometry(), seen))
     }
 
     /// What the header means.
@@ -75,15 +83,17 @@ impl Layer {
             l1: L1Table::new(&self.file, self.geometry(), share.min(L1_WINDOW)),
             l2: Window::new(share.min(L2_WINDOW)),
             tables: 0..0,
+            seen_until: 0,
+            seen: Rc::default(),
             position: 0,
             pending: None,
         }
     }
 }
 
-fn fingerprint_l1(file: &ImageFile, geometry: &Geometry) -> Result<u32, Failure> {
+fn fingerprint_l1(file: &ImageFile, geometry: &Geometry) -> Result<Fingerprint, Failure> {
     let start = geometry.l1_offset;
-    recheck::fingerprint(file, start..start + geometry.l1_entries() * 8, "L1 table")
+    Fingerprint::of(file, start..start + geometry.l1_entries() * 8, "L1 table")
 }
 
 /// Walks the L1 and L2 tables of a layer.
@@ -95,6 +105,9 @@ pub struct LayerPieces<'a> {
     l2: Window,
     /// File bytes of the L2 tables in hand: from the entry of `position` to the end of the tables that follow it.
     tables: Range<u64>,
+    /// File offset up to which they were added to `seen`.
+    seen_until: u64,
+    seen: Rc<Cell<Fingerprint>>,
     /// Guest offset of what comes next.
     position: u64,
     /// The piece that the next run may still continue.
@@ -102,6 +115,11 @@ pub struct LayerPieces<'a> {
 }
 
 impl LayerPieces<'_> {
+    /// The L2 tables as far as they were read, to be looked at when the walk has ended.
+    pub(crate) fn seen(&self) -> Rc<Cell<Fingerprint>> {
+        Rc::clone(&self.seen)
+    }
+
     /// The next run of the tables, cut at the virtual size; none at the end.
     fn next_run(&mut self) -> Result<Option<Piece>, Failure> {
         let geometry = self.layer.geometry();
@@ -131,6 +149,7 @@ impl LayerPieces<'_> {
         match self.l1.next_stretch()? {
             Some(Stretch::Tables { offset, tables }) => {
                 self.tables = offset..offset + tables * geometry.cluster_size();
+                self.seen_until = offset;
                 Ok(None)
             }
             Some(Stretch::Empty { entries }) => {
@@ -145,6 +164,15 @@ impl LayerPieces<'_> {
         let file = &self.layer.file;
         let geometry = self.layer.geometry();
         let entries = self.l2.read(file, self.tables.start, self.tables.end, "L2 table")?;
+        let read_until = self.tables.start + entries.len() as u64;
+        if read_until > self.seen_until {
+            let known =
+                usize::try_from(self.seen_until.saturating_sub(self.tables.start)).unwrap_or(entries.len());
+            let mut seen = self.seen.get();
+            seen.add(entries.get(known..).unwrap_or_default());
+            self.seen.set(seen);
+            self.seen_until = read_until;
+        }
         let inside_cluster = self.position & (geometry.cluster_size() - 1);
         let run = if geometry.extended_l2 {
             // Below 32.

@@ -14,5 +14,6 @@ pub mod l1_table;
 pub mod l2_table;
 pub mod layer;
 pub mod run_length;
+mod seen_tables;
 pub mod snapshot_table;
 pub mod subcluster;

@@ -8,7 +8,7 @@ use extents::confine::Confinement;
 use extents::failure::Failure;
 use extents::image_file::ImageFile;
 use extents::piece::{Overlay, Pieces};
-use extents::recheck::{self, then_check};
+use extents::recheck::{self, Fingerprint, then_check};
 
 use crate::footer_search;
 use crate::layer::Layer;
@@ -27,7 +27,7 @@ pub struct Chain {
     /// For each layer but the last, a number for the names under which its parent was looked for, which may be long.
     parent_names: Vec<u64>,
     /// A number for the BAT of the first.
-    table: Option<u32>,
+    table: Option<Fingerprint>,
 }
 
 impl Chain {

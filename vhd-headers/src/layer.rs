@@ -3,7 +3,7 @@
 use extents::failure::Failure;
 use extents::image_file::ImageFile;
 use extents::piece::{Content, Piece, Pieces};
-use extents::recheck;
+use extents::recheck::{self, Fingerprint};
 
 use crate::dynamic_header::DynamicHeader;
 use crate::footer::{DiskType, Footer, UniqueId};
@@ -137,7 +137,7 @@ impl Layer {
     }
 
     /// A number for its BAT; none without blocks.
-    pub fn table_fingerprint(&self) -> Result<Option<u32>, Failure> {
+    pub fn table_fingerprint(&self) -> Result<Option<Fingerprint>, Failure> {
         match &self.body {
             Body::Flat => Ok(None),
             Body::Sparse(sparse) => sparse.table_fingerprint(&self.file).map(Some),

@@ -3,7 +3,7 @@
 use extents::failure::Failure;
 use extents::image_file::ImageFile;
 use extents::piece::{Content, Piece, Pieces};
-use extents::recheck;
+use extents::recheck::{self, Fingerprint};
 
 use crate::bat::{Allocation, ENTRY, Entries};
 use crate::bat_check::Surroundings;
@@ -112,9 +112,9 @@ impl Sparse {
     }
 
     /// A number for the entries of the BAT that the disk needs.
-    pub fn table_fingerprint(&self, file: &ImageFile) -> Result<u32, Failure> {
+    pub fn table_fingerprint(&self, file: &ImageFile) -> Result<Fingerprint, Failure> {
         let start = self.header.table_offset;
-        recheck::fingerprint(file, start..start + self.blocks.count() * ENTRY, "BAT")
+        Fingerprint::of(file, start..start + self.blocks.count() * ENTRY, "BAT")
     }
 
     /// The walk over the blocks in `file`, as layer number `layer`.

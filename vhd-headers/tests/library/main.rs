@@ -6,5 +6,6 @@ mod answers;
 mod damage;
 mod live;
 mod parents;
+mod qemu;
 mod random_chains;
 mod wild_images;

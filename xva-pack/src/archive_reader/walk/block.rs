@@ -40,7 +40,7 @@ impl Walk<'_> {
             let what = format!("found {} bytes, expected a multiple of 512", member.size);
             self.findings.raise(member.finding(Gravity::Refused, what))?;
         }
-        if let Some(expected) = expected.filter(|expected| place.offset >= *expected && member.size > 0) {
+        if let Some(expected) = expected.filter(|expected| place.offset >= *expected) {
             let what = format!(
                 "lies behind the end of the disk: found byte {}, expected less than {expected}",
                 place.offset
