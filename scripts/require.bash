@@ -1,5 +1,8 @@
 # Sourced by the scripts: makes sure that the commands they use are there, and says what it installs.
 
+# Some are where only the PATH of root leads.
+PATH=$PATH:/usr/sbin:/sbin
+
 # require COMMAND PACKAGE: installs the Debian package PACKAGE where COMMAND is missing.
 require() {
   # type -P, because `time` is also a word of the shell.
@@ -34,7 +37,7 @@ require_cargo() {
   local needed found
   needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$1/Cargo.toml")
   local advice="install Rust $needed or newer from https://rustup.rs, or set XVA_BIN_DIR to where the programs are built"
-  command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
+  command -v cargo >/dev/null || PATH="${HOME:-}/.cargo/bin:$PATH"
   command -v cargo >/dev/null || { echo "$0: cargo is missing: $advice" >&2; exit 1; }
   found=$(cargo --version | cut -d' ' -f2)
   if [ "$(printf '%s\n' "$needed" "$found" | sort -V | head -n 1)" != "$needed" ]; then
@@ -43,4 +46,9 @@ require_cargo() {
   fi
   compiles || install_package "a C compiler" build-essential
   compiles || { echo "$0: cc can not compile a small program" >&2; exit 1; }
+}
+
+# programs_of ROOT: where cargo puts the programs of the workspace in ROOT that it builds for release.
+programs_of() {
+  (cd "$1" && realpath -m -- "${CARGO_TARGET_DIR:-target}/release")
 }

@@ -3,7 +3,8 @@
 bats_require_minimum_version 1.5.0
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-PATH="${XVA_BIN_DIR:-$ROOT/target/release}:$PATH"
+# losetup and mke2fs are where only the PATH of root leads.
+PATH="${XVA_BIN_DIR:-$ROOT/target/release}:$PATH:/usr/sbin:/sbin"
 export LC_ALL=C.UTF-8
 # script runs its command in $SHELL, and a bar is drawn on a terminal that has a name: neither is set everywhere.
 SHELL=$(command -v bash)

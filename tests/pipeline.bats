@@ -102,7 +102,7 @@ fill() {
     qemu-io -f raw -c "write -P 4 ${offset}M 1M" d.raw >/dev/null
   done
   for program in qcow-headers extents-merge xva-pack; do
-    printf '#!/bin/sh\nexec env time -f %%M -o %s.peak %s "$@"\n' "$PWD/$program" "$(command -v $program)" >"measured-$program"
+    printf '#!/bin/sh\nexec env time -f %%M -o "%s.peak" "%s" "$@"\n' "$PWD/$program" "$(command -v $program)" >"measured-$program"
     chmod +x "measured-$program"
   done
   ./measured-qcow-headers d.qcow2 | ./measured-extents-merge | ./measured-xva-pack d.raw >d.xva

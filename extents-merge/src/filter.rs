@@ -106,15 +106,21 @@ fn say(tool: &str, sentence: &Failure) {
 
 /// Standard input as the place where `what` comes from. A terminal is refused, where nobody knows that it is waited for.
 pub fn input(what: &str) -> Result<Stdin, Failure> {
-    if STDIN_WAS_CLOSED.load(Ordering::Relaxed) {
-        return Err(Failure::system("standard input is closed"));
-    }
+    expect_stdin()?;
     if io::stdin().is_terminal() {
         return Err(Failure::usage(format!(
             "standard input is a terminal: expected {what} from a pipe or file; see --help"
         )));
     }
     Stdin::open()
+}
+
+/// Status 1 if there is no standard input: what is open in its place is none.
+pub(crate) fn expect_stdin() -> Result<(), Failure> {
+    if STDIN_WAS_CLOSED.load(Ordering::Relaxed) {
+        return Err(Failure::system("standard input is closed"));
+    }
+    Ok(())
 }
 
 /// Whether descriptors 0 and 1 were closed when the program was started.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use crate::failure::Failure;
+use crate::filter::expect_stdin;
 
 /// Which file this is, whatever it is called: device and inode, or for a block device its own number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +39,7 @@ impl ImageFile {
     /// A pipe, socket or character device is wrong usage (status 2): it can not be read at an offset.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         if path.as_os_str() == "-" {
+            expect_stdin()?;
             let fd = io::stdin().as_fd().try_clone_to_owned();
             let mut file = File::from(fd.map_err(|e| Failure::io(path, "cannot open", &e))?);
             let path = PathBuf::from("standard input");
@@ -63,7 +65,9 @@ impl ImageFile {
         check_kind(&path, &metadata)?;
         let block_device = metadata.file_type().is_block_device();
         let (size, identity) = if block_device {
-            let size = file.seek(SeekFrom::End(0)).map_err(|e| Failure::io(&path, "cannot seek", &e))?;
+            // Standard input is opened more than once, and must be found at its beginning again.
+            let size = file.seek(SeekFrom::End(0)).and_then(|size| file.rewind().map(|()| size));
+            let size = size.map_err(|e| Failure::io(&path, "cannot seek", &e))?;
             (size, Identity { device: u64::MAX, inode: metadata.rdev() })
         } else {
             (metadata.len(), Identity { device: metadata.dev(), inode: metadata.ino() })

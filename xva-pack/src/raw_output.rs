@@ -5,11 +5,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use extents::failure::Failure;
 use extents::stdout::Stdout;
+use rustix::fs::OFlags;
 
 use sparse_file::SparseFile;
 
@@ -48,7 +49,7 @@ impl RawOutput {
     /// The file or device `target`, for a disk of `size` bytes if that is known.
     ///
     /// Refused (status 2) without `force`: a file that exists, and a block device. Refused (status 1) a block device
-    /// that is too small.
+    /// that is too small, or in use: mounted, for example.
     pub fn open(target: &Path, size: Option<u64>, force: bool) -> Result<Self, Failure> {
         let exists = std::fs::metadata(target).ok();
         let is_device = exists.as_ref().is_some_and(|found| found.file_type().is_block_device());
@@ -59,7 +60,9 @@ impl RawOutput {
         let form = if exists.is_none() || is_file {
             Form::Sparse(SparseFile::create(target, force)?)
         } else {
-            let open = OpenOptions::new().write(true).open(target);
+            // Without O_CREAT, O_EXCL is about block devices: one that is mounted, or part of a volume group, is busy.
+            let flags = if is_device { OFlags::EXCL.bits().cast_signed() } else { 0 };
+            let open = OpenOptions::new().write(true).custom_flags(flags).open(target);
             let mut file = open.map_err(|e| Failure::io(target, "cannot open for writing", &e))?;
             if is_device {
                 check_room(&mut file, size.unwrap_or(0), target)?;

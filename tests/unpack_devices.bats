@@ -1,0 +1,83 @@
+#!/usr/bin/env bats
+# xva-unpack to block devices: a restore to a logical volume, which holds what another disk left there.
+
+load common
+load loop_devices
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return 1
+  need_loop_devices
+  set -o pipefail
+  # Data in the first and third of four blocks; the rest must be written as zeros.
+  truncate -s 4M d.raw
+  printf 'first' | dd of=d.raw bs=1 seek=5000 conv=notrunc status=none
+  printf 'third' | dd of=d.raw bs=1M seek=2 conv=notrunc status=none
+  ova-xml --name a --memory 1G --vcpus 1 --firmware bios --disk Ref:0=4M >ova.xml
+  xva-pack --scan --ova ova.xml d.raw >d.xva
+}
+
+# volume FILE SIZE [OPTION...]: sets $device to one of SIZE bytes that is full of something.
+volume() {
+  head -c "$2" /dev/zero | tr '\0' '#' >"$1"
+  attach "$1" "${@:3}"
+}
+
+@test "a disk on a device has its gaps as zeros, and what is behind it is left alone" {
+  for options in '' '--sector-size 4096'; do
+    # shellcheck disable=SC2086
+    volume volume 6M $options
+    ln -sf "$device" link
+    xva-unpack --disk Ref:0 --force -o link d.xva >/dev/null
+    cat "$device" | cmp - <(cat d.raw; head -c 2M /dev/zero | tr '\0' '#')
+    # It is on the medium, not only in the memory of the kernel.
+    cmp volume "$device"
+    [ -b link ]
+  done
+}
+
+@test "a device of the size of the disk takes it, also from a pipe, without metadata and in a directory" {
+  volume volume 4M
+  xva-pack --scan d.raw | xva-unpack --disk Ref:0 --force -o "$device" >/dev/null
+  cmp d.raw "$device"
+  volume other 4M
+  mkdir out
+  ln -s "$device" out/Ref:0.raw
+  xva-unpack --all --force -o out d.xva >/dev/null
+  cmp d.raw "$device"
+}
+
+@test "a device is not overwritten unasked, nor begun when it is too small" {
+  volume volume 4M
+  fails_with 2 xva-unpack --disk Ref:0 -o "$device" d.xva
+  [[ $stderr == *"$device: exists already: --force overwrites it" ]]
+  volume small 3M
+  fails_with 1 xva-unpack --disk Ref:0 --force -o "$device" d.xva
+  [[ $stderr == *"$device: the device is too small: found 3145728 bytes, expected at least 4194304" ]]
+  # Without metadata the size is known only in the end.
+  xva-pack --scan d.raw >bare.xva
+  truncate -s 3M volume small
+  fails_with 1 xva-unpack --disk Ref:0 --force -o "$device" bare.xva
+  [[ $stderr == *"$device: cannot "*"No space left on device"* ]]
+}
+
+@test "a device that is full or read-only or fails to store what it took is a system error" {
+  volume volume 4M --read-only
+  fails_with 1 xva-unpack --disk Ref:0 --force -o "$device" d.xva
+  cmp volume <(head -c 4M /dev/zero | tr '\0' '#')
+  mount_at tiny -t tmpfs -o size=1M tmpfs
+  truncate -s 4M tiny/volume
+  attach tiny/volume
+  fails_with 1 xva-unpack --disk Ref:0 --force -o "$device" d.xva
+  [[ $stderr == *"$device: cannot finish writing: "* ]]
+}
+
+@test "a device that is mounted is not overwritten" {
+  truncate -s 4M volume
+  mke2fs -q -t ext2 volume
+  cp volume before
+  attach volume
+  mount_at mounted -o ro "$device"
+  fails_with 1 xva-unpack --disk Ref:0 --force -o "$device" d.xva
+  [[ $stderr == *"$device: cannot open for writing: "*"busy"* ]]
+  cmp volume before
+}
