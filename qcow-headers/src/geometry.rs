@@ -194,6 +194,25 @@ mod tests {
     }
 
     #[test]
+    fn what_the_format_just_allows_is_no_reason_to_refuse() {
+        for change in [
+            |h: &mut Header| (h.cluster_bits, h.l1_size) = (9, 4 << 20),
+            |h: &mut Header| (h.cluster_bits, h.l1_table_offset) = (21, 2 << 20),
+            |h: &mut Header| {
+                (h.cluster_bits, h.incompatible_features, h.l1_size) = (14, incompatible::EXTENDED_L2, 7);
+            },
+            |h: &mut Header| (h.size, h.l1_size, h.l1_table_offset) = (0, 0, 0),
+            |h: &mut Header| h.header_length = 104,
+            |h: &mut Header| h.header_length = 65536,
+            |h: &mut Header| (h.backing_file_offset, h.backing_file_size) = (112, 1023),
+            |h: &mut Header| (h.backing_file_offset, h.backing_file_size) = (65530, 6),
+            |h: &mut Header| (h.backing_file_offset, h.backing_file_size) = (65536, 0),
+        ] {
+            judged(change).unwrap();
+        }
+    }
+
+    #[test]
     fn what_contradicts_the_format_is_status_3() {
         refused(|h| h.cluster_bits = 8, "found 8");
         refused(|h| h.cluster_bits = 22, "found 22");
