@@ -50,6 +50,10 @@ fn noticed(image: usize, what: &str, change: impl Fn(&mut Built)) {
 fn what_decides_where_data_lies_must_not_change() {
     for image in [0, 1] {
         noticed(image, "the L1 table", |image| image.put_u64(image.places.l1, 0));
+        // The last entry leads to a table that is there.
+        noticed(image, "the L1 table", |image| {
+            image.put_u64(image.places.l1 + 11 * 8, image.places.l2[&0]);
+        });
         noticed(image, "the header", |image| image.put_u64(24, 1 << 40));
         noticed(image, "the header", |image| image.put_u64(24, 512));
         noticed(image, "the header", |image| image.bytes[0] = 0);
@@ -66,7 +70,7 @@ fn an_image_that_gets_another_backing_file_is_noticed() {
 }
 
 #[test]
-fn guest_data_and_the_dirty_bit_may_change() {
+fn guest_data_the_dirty_bit_and_the_place_of_the_refcount_table_may_change() {
     assert_eq!(walked(1, |_| {}), Ok(()));
     for image in [0, 1] {
         let data = |built: &mut Built| {
@@ -76,5 +80,6 @@ fn guest_data_and_the_dirty_bit_may_change() {
         };
         assert_eq!(walked(image, data), Ok(()));
         assert_eq!(walked(image, |image| image.put_u64(72, 1)), Ok(()));
+        assert_eq!(walked(image, |image| image.put_u64(48, 1 << 20)), Ok(()));
     }
 }
