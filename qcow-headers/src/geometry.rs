@@ -38,7 +38,8 @@ pub struct Geometry {
     pub l1_offset: u64,
     /// Entries that the L1 table has.
     pub l1_size: u32,
-    /// Metadata that no L2 table may overlap: name, and file bytes.
+    /// Metadata that no L2 table may overlap: name, and file bytes. The first cluster is not among it: no offset but 0,
+    /// which means that there is no table, is aligned and lies there.
     pub metadata: Vec<(&'static str, Range<u64>)>,
 }
 
@@ -75,7 +76,6 @@ impl Geometry {
             l1_offset: header.l1_table_offset,
             l1_size: header.l1_size,
             metadata: vec![
-                ("the header", 0..cluster_size),
                 ("the L1 table", range(header.l1_table_offset, l1_bytes)),
                 ("the refcount table", range(header.refcount_table_offset, clusters * cluster_size)),
             ],

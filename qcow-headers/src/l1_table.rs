@@ -180,6 +180,14 @@ mod tests {
     }
 
     #[test]
+    fn without_snapshots_it_does_not_matter_where_their_table_would_be() {
+        let mut built = image();
+        built.put_u32(60, 0);
+        built.put_u64(64, built.places.l2[&1]);
+        assert_eq!(checked(&built, 4096), checked(&image(), 4096));
+    }
+
+    #[test]
     fn an_l1_table_that_is_cut_off_behind_the_entries_in_use_is_refused() {
         // From the L1 table to the end of the file there is room for 448 entries.
         refused(|built| built.put_u32(36, 449), "L1 table lies outside the file");
