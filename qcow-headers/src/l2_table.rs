@@ -16,7 +16,7 @@ pub const ZERO: u64 = 1;
 /// A guest range in which all is alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// Guest bytes: whole clusters or subclusters.
+    /// Guest bytes: whole clusters or subclusters, at least one.
     pub length: u64,
     /// Where they are; offsets belong to the first of them.
     pub content: Content,
