@@ -112,3 +112,30 @@ PYTHON
   echo "$output KiB"
   [ "$output" -lt 16384 ]
 }
+
+@test "a chain of 100 layers with clusters of 2 MiB takes no more than one of 30" {
+  new 000.qcow2 -o cluster_size=2M 64M
+  fill 000.qcow2 0 2M
+  new template -o cluster_size=2M -F qcow2 -b 000.qcow2 64M
+  fill template 2M 64k
+  # Copies of one overlay, each of which names the one before it.
+  python3 - <<'PYTHON'
+import subprocess
+for layer in range(1, 100):
+    name = b"%03d.qcow2" % layer
+    subprocess.run(["cp", "--sparse=always", "template", name], check=True)
+    with open(name, "r+b") as image:
+        header = image.read(4096).replace(b"000.qcow2", b"%03d.qcow2" % (layer - 1))
+        image.seek(0)
+        image.write(header)
+PYTHON
+  run -0 qcow-headers 099.qcow2
+  [ "$output" = '{"virtual_size":67108864,"cluster_bits":21,"data_clusters":[[0,1]]}' ]
+  run -0 python3 - <<'PYTHON'
+import resource, subprocess
+subprocess.run(["qcow-headers", "099.qcow2"], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+PYTHON
+  echo "$output KiB"
+  [ "$output" -lt 16384 ]
+}

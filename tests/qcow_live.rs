@@ -54,6 +54,8 @@ fn what_decides_where_data_lies_must_not_change() {
         noticed(image, "the header", |image| image.bytes[0] = 0);
     }
     noticed(1, "the L1 table", |image| image.put_u64(image.places.l1, 0));
+    // The last entry leads to a table that is there.
+    noticed(1, "the L1 table", |image| image.put_u64(image.places.l1 + 11 * 8, image.places.l2[&0]));
 }
 
 #[test]
@@ -96,7 +98,7 @@ fn what_looks_like_damage_in_an_image_that_changed_is_a_change() {
 }
 
 #[test]
-fn guest_data_and_the_dirty_bit_may_change() {
+fn guest_data_the_dirty_bit_and_the_place_of_the_refcount_table_may_change() {
     assert_eq!(walked(1, |_| {}), Ok(()));
     for image in [0, 1] {
         let data = |built: &mut Built| {
@@ -106,5 +108,6 @@ fn guest_data_and_the_dirty_bit_may_change() {
         };
         assert_eq!(walked(image, data), Ok(()));
         assert_eq!(walked(image, |image| image.put_u64(72, 1)), Ok(()));
+        assert_eq!(walked(image, |image| image.put_u64(48, 1 << 20)), Ok(()));
     }
 }

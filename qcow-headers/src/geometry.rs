@@ -38,7 +38,8 @@ pub struct Geometry {
     pub l1_offset: u64,
     /// Entries that the L1 table has.
     pub l1_size: u32,
-    /// Metadata that no L2 table may overlap: name, and file bytes.
+    /// Metadata that no L2 table may overlap: name, and file bytes. The first cluster is not among it: no offset but 0,
+    /// which means that there is no table, is aligned and lies there.
     pub metadata: Vec<(&'static str, Range<u64>)>,
 }
 
@@ -75,7 +76,6 @@ impl Geometry {
             l1_offset: header.l1_table_offset,
             l1_size: header.l1_size,
             metadata: vec![
-                ("the header", 0..cluster_size),
                 ("the L1 table", range(header.l1_table_offset, l1_bytes)),
                 ("the refcount table", range(header.refcount_table_offset, clusters * cluster_size)),
             ],
@@ -191,6 +191,25 @@ mod tests {
         assert_eq!((standard.l1_entry_bits(), standard.unit_bits()), (29, 16));
         let extended = judged(|header| header.incompatible_features = incompatible::EXTENDED_L2).unwrap();
         assert_eq!((extended.l1_entry_bits(), extended.unit_bits()), (28, 11));
+    }
+
+    #[test]
+    fn what_the_format_just_allows_is_no_reason_to_refuse() {
+        for change in [
+            |h: &mut Header| (h.cluster_bits, h.l1_size) = (9, 4 << 20),
+            |h: &mut Header| (h.cluster_bits, h.l1_table_offset) = (21, 2 << 20),
+            |h: &mut Header| {
+                (h.cluster_bits, h.incompatible_features, h.l1_size) = (14, incompatible::EXTENDED_L2, 7);
+            },
+            |h: &mut Header| (h.size, h.l1_size, h.l1_table_offset) = (0, 0, 0),
+            |h: &mut Header| h.header_length = 104,
+            |h: &mut Header| h.header_length = 65536,
+            |h: &mut Header| (h.backing_file_offset, h.backing_file_size) = (112, 1023),
+            |h: &mut Header| (h.backing_file_offset, h.backing_file_size) = (65530, 6),
+            |h: &mut Header| (h.backing_file_offset, h.backing_file_size) = (65536, 0),
+        ] {
+            judged(change).unwrap();
+        }
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl<'a> L1Table<'a> {
                 bytes += tables * self.geometry.cluster_size();
             }
         }
-        if bytes > self.file.size() {
+        if bytes >= self.file.size() {
             return Err(self.file.damaged(format!(
                 "L1 entries share L2 tables: found tables of {bytes} bytes, expected less than the {} bytes of the \
                  file",
@@ -173,14 +173,24 @@ mod tests {
         let l1 = |built: &Built| built.places.l1;
         refused(|built| built.put_u64(l1(built), 1 << 55), "L2 table lies outside the file");
         refused(|built| built.put_u64(l1(built), OFFSET_MASK), "L2 table lies outside the file");
+        refused(|built| built.bytes.truncate(built.bytes.len() - 1), "L2 table lies outside the file");
         refused(|built| built.put_u64(l1(built), l1(built)), "overlaps the L1 table");
         refused(|built| built.put_u64(l1(built), built.places.refcount_table), "overlaps the refcount table");
         refused(|built| built.put_u64(l1(built), built.places.snapshot_table), "overlaps the snapshot table");
     }
 
     #[test]
+    fn without_snapshots_it_does_not_matter_where_their_table_would_be() {
+        let mut built = image();
+        built.put_u32(60, 0);
+        built.put_u64(64, built.places.l2[&1]);
+        assert_eq!(checked(&built, 4096), checked(&image(), 4096));
+    }
+
+    #[test]
     fn an_l1_table_that_is_cut_off_behind_the_entries_in_use_is_refused() {
-        refused(|built| built.put_u32(36, 4000), "L1 table lies outside the file");
+        // From the L1 table to the end of the file there is room for 448 entries.
+        refused(|built| built.put_u32(36, 449), "L1 table lies outside the file");
     }
 
     #[test]
@@ -195,15 +205,28 @@ mod tests {
         assert!(checked(&built, 4096).is_err());
     }
 
-    #[test]
-    fn an_l1_table_that_leads_to_one_table_again_and_again_is_refused() {
+    /// The first `entries` L1 entries lead to the first `tables` L2 tables, in turn.
+    fn shared(entries: u64, tables: u64) -> Result<Vec<Stretch>, Failure> {
         let mut image = Image::new("a", 4000 * 64 * 512).cluster_bits(9);
-        image.set(0, Cluster::Zero);
-        let mut built = image.build();
-        for entry in 0..4000 {
-            built.put_u64(built.places.l1 + entry * 8, built.places.l2[&0]);
+        for table in 0..tables {
+            image.set(table * 64, Cluster::Zero);
         }
-        let failure = checked(&built, 4096).unwrap_err();
-        assert!(failure.to_string().contains("share L2 tables"), "{failure}");
+        let mut built = image.build();
+        for entry in 0..entries {
+            built.put_u64(built.places.l1 + entry * 8, built.places.l2[&(entry % tables)]);
+        }
+        // The header, the refcount table, 63 clusters of L1 entries.
+        assert_eq!(built.bytes.len() as u64, (65 + tables) * 512);
+        checked(&built, 4096)
+    }
+
+    #[test]
+    fn an_l1_table_that_leads_to_the_same_tables_again_and_again_is_refused() {
+        for (entries, tables) in [(4000, 1), (4000, 5), (66, 1), (70, 5)] {
+            let failure = shared(entries, tables).unwrap_err();
+            assert!(failure.to_string().contains("share L2 tables"), "{failure}");
+        }
+        // As few as could be tables of their own are let pass.
+        shared(65, 1).unwrap();
     }
 }

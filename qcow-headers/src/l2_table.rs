@@ -16,7 +16,7 @@ pub const ZERO: u64 = 1;
 /// A guest range in which all is alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// Guest bytes: whole clusters or subclusters.
+    /// Guest bytes: whole clusters or subclusters, at least one.
     pub length: u64,
     /// Where they are; offsets belong to the first of them.
     pub content: Content,
@@ -165,13 +165,13 @@ mod tests {
     #[test]
     fn a_descriptor_gives_the_bytes_from_its_offset_to_the_end_of_its_last_sector() {
         let expected = CompressedCluster {
-            offset: 1000,
-            host_length: 24 + 5 * 512,
+            offset: 5000,
+            host_length: 120 + 5 * 512,
             cluster_size: 65536,
             skip: 0,
             compression: Compression::Zlib,
         };
-        let entry = descriptor(1000, 5);
+        let entry = descriptor(5000, 5);
         assert_eq!(run(&[entry, entry], &geometry(3, false)), Ok((1, Content::Compressed(expected))));
         // The other flags belong to the descriptor, or mean nothing.
         assert_eq!(run(&[entry | COPIED], &geometry(2, false)), Ok((1, Content::Compressed(expected))));

@@ -181,9 +181,7 @@ impl LayerPieces<'_> {
         } else {
             l2_table::first_run(entries, geometry)
         };
-        let run = run.map_err(|complaint| self.damaged(&complaint))?;
-        // Nothing would bring the walk on from an empty run.
-        let Some(run) = run.filter(|run| run.length > 0) else {
+        let Some(run) = run.map_err(|complaint| self.damaged(&complaint))? else {
             return Err(self.damaged("found the end of the table, expected more entries"));
         };
         let clusters = (inside_cluster + run.length) >> geometry.cluster_bits;

@@ -64,9 +64,13 @@ mod tests {
         let mut built = image.build();
         let table = built.places.snapshot_table;
         assert_eq!(range_of(&built), table..table + 80);
-        built.put(table + 12, &[0, 1, 0, 6]);
+        built.put(table + 12, &[0, 9, 0, 17]);
         built.put_u32(table + 36, 24);
-        assert_eq!(range_of(&built), table..table + 112);
+        assert_eq!(range_of(&built), table..table + 136);
+        // The file may end with the fixed part of the last entry.
+        built.put(table + 96 + 12, &[0, 9, 0, 17]);
+        built.bytes.truncate(usize::try_from(table + 136).unwrap());
+        assert_eq!(range_of(&built), table..table + 168);
     }
 
     #[test]
