@@ -244,3 +244,25 @@ impl Iterator for LayerPieces<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image_builders::qcow2::{Cluster, Image};
+
+    #[test]
+    fn what_goes_on_across_l2_tables_is_one_piece() {
+        // 64 clusters in an L2 table; the first and the fourth are not there.
+        let mut image = Image::new("a", 320 * 512).cluster_bits(9);
+        for number in 64..192 {
+            image.set(number, Cluster::Data);
+        }
+        image.set(300, Cluster::Zero);
+        let directory = tempfile::tempdir().unwrap();
+        let file = ImageFile::open(&image.write_to(directory.path()).unwrap()).unwrap();
+        let layer = Layer::open(file).unwrap();
+        let pieces: Vec<Piece> = layer.pieces(0, 1).collect::<Result<_, _>>().unwrap();
+        let clusters: Vec<_> = pieces.iter().map(|piece| (piece.start / 512, piece.length / 512)).collect();
+        assert_eq!(clusters, [(0, 64), (64, 128), (192, 108), (300, 1), (301, 19)]);
+    }
+}
