@@ -218,6 +218,10 @@ fn no_two_blocks_share_a_byte() {
         |built| built.set_entry(2, 22),
         "two blocks overlap: found block 1 at byte 10752 and block 2 at byte 11264, expected 8704 bytes for each",
     );
+    damaged(
+        |built| (0..4).for_each(|block| built.set_entry(block, 4)),
+        "two blocks overlap: found block 0 at byte 2048 and block 1 at byte 2048, expected 8704 bytes for each",
+    );
 }
 
 #[test]

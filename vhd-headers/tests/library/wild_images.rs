@@ -154,6 +154,40 @@ fn the_unwritten_end_of_a_block_may_be_missing_but_no_written_sector() {
 }
 
 #[test]
+fn a_block_without_a_written_sector_may_end_with_its_bitmap() {
+    let image = Vhd { tail: FooterCopy::Missing, empty_blocks: vec![4], ..small() };
+    let image = Vhd { writes: vec![Write::data(17, 3)], ..image };
+    let mut built = image.build();
+    built.bytes.truncate(built.blocks[&4] + 512);
+    assert_answered(&image, &built);
+}
+
+#[test]
+fn a_block_may_end_where_the_bat_begins() {
+    let image = Vhd { table_last: true, size: 5 * 8192, ..small() };
+    let built = image.build();
+    assert_eq!(built.blocks[&4] + 512 + 8192, built.table);
+    assert_answered(&image, &built);
+}
+
+#[test]
+fn a_block_that_is_cut_short_by_the_end_of_the_disk_may_be_followed_at_once() {
+    let image = Vhd { tail: FooterCopy::Missing, empty_blocks: vec![0, 1, 2, 3], ..small() };
+    let mut built = image.build();
+    // The last block, of which the disk has 15 sectors, moves in front of the others.
+    let mut last = built.bytes.split_off(built.blocks[&4]);
+    last.truncate(512 + 15 * 512);
+    let (first, moved) = (built.blocks[&0], last.len());
+    built.bytes.splice(first..first, last);
+    built.set_entry(4, u32::try_from(first / 512).unwrap());
+    for block in 0..4 {
+        let offset = built.blocks[&block] + moved;
+        built.set_entry(block, u32::try_from(offset / 512).unwrap());
+    }
+    assert_answered(&image, &built);
+}
+
+#[test]
 fn the_hidden_flag_may_be_missing_from_the_checksum_of_early_tapdisks() {
     let mut image = small();
     image.creator = Some((*b"tap\0", 0x0001_0001));
