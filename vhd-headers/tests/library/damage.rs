@@ -166,6 +166,10 @@ fn the_bat_has_an_entry_for_every_block_inside_the_file() {
         "dynamic header at byte 512: impossible place of the BAT: found byte 1537, expected a multiple of 512",
     );
     damaged(
+        |built| built.patch_header(16, &0_u64.to_be_bytes()),
+        "the BAT overlaps the copy of the footer: found it at byte 0, expected it outside of bytes 0 to 511",
+    );
+    damaged(
         |built| built.patch_header(16, &512_u64.to_be_bytes()),
         "the BAT overlaps the dynamic header: found it at byte 512, expected it outside of bytes 512 to 1535",
     );

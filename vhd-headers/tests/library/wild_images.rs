@@ -1,10 +1,10 @@
 //! Sound images that other readers refuse or misread, one class a test. vhd-tool reads only the footer and the header at
 //! the start of the file, and qemu only the geometry of some creators.
 
-use image_builders::vhd::{FooterCopy, Vhd, Write};
+use image_builders::vhd::{Chain, FooterCopy, Vhd, Write};
 use vhd_headers::sparse::Grain;
 
-use crate::answers::{assert_answered, document, intervals, open, pieces};
+use crate::answers::{assert_answered, content, document, intervals, open, pieces};
 use extents::print::Form;
 
 const MIB: u64 = 1 << 20;
@@ -123,6 +123,16 @@ fn every_block_size_from_a_sector_to_a_gibibyte_is_read() {
 }
 
 #[test]
+fn a_block_as_a_whole_is_what_lies_behind_its_bitmap() {
+    // `--skip-holes` looks for the holes of a single image there. Sectors that were not written are zeros in this file.
+    let image = Vhd { shuffle: 77, empty_blocks: vec![0], ..small() };
+    let directory = tempfile::tempdir().unwrap();
+    let chain = open(&image.build().write_to(directory.path()).unwrap()).unwrap();
+    let blocks = pieces(&chain, Grain::Block).unwrap();
+    assert!(content(&chain, &blocks) == Chain(vec![image]).truth());
+}
+
+#[test]
 fn a_block_of_a_gibibyte_may_hold_one_sector() {
     let image = Vhd { block_bits: 30, tail: FooterCopy::Missing, ..Vhd::dynamic("disk.vhd", 1000 * MIB) };
     let mut built = image.build();
@@ -167,6 +177,19 @@ fn a_block_may_end_where_the_bat_begins() {
     let image = Vhd { table_last: true, size: 5 * 8192, ..small() };
     let built = image.build();
     assert_eq!(built.blocks[&4] + 512 + 8192, built.table);
+    assert_answered(&image, &built);
+}
+
+#[test]
+fn the_bat_may_lie_right_between_two_structures() {
+    // 128 entries are 512 bytes.
+    let image = Vhd { table_last: true, spare_entries: 123, gaps: [1, 0, 0], ..small() };
+    let mut built = image.build();
+    assert_eq!(built.table + 512, built.tail);
+    assert_answered(&image, &built);
+    // Between the copy of the footer and the header.
+    built.bytes.copy_within(built.table..built.tail, 512);
+    built.patch_header(16, &512_u64.to_be_bytes());
     assert_answered(&image, &built);
 }
 
@@ -252,6 +275,41 @@ fn a_batmap_of_another_writer_than_tapdisk_is_not_read() {
 }
 
 #[test]
+fn a_batmap_that_is_odd_in_any_way_is_not_read() {
+    // Its bit says that block 2 is full, of which no sector was written. It lies behind a BAT of more than two sectors.
+    let image = Vhd { batmap: true, spare_entries: 300, empty_blocks: vec![2], ..small() };
+    let with = |at: usize, value: &[u8], summed: usize| {
+        let mut built = image.build();
+        let header = built.batmap.unwrap();
+        let bits = header + 512;
+        built.bytes[bits] |= 0x20;
+        let sum = !(built.bytes[bits..bits + summed].iter().map(|&byte| u32::from(byte)).sum::<u32>());
+        built.bytes[header + 24..header + 28].copy_from_slice(&sum.to_be_bytes());
+        built.bytes[header + at..header + at + value.len()].copy_from_slice(value);
+        built
+    };
+    let tampered = with(0, b"tdbatmap", 512);
+    let directory = tempfile::tempdir().unwrap();
+    let chain = open(&tampered.write_to(directory.path()).unwrap()).unwrap();
+    assert_eq!(
+        pieces(&chain, Grain::Sector).unwrap().iter().filter(|piece| piece.start >> 13 == 2).count(),
+        1
+    );
+    for (at, value, summed) in [
+        (0, &b"tdbatmao"[..], 512),
+        // The version whose checksums were summed up from signed bytes.
+        (20, &0x0001_0001_u32.to_be_bytes(), 512),
+        // More bits than there are blocks.
+        (16, &2_u32.to_be_bytes(), 1024),
+        (16, &u32::MAX.to_be_bytes(), 512),
+        (8, &(1_u64 << 40).to_be_bytes(), 512),
+        (8, &u64::MAX.to_be_bytes(), 512),
+    ] {
+        assert_answered(&image, &with(at, value, summed));
+    }
+}
+
+#[test]
 fn a_batmap_does_not_bring_back_what_is_not_in_the_file() {
     let image = Vhd { batmap: true, tail: FooterCopy::Missing, ..small() };
     let mut built = Vhd { writes: vec![Write::data(64, 16)], ..image.clone() }.build();
@@ -288,6 +346,14 @@ fn the_size_is_that_of_the_footer_and_not_of_the_geometry() {
     let note =
         "the geometry disagrees with the size: found 32768 bytes, the disk has 39960; qemu shows the former";
     assert!(chain.layers()[0].notes().iter().any(|found| found.ends_with(note)));
+    // No one is told of a geometry that agrees, or that no program goes by.
+    for other in [
+        Vhd { creator: Some((*b"vpc ", 0x0005_0003)), geometry: (4, 4, 4), size: 4 * 4 * 4 * 512, ..small() },
+        Vhd { creator: Some((*b"qem2", 0x0005_0003)), geometry: (4, 4, 4), ..small() },
+    ] {
+        let chain = open(&other.build().write_to(directory.path()).unwrap()).unwrap();
+        assert!(chain.layers()[0].notes().iter().all(|found| !found.contains("geometry")));
+    }
 }
 
 #[test]
@@ -298,6 +364,9 @@ fn a_disk_above_2040_gib_is_answered_with_a_warning() {
     let chain = open(&image.build().write_to(directory.path()).unwrap()).unwrap();
     assert_eq!(chain.layers()[0].warnings().len(), 1);
     assert_eq!(chain.virtual_size(), 2041 << 30);
+    image.size = 2040 << 30;
+    let chain = open(&image.build().write_to(directory.path()).unwrap()).unwrap();
+    assert_eq!(chain.layers()[0].warnings().len(), 0);
 }
 
 #[test]
