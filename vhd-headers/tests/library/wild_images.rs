@@ -256,6 +256,25 @@ fn a_batmap_is_a_short_cut_and_no_more() {
 }
 
 #[test]
+fn a_batmap_counts_to_its_last_byte() {
+    // 40 000 blocks of a sector: 5000 bytes of bits, which are read in two parts.
+    let mut image = Vhd { batmap: true, block_bits: 9, empty_blocks: vec![39_998], ..small() };
+    image.size = 40_000 * 512;
+    image.writes = vec![Write::data(20, 1), Write::data(39_999, 1)];
+    let mut built = image.build();
+    for block in [20, 39_999] {
+        let bitmap = built.blocks[&block];
+        built.bytes[bitmap] = 0;
+    }
+    assert_answered(&image, &built);
+    let mut built = image.build();
+    let last = built.batmap.unwrap() + 512 + 4999;
+    assert_eq!(built.bytes[last], 1);
+    built.bytes[last] = 3;
+    assert_answered(&image, &built);
+}
+
+#[test]
 fn a_batmap_of_another_writer_than_tapdisk_is_not_read() {
     for creator in [(*b"vpc ", 0x0001_0003), (*b"tap\0", 0x0000_0001)] {
         let image = Vhd { batmap: true, creator: Some(creator), empty_blocks: vec![2], ..small() };
