@@ -42,6 +42,7 @@ fn what_is_no_vhd_is_named() {
     let expected = "expected the cookie conectix in the last 512 bytes or at byte 0";
     damaged(other(b""), &format!("is no VHD: found a file of 0 bytes, {expected}"));
     damaged(other(b"conectix"), &format!("is no VHD: found a file of 8 bytes, {expected}"));
+    damaged(other(&[0; 512]), &format!("is no VHD: found no footer, {expected}"));
     damaged(other(&[0; 4096]), &format!("is no VHD: found no footer, {expected}"));
     damaged(
         other(&[&b"QFI\xfb"[..], &[0; 1000]].concat()),

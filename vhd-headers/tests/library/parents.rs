@@ -85,6 +85,29 @@ fn the_space_of_a_locator_counts_sectors_or_bytes() {
     for space in [1, 511, 512, 4096] {
         assert_found(parent(), named(vec![Locator { space, ..Locator::mac("file://./parent.vhd") }], ""));
     }
+    // A name that fills its space, and the longest that is read.
+    for length in [512, 64 << 10] {
+        let mut name = Locator::mac("file://./parent.vhd").name;
+        name.resize(length, 0);
+        assert_found(parent(), named(vec![Locator::new(*b"MacX", name)], ""));
+    }
+}
+
+/// Another file in its place could be a wrong one, and nothing would tell.
+#[test]
+fn a_name_that_is_refused_is_passed_over_only_where_a_unique_id_shows_the_right_parent() {
+    let names = |name: &str| {
+        let beside = Locator::mac(&format!("file://./{name}"));
+        vec![Locator::mac(&format!("file:///elsewhere/{name}")), beside]
+    };
+    assert_found(parent(), named(names("parent.vhd"), ""));
+    let raw = Vhd::raw("parent.raw", 4 << 13);
+    let directory = tempfile::tempdir().unwrap();
+    raw.build().write_to(directory.path()).unwrap();
+    let child = Vhd { locators: names("parent.raw"), ..child_of(&raw) };
+    let (status, sentence) = failure_in(directory.path(), &child.build());
+    assert_eq!(status as u8, 4);
+    assert!(sentence.contains("/elsewhere/parent.raw lies outside the directory"), "{sentence}");
 }
 
 #[test]

@@ -76,6 +76,16 @@ fn of_two_sound_footers_the_last_one_counts() {
     let chain = open(&built.write_to(directory.path()).unwrap()).unwrap();
     assert_eq!(chain.virtual_size(), small().size);
     assert!(chain.layers()[0].notes().iter().any(|note| note.ends_with("is sound but differs")));
+    let [warning] = chain.layers()[0].warnings() else { panic!("expected one warning") };
+    assert!(warning.contains("contradict each other"), "{warning}");
+    // Not about the disk: the time it was made.
+    let mut built = small().build();
+    built.patch_head(24, &[1]);
+    let chain = open(&built.write_to(directory.path()).unwrap()).unwrap();
+    assert_eq!((chain.layers()[0].notes().len(), chain.layers()[0].warnings().len()), (2, 0));
+    // Two that are equal are not worth a word.
+    let chain = open(&small().build().write_to(directory.path()).unwrap()).unwrap();
+    assert_eq!((chain.layers()[0].notes().len(), chain.layers()[0].warnings().len()), (1, 0));
 }
 
 #[test]
