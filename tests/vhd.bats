@@ -216,6 +216,9 @@ PY
   vhd-headers - < d.vhd | cmp - named.json
   fails_with 2 bash -c 'cat d.vhd | vhd-headers -'
   fails_with 2 bash -c 'vhd-headers --output map - < d.vhd'
+  # Whoever read a part of it did not mean the whole file.
+  fails_with 2 bash -c '{ dd bs=512 count=1 status=none of=/dev/null; vhd-headers -; } < d.vhd'
+  [[ "$stderr" == *"is at byte 512: expected it at its beginning" ]]
 }
 
 @test "a file name that is not UTF-8 can not be said in a map" {

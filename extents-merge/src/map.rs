@@ -153,6 +153,8 @@ mod tests {
             .map(|entry| (entry["start"].as_u64().unwrap(), entry["length"].as_u64().unwrap()))
             .collect();
         assert_eq!(found, expected);
+        let present: Vec<bool> = entries.iter().map(|entry| entry["present"].as_bool().unwrap()).collect();
+        assert_eq!(present, [true, true, true, true, true, false, false, true, true, true]);
         assert_eq!((&entries[0]["filename"], &entries[0]["offset"]), (&"a".into(), &100.into()));
         assert_eq!((&entries[2]["filename"], &entries[2]["offset"]), (&"b".into(), &131.into()));
     }

@@ -111,6 +111,31 @@ fn a_name_that_is_refused_is_passed_over_only_where_a_unique_id_shows_the_right_
 }
 
 #[test]
+fn a_raw_parent_that_can_not_be_reached_is_not_replaced_by_another_of_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let (images, other) = (directory.path().join("images"), directory.path().join("other"));
+    std::fs::create_dir_all(other.join("d")).unwrap();
+    std::fs::create_dir(&images).unwrap();
+    let raw = Vhd::raw("parent.raw", 4 << 13);
+    raw.build().write_to(&other.join("d")).unwrap();
+    // What lies behind a link to itself can not be known, not even by root.
+    std::os::unix::fs::symlink("d", images.join("d")).unwrap();
+    let child = Vhd {
+        locators: vec![Locator::mac("file://./d/parent.raw")],
+        parent_name: String::new(),
+        ..child_of(&raw)
+    };
+    let path = child.build().write_to(&images).unwrap();
+    let confinement = Confinement::new(&path, &SearchPaths { directories: vec![other] }).unwrap();
+    let open = || vhd_headers::chain::Chain::open(ImageFile::open(&path).unwrap(), Some(&confinement));
+    let failure = open().unwrap_err();
+    assert_eq!(failure.status() as u8, 1);
+    assert!(failure.to_string().contains("d/parent.raw: cannot open"), "{failure}");
+    std::fs::remove_file(images.join("d")).unwrap();
+    assert!(open().is_ok());
+}
+
+#[test]
 fn a_null_parent_id_means_a_raw_parent_which_vhd_tool_refuses() {
     let raw = Vhd::raw("parent.raw", 4 << 13).with(Write::data(1, 20));
     assert_found(raw.clone(), Vhd { block_bits: 13, ..child_of(&raw) });
