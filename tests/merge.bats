@@ -57,6 +57,8 @@ agree() {
   done
   fails_with 1 extents-merge missing.json
   [ "$stderr" = "extents-merge: missing.json: cannot open: No such file or directory (os error 2)" ]
+  fails_with 1 extents-merge .
+  [[ "$stderr" == "extents-merge: .: cannot read: "* ]]
 }
 
 @test "the status of a pipeline is that of the stage that failed first" {
@@ -111,10 +113,29 @@ agree() {
 
 @test "hostile documents take no memory: endless strings, keys and brackets" {
   for text in '"{\"x\":" + "[" * n' '"{\"" + "a" * n + "\":1}"' '"{\"virtual_size\":\"" + "a" * n + "\"}"' '"[{\"" + "a" * n'; do
-    run --separate-stderr bash -c 'ulimit -v 131072; python3 -c "n = 200 << 20; print($0)" 2>/dev/null | extents-merge' "$text"
+    run --separate-stderr bash -c 'python3 -c "n = 80 << 20; print($0)" 2>/dev/null | (ulimit -v 65536; exec extents-merge)' "$text"
     [ "$status" -eq 3 ]
     [ "${#stderr_lines[@]}" -eq 1 ] && [ "${#stderr}" -le 300 ]
+    # Not for want of input: where Python had no memory, the document was empty.
+    [[ "$stderr" == *"more than 64 brackets"* || "$stderr" == *"more than 65536 bytes"* ]]
   done
+}
+
+# early END STEP: a document whose clusters, every STEP-th below END, come before their unit.
+early() {
+  python3 -c 'import sys; print("{\"data_clusters\":[" + ",".join(map(str, range(0, *map(int, sys.argv[1:])))) +
+    "],\"virtual_size\":274877906944,\"cluster_bits\":16}")' "$@"
+}
+
+@test "clusters that come before their unit are joined, and kept up to a million runs" {
+  early $((3 << 20)) 1 > list.json
+  run -0 extents-merge --cluster-bits 16 list.json
+  [[ "$output" == *'"data_clusters":[[0,3145727]]}' ]]
+  early $((2 << 20)) 2 > most.json
+  [[ "$(extents-merge --cluster-bits 16 most.json | tail -c 21)" == ',[2097150,2097150]]}' ]]
+  early $(((2 << 20) + 2)) 2 > more.json
+  fails_with 4 extents-merge more.json
+  [[ "$stderr" == *"more than 1048576 runs before virtual_size and cluster_bits: expected these first"* ]]
 }
 
 @test "a closed input and a slow, non-blocking one" {

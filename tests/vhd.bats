@@ -42,12 +42,12 @@ open(child, "wb").write(image)
 PY
 }
 
-# large NAME LAYER BLOCKS: a disk of so many blocks of 4 KiB, every second one in the file, out of order. LAYER 0 is dynamic,
-# others have the file LAYER-1 as their parent.
+# large NAME LAYER BLOCKS [STEP]: a disk of so many blocks of 4 KiB, every second one in the file, out of order, or with a
+# STEP of 1 in the order of the disk. LAYER 0 is dynamic, others have the file LAYER-1 as their parent.
 large() {
   python3 - "$@" <<'PY'
 import array, struct, sys
-name, layer, blocks = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+name, layer, blocks, step = sys.argv[1], *map(int, (*sys.argv[2:], 7919)[:3])
 size = blocks * 4096
 def seal(structure, field):
     return structure[:field] + struct.pack(">I", ~sum(structure) & 0xFFFFFFFF) + structure[field + 4:]
@@ -62,7 +62,7 @@ if layer:
 header = seal(header.ljust(1024, b"\0"), 36)
 first, present = (1536 + blocks * 4 + 511) // 512, blocks // 2
 table = array.array("I", [0xFFFFFFFF]) * blocks
-table[::2] = array.array("I", [first + i * 7919 % present * 9 for i in range(present)])
+table[::2] = array.array("I", [first + i * step % present * 9 for i in range(present)])
 table.byteswap()
 with open(name, "wb") as image:
     image.write(footer + header + table.tobytes())
@@ -216,6 +216,9 @@ PY
   vhd-headers - < d.vhd | cmp - named.json
   fails_with 2 bash -c 'cat d.vhd | vhd-headers -'
   fails_with 2 bash -c 'vhd-headers --output map - < d.vhd'
+  # Whoever read a part of it did not mean the whole file.
+  fails_with 2 bash -c '{ dd bs=512 count=1 status=none of=/dev/null; vhd-headers -; } < d.vhd'
+  [[ "$stderr" == *"is at byte 512: expected it at its beginning" ]]
 }
 
 @test "a file name that is not UTF-8 can not be said in a map" {
@@ -267,4 +270,14 @@ PY
   run --separate-stderr bash -c '(ulimit -v 16384; exec vhd-headers 5) | sha1sum'
   [ -z "$stderr" ]
   [ "$output" = "$(vhd-headers --no-parents 5 | sha1sum)" ]
+}
+
+@test "four million blocks are sorted to find an overlap, and more are answered in the order of the file only" {
+  large most.vhd 0 $((2 << 22))
+  [[ "$(vhd-headers most.vhd | tail -c 21)" == ',[8388606,8388606]]}' ]]
+  large more.vhd 0 $(((2 << 22) + 2))
+  fails_with 4 vhd-headers more.vhd
+  [[ "$stderr" == *": found 4194305 blocks out of order, expected at most 4194304" ]]
+  large ordered.vhd 0 $(((2 << 22) + 2)) 1
+  [[ "$(vhd-headers ordered.vhd | tail -c 21)" == ',[8388608,8388608]]}' ]]
 }

@@ -106,3 +106,69 @@ impl<I: Iterator<Item = Result<Piece, Failure>>> Iterator for SkipHoles<'_, I> {
         Some(self.split(piece))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::FileExt;
+
+    const KIB: u64 = 1 << 10;
+    const MIB: u64 = 1 << 20;
+
+    /// A file of `size` bytes that has data only in these ranges.
+    fn sparse(directory: &tempfile::TempDir, name: &str, size: u64, data: &[Range<u64>]) -> ImageFile {
+        let path = directory.path().join(name);
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_len(size).unwrap();
+        for range in data {
+            let length = usize::try_from(range.end - range.start).unwrap();
+            file.write_all_at(&vec![7; length], range.start).unwrap();
+        }
+        ImageFile::open(&path).unwrap()
+    }
+
+    /// Pieces of these lengths, layers and contents, each beginning where the one before ends.
+    fn in_a_row(pieces: &[(u64, u16, Content)]) -> Vec<Piece> {
+        let mut end = 0;
+        let piece = |&(length, layer, content)| {
+            end += length;
+            Piece { start: end - length, length, layer, content }
+        };
+        pieces.iter().map(piece).collect()
+    }
+
+    #[test]
+    fn only_what_lies_in_a_hole_of_its_own_file_becomes_zeros() {
+        let directory = tempfile::tempdir().unwrap();
+        let upper = sparse(&directory, "upper", 4 * MIB, &[MIB..MIB + 64 * KIB, 3 * MIB..4 * MIB]);
+        let lower = sparse(&directory, "lower", 2 * MIB, &[]);
+        let data = |offset| Content::Data { offset };
+        let pieces = in_a_row(&[
+            (2 * MIB, 0, data(512 * KIB)),
+            (MIB, 1, data(512 * KIB)),
+            (128 * KIB, 0, data(3 * MIB - 64 * KIB)),
+            (512, 0, data(MIB + 512)),
+            (512, 0, Content::Absent),
+            // The file has become shorter: whoever reads it must see that.
+            (512, 1, data(2 * MIB)),
+            (512, 1, data(2 * MIB + 512)),
+            (512, 2, data(0)),
+        ]);
+        let skipped: Vec<Piece> =
+            SkipHoles::new(pieces.into_iter().map(Ok), [&upper, &lower]).collect::<Result<_, _>>().unwrap();
+        let expected = in_a_row(&[
+            (512 * KIB, 0, Content::Zero),
+            (64 * KIB, 0, data(MIB)),
+            (2 * MIB - 576 * KIB, 0, Content::Zero),
+            (MIB, 1, Content::Zero),
+            (64 * KIB, 0, Content::Zero),
+            (64 * KIB, 0, data(3 * MIB)),
+            (512, 0, data(MIB + 512)),
+            (512, 0, Content::Absent),
+            (512, 1, data(2 * MIB)),
+            (512, 1, data(2 * MIB + 512)),
+            (512, 2, data(0)),
+        ]);
+        assert_eq!(skipped, expected);
+    }
+}

@@ -96,3 +96,66 @@ fn json_string(file: &Path) -> Result<String, Failure> {
     })?;
     Ok(serde_json::Value::from(name).to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::piece::CompressedCluster;
+
+    fn map(files: &[PathBuf], pieces: &[Piece]) -> Vec<serde_json::Value> {
+        let mut out = Vec::new();
+        let mut writer = MapWriter::new(&mut out, files).unwrap();
+        for &piece in pieces {
+            writer.push(piece).unwrap();
+        }
+        writer.finish().unwrap();
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    #[test]
+    fn only_what_goes_on_in_the_same_file_and_at_its_next_byte_becomes_one_entry() {
+        let data = |offset| Content::Data { offset };
+        let compressed = Content::Compressed(CompressedCluster {
+            offset: 70,
+            host_length: 8,
+            cluster_size: 10,
+            skip: 0,
+            compression: Compression::Zstd,
+        });
+        // Every piece has 10 bytes. The third element is the length of the entry that begins there, if one does.
+        let pieces = [
+            (0, data(100), 20),
+            (0, data(110), 0),
+            (0, data(121), 10),
+            (1, data(131), 10),
+            (0, data(100), 10),
+            (0, Content::Zero, 20),
+            (0, Content::Zero, 0),
+            (0, Content::Absent, 20),
+            (0, Content::Absent, 0),
+            (1, Content::Absent, 10),
+            (1, compressed, 10),
+            (1, compressed, 10),
+            (1, data(0), 10),
+        ];
+        let expected: Vec<(u64, u64)> = (0..)
+            .zip(&pieces)
+            .map(|(at, &(.., length))| (at * 10, length))
+            .filter(|entry| entry.1 > 0)
+            .collect();
+        let pieces: Vec<Piece> = (0..)
+            .zip(pieces)
+            .map(|(at, (layer, content, _))| Piece { start: at * 10, length: 10, layer, content })
+            .collect();
+        let entries = map(&["a".into(), "b".into()], &pieces);
+        let found: Vec<(u64, u64)> = entries
+            .iter()
+            .map(|entry| (entry["start"].as_u64().unwrap(), entry["length"].as_u64().unwrap()))
+            .collect();
+        assert_eq!(found, expected);
+        let present: Vec<bool> = entries.iter().map(|entry| entry["present"].as_bool().unwrap()).collect();
+        assert_eq!(present, [true, true, true, true, true, false, false, true, true, true]);
+        assert_eq!((&entries[0]["filename"], &entries[0]["offset"]), (&"a".into(), &100.into()));
+        assert_eq!((&entries[2]["filename"], &entries[2]["offset"]), (&"b".into(), &131.into()));
+    }
+}

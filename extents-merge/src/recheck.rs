@@ -109,6 +109,20 @@ mod tests {
     }
 
     #[test]
+    fn what_no_longer_makes_sense_has_changed_but_a_failed_read_says_nothing_about_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let file = ImageFile::open(file.path()).unwrap();
+        assert_eq!(compare(&file, "x", &1, Ok(1)), Ok(()));
+        let failed = Failure::system("cannot read");
+        assert_eq!(compare(&file, "x", &1, Err(failed.clone())), Err(failed));
+        for read in [Ok(2), Err(Failure::damaged("x")), Err(Failure::unanswerable("x"))] {
+            let failure = compare(&file, "x", &1, read).unwrap_err();
+            assert_eq!(failure.status(), Status::System);
+            assert!(failure.to_string().contains("x is no longer what it was"), "{failure}");
+        }
+    }
+
+    #[test]
     fn a_failed_check_comes_after_the_last_piece() {
         let none = || -> Pieces { Box::new(std::iter::empty()) };
         assert_eq!(then_check(none(), || Ok(())).count(), 0);

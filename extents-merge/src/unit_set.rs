@@ -171,6 +171,31 @@ mod tests {
         assert_eq!(set.len(), 1);
     }
 
+    #[test]
+    fn runs_may_begin_and_end_with_a_page() {
+        let runs = [
+            (PAGE_UNITS - 6, PAGE_UNITS - 1),
+            (2 * PAGE_UNITS, 3 * PAGE_UNITS - 1),
+            (5 * PAGE_UNITS, 6 * PAGE_UNITS),
+        ];
+        let mut set = UnitSet::new();
+        for (first, last) in runs {
+            set.insert(first, last);
+        }
+        assert_eq!(set.runs().collect::<Vec<_>>(), runs);
+        // From inside of a page that is full, and of one that is empty.
+        assert_eq!(set.next_run(2 * PAGE_UNITS + 7), Some((2 * PAGE_UNITS + 7, 3 * PAGE_UNITS - 1)));
+        assert_eq!(set.next_run(3 * PAGE_UNITS + 7), Some(runs[2]));
+    }
+
+    #[test]
+    fn a_disk_that_is_all_data_takes_no_bits_however_large_it_is() {
+        let mut set = UnitSet::new();
+        set.insert(0, UnitSet::MAX_UNITS / 8);
+        assert!(!set.is_too_large());
+        assert_eq!(set.len(), UnitSet::MAX_UNITS / 8 + 1);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]

@@ -76,6 +76,8 @@ fn a_disk_with_too_many_units_is_refused_not_wrapped() {
     let document = r#"{"virtual_size":18446744073709551615,"cluster_bits":30,"data_clusters":[[0,1]]}"#;
     refused(Status::Unanswerable, document, "too many units");
     assert_eq!(read_at(30, &[document]).unwrap().1, [(0, 1)]);
+    let largest_unit = r#"{"virtual_size":18446744073709551615,"cluster_bits":62,"data_clusters":[3]}"#;
+    assert_eq!(read_at(62, &[largest_unit]).unwrap().1, [(3, 3)]);
 }
 
 #[test]

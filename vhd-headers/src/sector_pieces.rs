@@ -97,13 +97,8 @@ impl<'a> SectorPieces<'a> {
         let aligned = hand.done / 8 * 8;
         let (from, end) = (hand.offset + aligned / 8, hand.offset + sectors.div_ceil(8));
         let bits = |sector: u64| usize::try_from(sector - aligned).unwrap_or(usize::MAX);
-        let run = if hand.done < sectors {
-            let bytes = self.bitmap.read(self.file, from, end, "sector bitmap")?;
-            sector_bitmap::run(bytes, bits(hand.done), bits(sectors))
-        } else {
-            None
-        };
-        let Some((length, set)) = run else {
+        let bytes = self.bitmap.read(self.file, from, end, "sector bitmap")?;
+        let Some((length, set)) = sector_bitmap::run(bytes, bits(hand.done), bits(sectors)) else {
             self.in_hand = None;
             return Ok(None);
         };

@@ -42,6 +42,7 @@ fn what_is_no_vhd_is_named() {
     let expected = "expected the cookie conectix in the last 512 bytes or at byte 0";
     damaged(other(b""), &format!("is no VHD: found a file of 0 bytes, {expected}"));
     damaged(other(b"conectix"), &format!("is no VHD: found a file of 8 bytes, {expected}"));
+    damaged(other(&[0; 512]), &format!("is no VHD: found no footer, {expected}"));
     damaged(other(&[0; 4096]), &format!("is no VHD: found no footer, {expected}"));
     damaged(
         other(&[&b"QFI\xfb"[..], &[0; 1000]].concat()),
@@ -166,6 +167,10 @@ fn the_bat_has_an_entry_for_every_block_inside_the_file() {
         "dynamic header at byte 512: impossible place of the BAT: found byte 1537, expected a multiple of 512",
     );
     damaged(
+        |built| built.patch_header(16, &0_u64.to_be_bytes()),
+        "the BAT overlaps the copy of the footer: found it at byte 0, expected it outside of bytes 0 to 511",
+    );
+    damaged(
         |built| built.patch_header(16, &512_u64.to_be_bytes()),
         "the BAT overlaps the dynamic header: found it at byte 512, expected it outside of bytes 512 to 1535",
     );
@@ -217,6 +222,10 @@ fn no_two_blocks_share_a_byte() {
     damaged(
         |built| built.set_entry(2, 22),
         "two blocks overlap: found block 1 at byte 10752 and block 2 at byte 11264, expected 8704 bytes for each",
+    );
+    damaged(
+        |built| (0..4).for_each(|block| built.set_entry(block, 4)),
+        "two blocks overlap: found block 0 at byte 2048 and block 1 at byte 2048, expected 8704 bytes for each",
     );
 }
 

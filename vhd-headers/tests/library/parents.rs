@@ -85,6 +85,54 @@ fn the_space_of_a_locator_counts_sectors_or_bytes() {
     for space in [1, 511, 512, 4096] {
         assert_found(parent(), named(vec![Locator { space, ..Locator::mac("file://./parent.vhd") }], ""));
     }
+    // A name that fills its space, and the longest that is read.
+    for length in [512, 64 << 10] {
+        let mut name = Locator::mac("file://./parent.vhd").name;
+        name.resize(length, 0);
+        assert_found(parent(), named(vec![Locator::new(*b"MacX", name)], ""));
+    }
+}
+
+/// Another file in its place could be a wrong one, and nothing would tell.
+#[test]
+fn a_name_that_is_refused_is_passed_over_only_where_a_unique_id_shows_the_right_parent() {
+    let names = |name: &str| {
+        let beside = Locator::mac(&format!("file://./{name}"));
+        vec![Locator::mac(&format!("file:///elsewhere/{name}")), beside]
+    };
+    assert_found(parent(), named(names("parent.vhd"), ""));
+    let raw = Vhd::raw("parent.raw", 4 << 13);
+    let directory = tempfile::tempdir().unwrap();
+    raw.build().write_to(directory.path()).unwrap();
+    let child = Vhd { locators: names("parent.raw"), ..child_of(&raw) };
+    let (status, sentence) = failure_in(directory.path(), &child.build());
+    assert_eq!(status as u8, 4);
+    assert!(sentence.contains("/elsewhere/parent.raw lies outside the directory"), "{sentence}");
+}
+
+#[test]
+fn a_raw_parent_that_can_not_be_reached_is_not_replaced_by_another_of_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let (images, other) = (directory.path().join("images"), directory.path().join("other"));
+    std::fs::create_dir_all(other.join("d")).unwrap();
+    std::fs::create_dir(&images).unwrap();
+    let raw = Vhd::raw("parent.raw", 4 << 13);
+    raw.build().write_to(&other.join("d")).unwrap();
+    // What lies behind a link to itself can not be known, not even by root.
+    std::os::unix::fs::symlink("d", images.join("d")).unwrap();
+    let child = Vhd {
+        locators: vec![Locator::mac("file://./d/parent.raw")],
+        parent_name: String::new(),
+        ..child_of(&raw)
+    };
+    let path = child.build().write_to(&images).unwrap();
+    let confinement = Confinement::new(&path, &SearchPaths { directories: vec![other] }).unwrap();
+    let open = || vhd_headers::chain::Chain::open(ImageFile::open(&path).unwrap(), Some(&confinement));
+    let failure = open().unwrap_err();
+    assert_eq!(failure.status() as u8, 1);
+    assert!(failure.to_string().contains("d/parent.raw: cannot open"), "{failure}");
+    std::fs::remove_file(images.join("d")).unwrap();
+    assert!(open().is_ok());
 }
 
 #[test]

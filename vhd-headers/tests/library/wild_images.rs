@@ -1,10 +1,10 @@
 //! Sound images that other readers refuse or misread, one class a test. vhd-tool reads only the footer and the header at
 //! the start of the file, and qemu only the geometry of some creators.
 
-use image_builders::vhd::{FooterCopy, Vhd, Write};
+use image_builders::vhd::{Chain, FooterCopy, Vhd, Write};
 use vhd_headers::sparse::Grain;
 
-use crate::answers::{assert_answered, document, intervals, open, pieces};
+use crate::answers::{assert_answered, content, document, intervals, open, pieces};
 use extents::print::Form;
 
 const MIB: u64 = 1 << 20;
@@ -76,6 +76,16 @@ fn of_two_sound_footers_the_last_one_counts() {
     let chain = open(&built.write_to(directory.path()).unwrap()).unwrap();
     assert_eq!(chain.virtual_size(), small().size);
     assert!(chain.layers()[0].notes().iter().any(|note| note.ends_with("is sound but differs")));
+    let [warning] = chain.layers()[0].warnings() else { panic!("expected one warning") };
+    assert!(warning.contains("contradict each other"), "{warning}");
+    // Not about the disk: the time it was made.
+    let mut built = small().build();
+    built.patch_head(24, &[1]);
+    let chain = open(&built.write_to(directory.path()).unwrap()).unwrap();
+    assert_eq!((chain.layers()[0].notes().len(), chain.layers()[0].warnings().len()), (2, 0));
+    // Two that are equal are not worth a word.
+    let chain = open(&small().build().write_to(directory.path()).unwrap()).unwrap();
+    assert_eq!((chain.layers()[0].notes().len(), chain.layers()[0].warnings().len()), (1, 0));
 }
 
 #[test]
@@ -123,6 +133,16 @@ fn every_block_size_from_a_sector_to_a_gibibyte_is_read() {
 }
 
 #[test]
+fn a_block_as_a_whole_is_what_lies_behind_its_bitmap() {
+    // `--skip-holes` looks for the holes of a single image there. Sectors that were not written are zeros in this file.
+    let image = Vhd { shuffle: 77, empty_blocks: vec![0], ..small() };
+    let directory = tempfile::tempdir().unwrap();
+    let chain = open(&image.build().write_to(directory.path()).unwrap()).unwrap();
+    let blocks = pieces(&chain, Grain::Block).unwrap();
+    assert!(content(&chain, &blocks) == Chain(vec![image]).truth());
+}
+
+#[test]
 fn a_block_of_a_gibibyte_may_hold_one_sector() {
     let image = Vhd { block_bits: 30, tail: FooterCopy::Missing, ..Vhd::dynamic("disk.vhd", 1000 * MIB) };
     let mut built = image.build();
@@ -151,6 +171,53 @@ fn the_unwritten_end_of_a_block_may_be_missing_but_no_written_sector() {
     built.bytes.truncate(built.bytes.len() - 1);
     let directory = tempfile::tempdir().unwrap();
     assert!(open(&built.write_to(directory.path()).unwrap()).is_err());
+}
+
+#[test]
+fn a_block_without_a_written_sector_may_end_with_its_bitmap() {
+    let image = Vhd { tail: FooterCopy::Missing, empty_blocks: vec![4], ..small() };
+    let image = Vhd { writes: vec![Write::data(17, 3)], ..image };
+    let mut built = image.build();
+    built.bytes.truncate(built.blocks[&4] + 512);
+    assert_answered(&image, &built);
+}
+
+#[test]
+fn a_block_may_end_where_the_bat_begins() {
+    let image = Vhd { table_last: true, size: 5 * 8192, ..small() };
+    let built = image.build();
+    assert_eq!(built.blocks[&4] + 512 + 8192, built.table);
+    assert_answered(&image, &built);
+}
+
+#[test]
+fn the_bat_may_lie_right_between_two_structures() {
+    // 128 entries are 512 bytes.
+    let image = Vhd { table_last: true, spare_entries: 123, gaps: [1, 0, 0], ..small() };
+    let mut built = image.build();
+    assert_eq!(built.table + 512, built.tail);
+    assert_answered(&image, &built);
+    // Between the copy of the footer and the header.
+    built.bytes.copy_within(built.table..built.tail, 512);
+    built.patch_header(16, &512_u64.to_be_bytes());
+    assert_answered(&image, &built);
+}
+
+#[test]
+fn a_block_that_is_cut_short_by_the_end_of_the_disk_may_be_followed_at_once() {
+    let image = Vhd { tail: FooterCopy::Missing, empty_blocks: vec![0, 1, 2, 3], ..small() };
+    let mut built = image.build();
+    // The last block, of which the disk has 15 sectors, moves in front of the others.
+    let mut last = built.bytes.split_off(built.blocks[&4]);
+    last.truncate(512 + 15 * 512);
+    let (first, moved) = (built.blocks[&0], last.len());
+    built.bytes.splice(first..first, last);
+    built.set_entry(4, u32::try_from(first / 512).unwrap());
+    for block in 0..4 {
+        let offset = built.blocks[&block] + moved;
+        built.set_entry(block, u32::try_from(offset / 512).unwrap());
+    }
+    assert_answered(&image, &built);
 }
 
 #[test]
@@ -199,6 +266,25 @@ fn a_batmap_is_a_short_cut_and_no_more() {
 }
 
 #[test]
+fn a_batmap_counts_to_its_last_byte() {
+    // 40 000 blocks of a sector: 5000 bytes of bits, which are read in two parts.
+    let mut image = Vhd { batmap: true, block_bits: 9, empty_blocks: vec![39_998], ..small() };
+    image.size = 40_000 * 512;
+    image.writes = vec![Write::data(20, 1), Write::data(39_999, 1)];
+    let mut built = image.build();
+    for block in [20, 39_999] {
+        let bitmap = built.blocks[&block];
+        built.bytes[bitmap] = 0;
+    }
+    assert_answered(&image, &built);
+    let mut built = image.build();
+    let last = built.batmap.unwrap() + 512 + 4999;
+    assert_eq!(built.bytes[last], 1);
+    built.bytes[last] = 3;
+    assert_answered(&image, &built);
+}
+
+#[test]
 fn a_batmap_of_another_writer_than_tapdisk_is_not_read() {
     for creator in [(*b"vpc ", 0x0001_0003), (*b"tap\0", 0x0000_0001)] {
         let image = Vhd { batmap: true, creator: Some(creator), empty_blocks: vec![2], ..small() };
@@ -214,6 +300,41 @@ fn a_batmap_of_another_writer_than_tapdisk_is_not_read() {
             let chain = open(&built.write_to(directory.path()).unwrap()).unwrap();
             assert!(chain.pieces(Grain::Sector).is_err());
         }
+    }
+}
+
+#[test]
+fn a_batmap_that_is_odd_in_any_way_is_not_read() {
+    // Its bit says that block 2 is full, of which no sector was written. It lies behind a BAT of more than two sectors.
+    let image = Vhd { batmap: true, spare_entries: 300, empty_blocks: vec![2], ..small() };
+    let with = |at: usize, value: &[u8], summed: usize| {
+        let mut built = image.build();
+        let header = built.batmap.unwrap();
+        let bits = header + 512;
+        built.bytes[bits] |= 0x20;
+        let sum = !(built.bytes[bits..bits + summed].iter().map(|&byte| u32::from(byte)).sum::<u32>());
+        built.bytes[header + 24..header + 28].copy_from_slice(&sum.to_be_bytes());
+        built.bytes[header + at..header + at + value.len()].copy_from_slice(value);
+        built
+    };
+    let tampered = with(0, b"tdbatmap", 512);
+    let directory = tempfile::tempdir().unwrap();
+    let chain = open(&tampered.write_to(directory.path()).unwrap()).unwrap();
+    assert_eq!(
+        pieces(&chain, Grain::Sector).unwrap().iter().filter(|piece| piece.start >> 13 == 2).count(),
+        1
+    );
+    for (at, value, summed) in [
+        (0, &b"tdbatmao"[..], 512),
+        // The version whose checksums were summed up from signed bytes.
+        (20, &0x0001_0001_u32.to_be_bytes(), 512),
+        // More bits than there are blocks.
+        (16, &2_u32.to_be_bytes(), 1024),
+        (16, &u32::MAX.to_be_bytes(), 512),
+        (8, &(1_u64 << 40).to_be_bytes(), 512),
+        (8, &u64::MAX.to_be_bytes(), 512),
+    ] {
+        assert_answered(&image, &with(at, value, summed));
     }
 }
 
@@ -254,6 +375,14 @@ fn the_size_is_that_of_the_footer_and_not_of_the_geometry() {
     let note =
         "the geometry disagrees with the size: found 32768 bytes, the disk has 39960; qemu shows the former";
     assert!(chain.layers()[0].notes().iter().any(|found| found.ends_with(note)));
+    // No one is told of a geometry that agrees, or that no program goes by.
+    for other in [
+        Vhd { creator: Some((*b"vpc ", 0x0005_0003)), geometry: (4, 4, 4), size: 4 * 4 * 4 * 512, ..small() },
+        Vhd { creator: Some((*b"qem2", 0x0005_0003)), geometry: (4, 4, 4), ..small() },
+    ] {
+        let chain = open(&other.build().write_to(directory.path()).unwrap()).unwrap();
+        assert!(chain.layers()[0].notes().iter().all(|found| !found.contains("geometry")));
+    }
 }
 
 #[test]
@@ -264,6 +393,9 @@ fn a_disk_above_2040_gib_is_answered_with_a_warning() {
     let chain = open(&image.build().write_to(directory.path()).unwrap()).unwrap();
     assert_eq!(chain.layers()[0].warnings().len(), 1);
     assert_eq!(chain.virtual_size(), 2041 << 30);
+    image.size = 2040 << 30;
+    let chain = open(&image.build().write_to(directory.path()).unwrap()).unwrap();
+    assert_eq!(chain.layers()[0].warnings().len(), 0);
 }
 
 #[test]
