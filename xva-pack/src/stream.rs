@@ -100,4 +100,40 @@ mod tests {
         assert!(jobs(&[], Fit::default()).is_err());
         assert!(jobs(&vec![0; BLOCK_LEN + 1], Fit::default()).is_err());
     }
+
+    #[test]
+    fn a_stream_has_the_size_that_the_metadata_promises_and_no_block_behind_it_is_given_out() {
+        let disk = vec![0; 3 * BLOCK_LEN];
+        let promised = |expected| Fit { expected: Some(expected), ..Fit::default() };
+        assert_eq!(jobs(&disk, promised(3 * BLOCK)).unwrap().len(), 3);
+        assert_eq!(jobs(&disk, promised(4 * BLOCK)).unwrap_err().status() as u8, 3);
+        let mut plan = StreamPlan::new(&disk[..=2 * BLOCK_LEN], promised(2 * BLOCK));
+        let mut memory = MemberPair::new();
+        assert!(plan.next(&mut memory).unwrap().is_some());
+        assert_eq!(plan.next(&mut memory).unwrap_err().status() as u8, 3);
+    }
+
+    /// A pipe that a signal interrupts, and then fails.
+    struct Interrupted(u32);
+
+    impl Read for Interrupted {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            self.0 += 1;
+            match self.0 {
+                1 => Err(io::ErrorKind::Interrupted.into()),
+                2 => Ok(into.len().min(512)),
+                _ => Err(io::Error::other("the cable is out")),
+            }
+        }
+    }
+
+    #[test]
+    fn a_signal_is_no_end_of_the_stream_and_an_error_is_none_either() {
+        let mut plan = StreamPlan::new(Interrupted(0), Fit::default());
+        let failure = plan.next(&mut MemberPair::new()).unwrap_err();
+        assert!(
+            failure.to_string().ends_with("cannot read block 0 at byte 0: the cable is out"),
+            "{failure}"
+        );
+    }
 }
