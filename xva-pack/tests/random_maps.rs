@@ -75,6 +75,7 @@ proptest! {
             read.resize(start, 0);
             read.extend(memory.data(job.length));
             prop_assert_eq!(job.length, BLOCK_LEN);
+            prop_assert_eq!(job.disk_length, (raw.len() - start).min(BLOCK_LEN));
             if job.required {
                 required.push(start);
             }
