@@ -127,7 +127,9 @@ mod tests {
         use std::os::unix::fs::FileExt;
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().set_len(size).unwrap();
-        data.iter().for_each(|&at| file.as_file().write_all_at(b"x", at).unwrap());
+        for &at in data {
+            file.as_file().write_all_at(b"x", at).unwrap();
+        }
         ImageFile::open(file.path()).unwrap()
     }
 
@@ -135,7 +137,9 @@ mod tests {
     fn jobs(size: u64, named: &[(u64, u64)], archived_size: u64) -> Vec<(u64, usize, usize, bool)> {
         let (files, number) = Files::of_disk(disk(size, &[])).unwrap();
         let mut blocks = UnitSet::new();
-        named.iter().for_each(|&(first, last)| blocks.insert(first, last));
+        for &(first, last) in named {
+            blocks.insert(first, last);
+        }
         let mut plan = DiskPlan::new(blocks, (files.get(number).unwrap(), number), archived_size, false);
         let (announced, mut read, mut jobs) = (plan.bytes(), 0, Vec::new());
         while let Some(job) = plan.next(&mut MemberPair::new()).unwrap() {

@@ -93,7 +93,9 @@ mod tests {
             assert_eq!(reader.fill(&job, &mut memory).is_ok(), is_sound, "{ranges:?}");
             if is_sound {
                 let mut truth = [0; 2048];
-                ranges.iter().for_each(|&(at, length)| truth[at..at + length].fill(b'x'));
+                for &(at, length) in ranges {
+                    truth[at..at + length].fill(b'x');
+                }
                 assert_eq!(memory.data(2048), truth);
             }
         }
