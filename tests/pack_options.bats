@@ -184,6 +184,32 @@ crc_of() {
   fails_with 2 xva-pack --scan --ova good.xml --check-ova good.xml disk
 }
 
+@test "metadata_that_the_importer_may_dislike_is_a_warning_and_sound_metadata_none" {
+  raw disk 3M 1
+  describe() { ova-xml --name vm --memory 1G --vcpus 1 --firmware bios "${@/#/--disk=}"; }
+  describe Ref:0=3M > sound.xml
+  describe Ref:0=3M Ref:1=3M > two.xml
+  ova bare.xml Ref:0=3145728
+  xva-pack --scan --ova sound.xml disk 2> said > archive
+  [ ! -s said ]
+  xva-pack --scan --ova two.xml --no-trailer disk 2> said > archive
+  [ ! -s said ]
+  xva-pack --scan --ova sound.xml --no-trailer disk 2> said > archive
+  grep -q 'Ref:0 is the last disk of ova.xml, but no end-of-tar will be written' said
+  xva-pack --scan --ova bare.xml disk 2> said > archive
+  grep -q 'ova.xml: the importer may refuse it: ' said
+}
+
+@test "metadata_is_read_to_its_end_or_refused_for_its_length" {
+  raw disk 3M 1
+  ova good.xml Ref:0=3145728
+  { cat good.xml; head -c 8388608 /dev/zero | tr '\0' ' '; } | head -c 8388609 > long.xml
+  head -c 8388608 long.xml > longest.xml
+  fails_with 4 xva-pack -q --scan --ova long.xml disk
+  [ -z "$output" ]
+  xva-pack -q --scan --ova longest.xml disk | tar -xO ova.xml | cmp - longest.xml
+}
+
 @test "a_vm_of_two_disks_is_composed_in_the_order_of_the_prefixes" {
   raw a 3M 1
   raw b 2500000 1
