@@ -32,15 +32,13 @@ fn read_error(number: u64, error: &io::Error) -> Failure {
     Failure::system(format!("standard input: cannot read block {number} at byte {at}: {error}"))
 }
 
-/// Fills as much of `data` as there is.
+/// Fills as much of `data` as there is. Standard input goes on by itself after a signal.
 fn fill(input: &mut impl Read, data: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < data.len() {
-        match input.read(&mut data[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+        match input.read(&mut data[filled..])? {
+            0 => break,
+            count => filled += count,
         }
     }
     Ok(filled)
@@ -113,27 +111,30 @@ mod tests {
         assert_eq!(plan.next(&mut memory).unwrap_err().status() as u8, 3);
     }
 
-    /// A pipe that a signal interrupts, and then fails.
-    struct Interrupted(u32);
+    /// A pipe that has so many bytes, in parts, and then fails.
+    struct Failing(usize);
 
-    impl Read for Interrupted {
+    impl Read for Failing {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-            self.0 += 1;
-            match self.0 {
-                1 => Err(io::ErrorKind::Interrupted.into()),
-                2 => Ok(into.len().min(512)),
-                _ => Err(io::Error::other("the cable is out")),
-            }
+            let count = into.len().min(self.0).min(300_000);
+            self.0 -= count;
+            if count == 0 { Err(io::Error::other("the cable is out")) } else { Ok(count) }
         }
     }
 
     #[test]
-    fn a_signal_is_no_end_of_the_stream_and_an_error_is_none_either() {
-        let mut plan = StreamPlan::new(Interrupted(0), Fit::default());
-        let failure = plan.next(&mut MemberPair::new()).unwrap_err();
-        assert!(
-            failure.to_string().ends_with("cannot read block 0 at byte 0: the cable is out"),
-            "{failure}"
-        );
+    fn an_error_is_no_end_of_the_stream() {
+        // One byte behind block 0 shows that another one follows.
+        for (bytes, block) in [(BLOCK_LEN + 1, 1), (BLOCK_LEN, 0), (0, 0)] {
+            let mut plan = StreamPlan::new(Failing(bytes), Fit::default());
+            let mut memory = MemberPair::new();
+            for _ in 0..block {
+                assert_eq!(plan.next(&mut memory).unwrap().map(|job| job.disk_length), Some(BLOCK_LEN));
+            }
+            let failure = plan.next(&mut memory).unwrap_err().to_string();
+            let at = block * BLOCK_LEN;
+            let expected = format!("cannot read block {block} at byte {at}: the cable is out");
+            assert!(failure.ends_with(&expected), "{failure}");
+        }
     }
 }
