@@ -73,6 +73,9 @@ crc_of() {
     .source == "extents" and .blocks_written == 4 and .zero_blocks_left_out == 1 and .bytes_read == 5 * 1048576
     and .bytes_written == $bytes and .seconds >= 0 and .disk == {bytes: 9437184, crc32: $crc}
     and (has("archived") | not)' report
+  # A report that is there already is replaced.
+  xva-pack --scan --report report disk > archive
+  jq -e '.source == "scan"' report
 }
 
 @test "the_report_of_a_padded_disk_has_both_crcs" {
@@ -104,9 +107,10 @@ crc_of() {
 }
 
 @test "keepalive_writes_a_zero_block_after_silence_and_never_an_empty_member" {
-  { head -c 2M /dev/zero; sleep 1.2; head -c 4M /dev/zero; } | xva-pack --scan --keepalive 1 - > archive
+  { head -c 2M /dev/zero; sleep 1.2; head -c 4M /dev/zero; } | xva-pack --scan --keepalive 1 --report report - > archive
   python3 "$ROOT/tests/pack_importer.py" archive out Ref:0=6291456
   [ "$(tar -tf archive | grep -vc xxhash)" -eq 3 ]
+  jq -e '.seconds >= 1 and .seconds < 600' report
   fails_with 2 xva-pack --keepalive 0 --scan archive
 }
 
