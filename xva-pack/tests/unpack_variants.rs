@@ -51,7 +51,14 @@ fn changed(from: &str, to: &str) -> Archive {
     replaced(ova(&[("Ref:000", 3 * BLOCK)]), from, to)
 }
 
-/// The same of a machine with a network card.
+/// Metadata of two disks, of which a CD uses the first.
+fn first_is_a_cd() -> Archive {
+    let text = String::from_utf8(ova(&[("Ref:000", BLOCK), ("Ref:001", BLOCK)])).unwrap();
+    Archive::default()
+        .member("ova.xml", text.replacen("<value>Disk</value>", "<value>CD</value>", 1).as_bytes())
+}
+
+/// Metadata of a machine with one disk and a network card, changed.
 fn networked(from: &str, to: &str) -> Archive {
     replaced(ova_with(&[("Ref:000", 3 * BLOCK)], &["lan"]), from, to)
 }
@@ -222,6 +229,7 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Verdict)> {
         ("ova.xml is cut off", whole(Archive::default().member("ova.xml", &ova(&[("Ref:000", BLOCK)])[..5000])).end(), Refused(3, "ova.xml at byte 0: is not")),
         ("dangling VDI", whole(changed("VDI</name><value>Ref:000", "VDI</name><value>Ref:999")).end(), Refused(3, "VDI \"Ref:999\" is not among the objects")),
         ("blocks of a disk that only a CD uses", whole(changed("<value>Disk</value>", "<value>CD</value>").block("Ref:001/00000000", &a())).end(), Refused(3, "xapi does not import it: Ref:001/00000000 at byte ")),
+        ("blocks of a disk that only a CD uses, before another", first_is_a_cd().block(A, &a()).block("Ref:001/00000000", &b()).end(), Refused(3, "ova.xml has this disk, but expects no blocks of it")),
         ("blocks of a disk that is not in ova.xml", whole(one().block("Ref:111/00000000", &a())).end(), Refused(3, "ova.xml has no such disk")),
         ("a disk twice", whole(one()).block(A, &a()).block(C, &c()).end(), Refused(3, "xapi does not import it: Ref:000/00000000 at byte ")),
         ("blocks of a disk of an iso SR", changed("content_type</name><value>user", "content_type</name><value>iso").block(A, &a()).end(), Refused(3, "holds data behind the last block that ova.xml announces")),
