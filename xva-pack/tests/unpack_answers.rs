@@ -41,6 +41,8 @@ fn the_table_counts_blocks_that_hold_bytes_and_names_the_checksums() {
         let archive = archive.end();
         let answer = unpack(&archive, &["--list"]);
         assert_eq!((answer.status, &row(&answer)[..6]), (0, &expected.map(str::to_owned)[..]));
+        // A list says nothing of bytes that were not read.
+        assert_eq!(row(&answer)[6..8], ["-", "unchecked"]);
     }
 }
 
