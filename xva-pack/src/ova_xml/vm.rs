@@ -180,6 +180,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_card_is_in_the_network_of_its_label() {
+        let machine = vm();
+        let document = machine.document(&|id| id.to_owned());
+        let Some(Value::Array(objects)) = document.member("objects") else { panic!("no objects") };
+        let text =
+            |object: &Value<'_>, name| object.member(name).and_then(Value::as_text).unwrap().to_owned();
+        let of_class = |class: &str| objects.iter().filter(|o| text(o, "class") == class).collect::<Vec<_>>();
+        let label_of = |id: &str| {
+            let network = of_class("network").into_iter().find(|o| text(o, "id") == id).unwrap();
+            text(network.member("snapshot").unwrap(), "name_label")
+        };
+        let cards = of_class("VIF").into_iter().map(|o| o.member("snapshot").unwrap());
+        let labels: Vec<String> = cards.map(|card| label_of(&text(card, "network"))).collect();
+        assert_eq!(labels, machine.networks);
+    }
+
     fn disks(count: usize) -> Vec<VmDisk> {
         (0..count).map(|n| VmDisk { prefix: format!("Ref:{n}"), size: 1, name: None }).collect()
     }
