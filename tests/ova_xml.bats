@@ -103,6 +103,7 @@ PY
   [[ "$(field a.xml VM HVM_boot_params)" == *firmwareuefi* ]]
   ova-xml --name a --memory 1G --vcpus 1 --firmware bios --disk Ref:000=1G > a.xml
   [[ "$(field a.xml VM platform)" == *device-modelqemu-upstream-compat* ]]
+  [[ "$(field a.xml VM platform)" != *secureboot* ]]
   [[ "$(field a.xml VM HVM_boot_params)" == *firmwarebios* ]]
 }
 

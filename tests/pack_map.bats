@@ -267,6 +267,21 @@ PYTHON
   fails_with 2 xva-pack
 }
 
+@test "a_cluster_that_reserves_a_gigabyte_takes_no_such_memory" {
+  python3 - > big.json << 'PYTHON'
+import json, zlib
+deflate = zlib.compressobj(9, zlib.DEFLATED, -12)
+with open("f", "wb") as f:
+    f.write(deflate.compress(b"data" * 16384) + deflate.flush())
+    f.truncate(1 << 31)
+print(json.dumps([{"start": 0, "length": 65536, "zero": False, "compressed": True, "offset": 0, "filename": "f",
+                   "host_length": 1 << 30, "compression": "zlib", "cluster_size": 65536}]))
+PYTHON
+  env time -f %M -o peak xva-pack --map big.json | tar -xO Ref:0/00000000 > block
+  cmp block <(yes data | tr -d '\n' | head -c 65536)
+  [ "$(tail -n 1 peak)" -le 65536 ]
+}
+
 @test "a_map_of_countless_pieces_takes_no_memory" {
   head -c 4096 /dev/urandom > f
   python3 - > many.json <<'EOF'

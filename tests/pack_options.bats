@@ -35,6 +35,7 @@ crc_of() {
   xva-pack -v --scan --skip-holes disk 2> errors > skipped
   xva-pack --scan disk | cmp - skipped
   grep -q ' 4194304 bytes read' errors
+  xva-pack --scan --skip-holes - < disk | cmp - skipped
   fails_with 2 xva-pack --skip-holes disk
   fails_with 2 xva-pack --scan --skip-holes - < <(cat disk)
 }
@@ -73,6 +74,9 @@ crc_of() {
     .source == "extents" and .blocks_written == 4 and .zero_blocks_left_out == 1 and .bytes_read == 5 * 1048576
     and .bytes_written == $bytes and .seconds >= 0 and .disk == {bytes: 9437184, crc32: $crc}
     and (has("archived") | not)' report
+  # A report that is there already is replaced.
+  xva-pack --scan --report report disk > archive
+  jq -e '.source == "scan"' report
 }
 
 @test "the_report_of_a_padded_disk_has_both_crcs" {
@@ -104,9 +108,10 @@ crc_of() {
 }
 
 @test "keepalive_writes_a_zero_block_after_silence_and_never_an_empty_member" {
-  { head -c 2M /dev/zero; sleep 1.2; head -c 4M /dev/zero; } | xva-pack --scan --keepalive 1 - > archive
+  { head -c 2M /dev/zero; sleep 1.2; head -c 4M /dev/zero; } | xva-pack --scan --keepalive 1 --report report - > archive
   python3 "$ROOT/tests/pack_importer.py" archive out Ref:0=6291456
   [ "$(tar -tf archive | grep -vc xxhash)" -eq 3 ]
+  jq -e '.seconds >= 1 and .seconds < 600' report
   fails_with 2 xva-pack --keepalive 0 --scan archive
 }
 
@@ -182,6 +187,32 @@ crc_of() {
   done
   fails_with 1 xva-pack --scan --ova nowhere disk
   fails_with 2 xva-pack --scan --ova good.xml --check-ova good.xml disk
+}
+
+@test "metadata_that_the_importer_may_dislike_is_a_warning_and_sound_metadata_none" {
+  raw disk 3M 1
+  describe() { ova-xml --name vm --memory 1G --vcpus 1 --firmware bios "${@/#/--disk=}"; }
+  describe Ref:0=3M > sound.xml
+  describe Ref:0=3M Ref:1=3M > two.xml
+  ova bare.xml Ref:0=3145728
+  xva-pack --scan --ova sound.xml disk 2> said > archive
+  [ ! -s said ]
+  xva-pack --scan --ova two.xml --no-trailer disk 2> said > archive
+  [ ! -s said ]
+  xva-pack --scan --ova sound.xml --no-trailer disk 2> said > archive
+  grep -q 'Ref:0 is the last disk of ova.xml, but no end-of-tar will be written' said
+  xva-pack --scan --ova bare.xml disk 2> said > archive
+  grep -q 'ova.xml: the importer may refuse it: ' said
+}
+
+@test "metadata_is_read_to_its_end_or_refused_for_its_length" {
+  raw disk 3M 1
+  ova good.xml Ref:0=3145728
+  { cat good.xml; head -c 8388608 /dev/zero | tr '\0' ' '; } | head -c 8388609 > long.xml
+  head -c 8388608 long.xml > longest.xml
+  fails_with 4 xva-pack -q --scan --ova long.xml disk
+  [ -z "$output" ]
+  xva-pack -q --scan --ova longest.xml disk | tar -xO ova.xml | cmp - longest.xml
 }
 
 @test "a_vm_of_two_disks_is_composed_in_the_order_of_the_prefixes" {

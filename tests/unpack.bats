@@ -215,6 +215,26 @@ machine() {
   done
 }
 
+@test "a_non_blocking_pipe_is_waited_for" {
+  raw disk.raw 3M 0 2
+  machine disk.xva Ref:0 3M disk.raw
+  python3 - << 'PYTHON'
+import os, subprocess, time
+reader, writer = os.pipe()
+os.set_blocking(reader, False)
+unpack = subprocess.Popen(["xva-unpack", "-q", "--disk", "Ref:0", "-o", "back.raw"], stdin=reader)
+os.close(reader)
+archive = open("disk.xva", "rb").read()
+for part in archive[:5000], archive[5000:1100000], archive[1100000:]:
+    time.sleep(0.2)
+    while part:
+        part = part[os.write(writer, part):]
+os.close(writer)
+assert unpack.wait() == 0
+PYTHON
+  cmp disk.raw back.raw
+}
+
 @test "the_metadata_comes_out_as_it_went_in" {
   metadata Ref:0=2M > ova.xml
   tar -cf disk.xva ova.xml

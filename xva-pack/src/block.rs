@@ -165,6 +165,14 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_of_which_more_comes_than_can_be_is_refused_before_its_end() {
+        let fit = Fit { pad: true, others_follow: false, expected: Some(2 * BLOCK) };
+        assert_eq!(fit.check_not_above(2 * BLOCK), Ok(()));
+        assert_eq!(fit.check_not_above(2 * BLOCK + 1).unwrap_err().status() as u8, 3);
+        assert_eq!(fit.check_not_above(MAX_SIZE + 1).unwrap_err().status() as u8, 4);
+    }
+
+    #[test]
     fn a_prefix_is_one_directory_that_leaves_room_for_the_checksum_name() {
         for good in ["Ref:0", "a b", &"x".repeat(82)] {
             let prefix = Prefix::parse(good).unwrap();

@@ -115,3 +115,70 @@ impl Plan for DiskPlan {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::BLOCK_LEN;
+    use crate::files::Files;
+
+    /// A sparse disk of `size` bytes with a byte of data at each of these.
+    fn disk(size: u64, data: &[u64]) -> ImageFile {
+        use std::os::unix::fs::FileExt;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(size).unwrap();
+        for &at in data {
+            file.as_file().write_all_at(b"x", at).unwrap();
+        }
+        ImageFile::open(file.path()).unwrap()
+    }
+
+    /// Number, bytes of the disk and of the archive, and whether it is required, of every block of the plan.
+    fn jobs(size: u64, named: &[(u64, u64)], archived_size: u64) -> Vec<(u64, usize, usize, bool)> {
+        let (files, number) = Files::of_disk(disk(size, &[])).unwrap();
+        let mut blocks = UnitSet::new();
+        for &(first, last) in named {
+            blocks.insert(first, last);
+        }
+        let mut plan = DiskPlan::new(blocks, (files.get(number).unwrap(), number), archived_size, false);
+        let (announced, mut read, mut jobs) = (plan.bytes(), 0, Vec::new());
+        while let Some(job) = plan.next(&mut MemberPair::new()).unwrap() {
+            read += job.bytes_to_read();
+            jobs.push((job.number, job.disk_length, job.length, job.required));
+        }
+        assert_eq!(read, announced);
+        jobs
+    }
+
+    #[test]
+    fn the_blocks_of_the_set_are_read_and_the_first_and_the_last_one() {
+        const WHOLE: usize = BLOCK_LEN;
+        let first = (0, WHOLE, WHOLE, true);
+        assert_eq!(jobs(1, &[], BLOCK), [(0, 1, WHOLE, true)]);
+        assert_eq!(jobs(4 * BLOCK, &[], 4 * BLOCK), [first, (3, WHOLE, WHOLE, true)]);
+        let size = 5 * BLOCK + 512;
+        let read = [first, (2, WHOLE, WHOLE, false), (4, WHOLE, WHOLE, false), (5, 512, 512, true)];
+        assert_eq!(jobs(size, &[(2, 2), (4, 4)], size), read);
+        assert_eq!(jobs(size, &[(0, 5)], 6 * BLOCK).last(), Some(&(5, 512, WHOLE, true)));
+    }
+
+    #[test]
+    fn more_runs_than_are_announced_at_a_time_are_read_in_order() {
+        let every_other: Vec<u64> = (0..200).map(|n| 2 * n).collect();
+        let runs: Vec<(u64, u64)> = every_other.iter().map(|&n| (n, n)).collect();
+        let size = 399 * BLOCK;
+        let read: Vec<u64> = jobs(size, &runs, size).iter().map(|job| job.0).collect();
+        assert_eq!(read, every_other);
+    }
+
+    #[test]
+    fn no_data_lies_in_what_the_file_system_reports_as_holes() {
+        let data = [0, 3 * BLOCK, 5 * BLOCK - 1, 9 * BLOCK + 512];
+        let blocks = blocks_with_data(&disk(10 * BLOCK, &data)).unwrap();
+        for at in data {
+            assert_eq!(blocks.next_run(at / BLOCK).map(|(first, _)| first), Some(at / BLOCK), "byte {at}");
+        }
+        assert_eq!(all_blocks(9 * BLOCK + 1).next_run(0), Some((0, 9)));
+        assert_eq!(all_blocks(0).next_run(0), None);
+    }
+}

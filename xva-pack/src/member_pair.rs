@@ -90,3 +90,20 @@ pub fn archived_length(length: u64) -> u64 {
     let records = 3 * RECORD as u64;
     records + length + padding(length) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_that_is_measured_is_that_of_the_sealed_members() {
+        let prefix = Prefix::parse("Ref:0").unwrap();
+        let mut pair = MemberPair::new();
+        for length in [1, 500, 512, 513, BLOCK_LEN] {
+            for algorithm in [Algorithm::Xxhash, Algorithm::Sha1] {
+                pair.seal(&prefix, 7, length, algorithm).unwrap();
+                assert_eq!(pair.sealed().len() as u64, archived_length(length as u64), "{length}");
+            }
+        }
+    }
+}

@@ -151,6 +151,7 @@ mod tests {
         let target = folder.path().join("d.raw");
         let mut truth = vec![0; 3 << 20];
         truth[1 << 20..(1 << 20) + 4096].fill(7);
+        truth[(1 << 20) + 100_000..(1 << 20) + 110_000].fill(9);
         truth[(2 << 20) - 1] = 1;
         let mut output = RawOutput::open(&target, None, false).unwrap();
         output.write(1 << 20, &truth[1 << 20..2 << 20]).unwrap();

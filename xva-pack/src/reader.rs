@@ -67,6 +67,39 @@ pub fn is_zero(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Segment;
+    use extents::image_file::ImageFile;
+
+    #[test]
+    fn segments_may_touch_and_reach_the_end_but_not_overlap() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("disk");
+        std::fs::write(&path, [b'x'; 4096]).unwrap();
+        let (files, file) = Files::of_disk(ImageFile::open(&path).unwrap()).unwrap();
+        let mut reader = Reader::new(files, false);
+        let mut memory = MemberPair::new();
+        for (ranges, is_sound) in [
+            (&[(0, 512), (512, 512)][..], true),
+            (&[(512, 512), (1536, 512)], true),
+            (&[(0, 512), (511, 512)], false),
+            (&[(512, 512), (0, 512)], false),
+            (&[(0, 512), (1536, 513)], false),
+        ] {
+            memory.data_mut(BLOCK_LEN).fill(b'-');
+            let segment =
+                |&(at, length): &(usize, usize)| Segment { at, length, file, form: Form::Plain(at as u64) };
+            let content = Content::Segments(ranges.iter().map(segment).collect());
+            let job = Job { number: 0, disk_length: 2048, length: 2048, required: true, content };
+            assert_eq!(reader.fill(&job, &mut memory).is_ok(), is_sound, "{ranges:?}");
+            if is_sound {
+                let mut truth = [0; 2048];
+                for &(at, length) in ranges {
+                    truth[at..at + length].fill(b'x');
+                }
+                assert_eq!(memory.data(2048), truth);
+            }
+        }
+    }
 
     #[test]
     fn one_byte_anywhere_is_not_zero() {

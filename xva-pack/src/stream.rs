@@ -32,15 +32,13 @@ fn read_error(number: u64, error: &io::Error) -> Failure {
     Failure::system(format!("standard input: cannot read block {number} at byte {at}: {error}"))
 }
 
-/// Fills as much of `data` as there is.
+/// Fills as much of `data` as there is. Standard input goes on by itself after a signal.
 fn fill(input: &mut impl Read, data: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < data.len() {
-        match input.read(&mut data[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+        match input.read(&mut data[filled..])? {
+            0 => break,
+            count => filled += count,
         }
     }
     Ok(filled)
@@ -99,5 +97,44 @@ mod tests {
     fn a_stream_that_can_not_be_an_xva_fails_before_its_last_block() {
         assert!(jobs(&[], Fit::default()).is_err());
         assert!(jobs(&vec![0; BLOCK_LEN + 1], Fit::default()).is_err());
+    }
+
+    #[test]
+    fn a_stream_has_the_size_that_the_metadata_promises_and_no_block_behind_it_is_given_out() {
+        let disk = vec![0; 3 * BLOCK_LEN];
+        let promised = |expected| Fit { expected: Some(expected), ..Fit::default() };
+        assert_eq!(jobs(&disk, promised(3 * BLOCK)).unwrap().len(), 3);
+        assert_eq!(jobs(&disk, promised(4 * BLOCK)).unwrap_err().status() as u8, 3);
+        let mut plan = StreamPlan::new(&disk[..=2 * BLOCK_LEN], promised(2 * BLOCK));
+        let mut memory = MemberPair::new();
+        assert!(plan.next(&mut memory).unwrap().is_some());
+        assert_eq!(plan.next(&mut memory).unwrap_err().status() as u8, 3);
+    }
+
+    /// A pipe that has so many bytes, in parts, and then fails.
+    struct Failing(usize);
+
+    impl Read for Failing {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let count = into.len().min(self.0).min(300_000);
+            self.0 -= count;
+            if count == 0 { Err(io::Error::other("the cable is out")) } else { Ok(count) }
+        }
+    }
+
+    #[test]
+    fn an_error_is_no_end_of_the_stream() {
+        // One byte behind block 0 shows that another one follows.
+        for (bytes, block) in [(BLOCK_LEN + 1, 1), (BLOCK_LEN, 0), (0, 0)] {
+            let mut plan = StreamPlan::new(Failing(bytes), Fit::default());
+            let mut memory = MemberPair::new();
+            for _ in 0..block {
+                assert_eq!(plan.next(&mut memory).unwrap().map(|job| job.disk_length), Some(BLOCK_LEN));
+            }
+            let failure = plan.next(&mut memory).unwrap_err().to_string();
+            let at = block * BLOCK_LEN;
+            let expected = format!("cannot read block {block} at byte {at}: the cable is out");
+            assert!(failure.ends_with(&expected), "{failure}");
+        }
     }
 }

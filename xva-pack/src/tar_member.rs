@@ -78,7 +78,9 @@ mod tests {
     fn a_size_is_eleven_octal_digits_and_nul() {
         assert_eq!(&header("a", 1 << 20, 0).unwrap()[124..136], b"00004000000\0");
         assert!(header("a", 1 << 33, 0).is_err());
+        assert!(header("a", 0, 1 << 33).is_err());
         assert!(header(&"a".repeat(101), 0, 0).is_err());
+        assert!(header(&"a".repeat(100), (1 << 33) - 1, (1 << 33) - 1).is_ok());
     }
 
     #[test]

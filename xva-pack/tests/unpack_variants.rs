@@ -6,6 +6,7 @@ mod archive_builder;
 
 use archive_builder::{Archive, BLOCK, data, ova, ova_with, seal, unpack, unpack_file};
 use xva_pack::checksum::Algorithm;
+use xva_pack::tar_member::header as v7;
 
 /// What `--verify` must say.
 enum Verdict {
@@ -50,7 +51,14 @@ fn changed(from: &str, to: &str) -> Archive {
     replaced(ova(&[("Ref:000", 3 * BLOCK)]), from, to)
 }
 
-/// The same of a machine with a network card.
+/// Metadata of two disks, of which a CD uses the first.
+fn first_is_a_cd() -> Archive {
+    let text = String::from_utf8(ova(&[("Ref:000", BLOCK), ("Ref:001", BLOCK)])).unwrap();
+    Archive::default()
+        .member("ova.xml", text.replacen("<value>Disk</value>", "<value>CD</value>", 1).as_bytes())
+}
+
+/// Metadata of a machine with one disk and a network card, changed.
 fn networked(from: &str, to: &str) -> Archive {
     replaced(ova_with(&[("Ref:000", 3 * BLOCK)], &["lan"]), from, to)
 }
@@ -92,6 +100,16 @@ fn old_gnu(header: &mut [u8; 512]) {
     header[156] = b'L';
 }
 
+/// A pax header of `length` bytes (five digits) that says nothing of consequence.
+fn pax_comment(length: usize) -> Vec<u8> {
+    let begin = format!("{length} comment=");
+    format!("{begin}{}\n", "x".repeat(length - begin.len() - 1)).into_bytes()
+}
+
+fn many_values() -> Vec<u8> {
+    format!("<value><array><data>{}</data></array></value>", "<value/>".repeat(1 << 18)).into_bytes()
+}
+
 fn sum(algorithm: Algorithm, data: &[u8]) -> String {
     algorithm.text(data)
 }
@@ -107,6 +125,8 @@ fn taken() -> Vec<(&'static str, Vec<u8>, Verdict)> {
         ("every block, zeros too", one().block(A, &a()).block(B, &[0; BLOCK]).block(C, &c()).end(), Sound),
         ("ustar with a prefix", but_last().member_with(C, &c(), split_ustar).checksum(C, ".xxhash", &xxh).end(), Sound),
         ("GNU long name", but_last().member_with("././@LongLink", format!("{C}\0").as_bytes(), old_gnu).member("x", &c()).checksum(C, ".xxhash", &xxh).end(), Sound),
+        ("GNU long target of a link", but_last().member_with("././@LongLink", b"elsewhere\0", |h| { old_gnu(h); h[156] = b'K'; }).block(C, &c()).end(), Sound),
+        ("pax header of 64 KiB", but_last().member_with("x", &pax_comment(65_536), kind(b'x')).block(C, &c()).end(), Sound),
         ("pax path", but_last().member_with("PaxHeader/x", b"25 path=Ref:000/00000002\n", kind(b'x')).member_with("x", &c(), ustar).checksum(C, ".xxhash", &xxh).end(), Sound),
         ("pax size", but_last().member_with("PaxHeader/x", b"13 size=4096\n", kind(b'x')).raw(&{ let mut h = xva_pack::tar_member::header(C, 5, 0).unwrap(); ustar(&mut h); seal(&mut h); h }).data(&c()).checksum(C, ".xxhash", &xxh).end(), Sound),
         ("one global pax header", but_last().member_with("g", b"13 comment=x\n", kind(b'g')).block(C, &c()).end(), Sound),
@@ -128,6 +148,10 @@ fn taken() -> Vec<(&'static str, Vec<u8>, Verdict)> {
         ("disk that only a CD uses", changed("<value>Disk</value>", "<value>CD</value>").end(), Sound),
         ("no end-of-tar", whole(one()).0, Warned("the end-of-tar is missing: xapi ignores that, Xen Orchestra")),
         ("junk behind the last block", whole(one()).raw(b"junk").0, Warned("4 bytes follow the last block, not all zero")),
+        ("junk behind the end-of-tar", whole(one()).raw(&[0; 1024]).raw(b"junk").0, Warned("1028 bytes follow the last block, not all zero")),
+        ("junk far behind the end-of-tar", whole(one()).raw(&[0; 200_000]).raw(b"junk").0, Warned("200004 bytes follow the last block, not all zero")),
+        ("junk and then zeros behind the end-of-tar", whole(one()).raw(&[0; 1024]).raw(b"junk").raw(&[0; 200_000]).0, Warned("201028 bytes follow the last block, not all zero")),
+        ("an empty block behind the last one", whole(one()).block("Ref:000/00000003", b"").end(), Warned("bytes follow the last block, not all zero: xapi ignores them")),
         ("members behind the last block", whole(one()).member("more", b"1").end(), Warned("2048 bytes follow the last block")),
         ("other names behind the last block", whole(one()).block("./more/123", b"1").end(), Warned("bytes follow the last block, not all zero: xapi ignores them")),
         ("a piece of the end-of-tar", whole(one()).raw(&[0; 700]).0, Warned("the end-of-tar is missing")),
@@ -158,6 +182,13 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Verdict)> {
         ("./ before a block", one().block(&format!("./{A}"), &a()).block(C, &c()).end(), Refused(3, "xapi refuses it: ./Ref:000/00000000 at byte")),
         ("a directory", whole(one().member_with("Ref:000/", b"", kind(b'5'))).end(), Refused(3, ": is not a part of an XVA")),
         ("another member on the way", but_last().member("notes.txt", b"hello").block(C, &c()).end(), Refused(3, "notes.txt at byte")),
+        ("a member in a directory that is no disk", but_last().member("notes/x", b"hello").block(C, &c()).end(), Refused(3, "xapi refuses it: notes/x at byte")),
+        ("a directory with data", but_last().member_with("notes", b"hello", kind(b'5')).block(C, &c()).end(), Refused(3, "found 5 bytes of data in a member of type 5, expected a file")),
+        ("a member that is no block in a disk that ended", two().block(A, &a()).block(B, &b()).member("Ref:000/x", b"").block("Ref:001/00000000", &b()).end(), Refused(3, "Ref:000/x at byte")),
+        ("a member that is no block in a disk to come", two().block(A, &a()).member("Ref:001/x", b"").block(B, &b()).block("Ref:001/00000000", &b()).end(), Refused(3, "is neither a block nor a checksum")),
+        ("a member that is no block, without ova.xml", Archive::default().block(A, &a()).member("Ref:000/x", b"").end(), Refused(3, "is neither a block nor a checksum")),
+        ("a member that is no block in a disk that ended, without ova.xml", Archive::default().block(A, &a()).block("Ref:001/00000000", &b()).member("Ref:000/x", b"").end(), Refused(3, "is neither a block nor a checksum")),
+        ("a member in a directory that is no disk, without ova.xml", Archive::default().block(A, &a()).member("notes/x", b"").end(), Refused(3, "notes/x at byte 5632: is not a part of an XVA")),
         ("last block missing before another disk", two().block(A, &a()).block("Ref:001/00000000", &b()).end(), Refused(3, "disk Ref:000 ends early: found 4096 bytes, expected 8192")),
         ("last block missing at the end", but_last().end(), Refused(3, "disk Ref:000 ends early: found 4096 bytes, expected 12288")),
         ("a disk missing", two().block(A, &a()).block(B, &b()).end(), Refused(3, "disk Ref:001 has no block")),
@@ -189,6 +220,7 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Verdict)> {
         ("a block is a link", but_last().member_with(C, b"", kind(b'1')).end(), Refused(3, "is a link or a directory: expected a file")),
         ("sparse by GNU tar", but_last().member_with(C, &c(), kind(b'S')).end(), Refused(3, "is stored sparse: expected an archive made without tar --sparse")),
         ("two global pax headers", but_last().member_with("g", b"13 comment=x\n", kind(b'g')).member_with("g", b"13 comment=x\n", kind(b'g')).block(C, &c()).end(), Refused(3, "several global pax headers in a row")),
+        ("pax header of more than 64 KiB", but_last().member_with("x", &pax_comment(65_537), kind(b'x')).block(C, &c()).end(), Refused(3, "an extended header is too long: found 65537 bytes, expected at most 65536")),
         ("damaged pax header", but_last().member_with("x", b"99 path=x\n", kind(b'x')).block(C, &c()).end(), Refused(3, "the pax header is damaged")),
         ("ova.xml is not first", Archive::default().block(A, &a()).member("ova.xml", &ova(&[("Ref:000", BLOCK)])).end(), Refused(3, "ova.xml at byte 5632: is not the first member")),
         ("export_vsn 0", whole(changed("export_vsn</name><value>2", "export_vsn</name><value>0")).end(), Refused(3, "export_vsn is 0 or missing: expected 2")),
@@ -197,6 +229,7 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Verdict)> {
         ("ova.xml is cut off", whole(Archive::default().member("ova.xml", &ova(&[("Ref:000", BLOCK)])[..5000])).end(), Refused(3, "ova.xml at byte 0: is not")),
         ("dangling VDI", whole(changed("VDI</name><value>Ref:000", "VDI</name><value>Ref:999")).end(), Refused(3, "VDI \"Ref:999\" is not among the objects")),
         ("blocks of a disk that only a CD uses", whole(changed("<value>Disk</value>", "<value>CD</value>").block("Ref:001/00000000", &a())).end(), Refused(3, "xapi does not import it: Ref:001/00000000 at byte ")),
+        ("blocks of a disk that only a CD uses, before another", first_is_a_cd().block(A, &a()).block("Ref:001/00000000", &b()).end(), Refused(3, "ova.xml has this disk, but expects no blocks of it")),
         ("blocks of a disk that is not in ova.xml", whole(one().block("Ref:111/00000000", &a())).end(), Refused(3, "ova.xml has no such disk")),
         ("a disk twice", whole(one()).block(A, &a()).block(C, &c()).end(), Refused(3, "xapi does not import it: Ref:000/00000000 at byte ")),
         ("blocks of a disk of an iso SR", changed("content_type</name><value>user", "content_type</name><value>iso").block(A, &a()).end(), Refused(3, "holds data behind the last block that ova.xml announces")),
@@ -217,6 +250,11 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Verdict)> {
         ("gzip", [&b"\x1f\x8b\x08\0"[..], &[1; 600]].concat(), Refused(4, "is compressed with gzip: expected a tar; try: gzip -dc ")),
         ("zstd", [&b"\x28\xb5\x2f\xfd"[..], &[1; 600]].concat(), Refused(4, "is compressed with zstd: expected a tar; try: zstd -dc ")),
         ("zstd by pzstd", [&b"\x50\x2a\x4d\x18"[..], &[1; 600]].concat(), Refused(4, "is compressed with zstd")),
+        ("a block of 16 MiB that is cut off", Archive::default().raw(&v7(A, 16 << 20, 0).unwrap()).0, Refused(3, "ends early, in Ref:000/00000000")),
+        ("a block of more than 16 MiB", Archive::default().raw(&v7(A, (16 << 20) + 512, 0).unwrap()).0, Refused(4, "the block is too large: found 16777728 bytes")),
+        ("ova.xml of 8 MiB that is cut off", Archive::default().raw(&v7("ova.xml", 8 << 20, 0).unwrap()).0, Refused(3, "ends early, in ova.xml")),
+        ("ova.xml of more than 8 MiB", Archive::default().raw(&v7("ova.xml", (8 << 20) + 1, 0).unwrap()).0, Refused(4, "ova.xml is too large: found 8388609 bytes")),
+        ("ova.xml of too many values", Archive::default().member("ova.xml", &many_values()).block(A, &a()).end(), Refused(4, "too large: expected at most 262144 values")),
         ("empty", Vec::new(), Refused(3, "is empty: expected an archive")),
         ("only an end-of-tar", vec![0; 1024], Refused(3, "is empty: expected an archive")),
         ("another tar", Archive::default().member("hello.txt", b"x").end(), Refused(3, "hello.txt at byte 0: is not a part of an XVA")),

@@ -115,8 +115,8 @@ impl Members {
         loop {
             let mut record = [0; RECORD];
             match self.input.read(&mut record)? {
-                0 => return Ok(None),
                 RECORD => {}
+                // At the end of the archive there is nothing that is not zero.
                 count if record.iter().take(count).all(|&byte| byte == 0) => return Ok(None),
                 _ => {
                     return Err(

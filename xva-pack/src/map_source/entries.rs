@@ -162,6 +162,8 @@ mod tests {
             format!("[{one},"),
             format!("[{one},]"),
             format!("[{one}{two}]"),
+            format!("[{one};{two}]"),
+            format!("({one}]"),
             format!("[{one},{two}"),
             format!("[{one}]]"),
             format!("[{one},{one}]"),

@@ -142,13 +142,23 @@ mod tests {
     }
 
     #[test]
+    fn a_gap_is_told_from_an_overlap() {
+        for (start, what) in [(0, "the map has an overlap: found"), (1024, "the map has a gap: found")] {
+            let json = format!(r#"{{"start":{start},"length":512,"zero":true}}"#);
+            let written: Written = serde_json::from_str(&json).unwrap();
+            assert!(written.check(512).unwrap_err().to_string().starts_with(what), "{start}");
+        }
+    }
+
+    #[test]
     fn a_compressed_entry_lies_inside_its_cluster() {
         for (cluster, expected) in [
             (r#""cluster_size":65536,"host_length":1000,"skip":65024"#, 0),
             (r#""cluster_size":65536,"host_length":1000,"skip":65025"#, 3),
             (r#""cluster_size":65536,"host_length":1000,"skip":4294967295"#, 3),
             (r#""cluster_size":0,"host_length":1000"#, 3),
-            (r#""cluster_size":4194304,"host_length":1000"#, 3),
+            (r#""cluster_size":2097152,"host_length":1000"#, 0),
+            (r#""cluster_size":2097153,"host_length":1000"#, 3),
             (r#""cluster_size":65536,"host_length":0"#, 3),
             (r#""cluster_size":65536"#, 4),
             (r#""host_length":1000"#, 4),

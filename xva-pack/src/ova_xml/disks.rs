@@ -188,6 +188,13 @@ mod tests {
     }
 
     #[test]
+    fn metadata_that_is_too_long_is_not_looked_into() {
+        let status = |length| read(&vec![b' '; length]).map_err(|failure| failure.status() as u8);
+        assert_eq!(status(MAX_BYTES), Err(3));
+        assert_eq!(status(MAX_BYTES + 1), Err(4));
+    }
+
+    #[test]
     fn a_disk_without_a_size_is_refused() {
         for size in ["", "-1", "<double>5</double>", "9223372036854775808"] {
             let refused = read(document(&disk("Ref:2", "Ref:1", size)).as_bytes()).unwrap_err();

@@ -154,6 +154,29 @@ mod tests {
     }
 
     #[test]
+    fn a_document_has_a_bound_in_depth_and_in_values_and_may_reach_it() {
+        let nested = |depth: u32| {
+            let levels = usize::try_from(depth - 1).unwrap();
+            let (open, close) =
+                ("<value><array><data>".repeat(levels), "</data></array></value>".repeat(levels));
+            format!("{open}<value/>{close}")
+        };
+        let wide = |values: u32| {
+            let elements = "<value/>".repeat(usize::try_from(values - 1).unwrap());
+            format!("<value><array><data>{elements}</data></array></value>")
+        };
+        for (document, status) in [
+            (nested(MAX_DEPTH), None),
+            (nested(MAX_DEPTH + 1), Some(4)),
+            (wide(MAX_VALUES), None),
+            (wide(MAX_VALUES + 1), Some(4)),
+        ] {
+            let found = parse(&document).err().map(|failure| failure.status() as u8);
+            assert_eq!(found, status, "{} bytes", document.len());
+        }
+    }
+
+    #[test]
     fn what_is_not_one_value_is_refused() {
         let deep = format!("{}1", "<value><array><data>".repeat(33));
         for (document, sentence) in [

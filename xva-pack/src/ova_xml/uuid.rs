@@ -29,6 +29,12 @@ pub fn uuid(seed: &[u8], id: &str) -> String {
 mod tests {
     use super::*;
 
+    /// Python's `uuid.uuid5` of the name space and `"Ref:1\0machine"`.
+    #[test]
+    fn every_bit_is_where_another_library_puts_it() {
+        assert_eq!(uuid(b"machine", "Ref:1"), "080214f9-2b5d-5449-9ac4-08b8aaf460cb");
+    }
+
     #[test]
     fn uuids_are_of_version_5_and_of_their_own_for_every_object() {
         let first = uuid(b"machine", "Ref:1");

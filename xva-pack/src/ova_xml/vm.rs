@@ -160,9 +160,11 @@ mod tests {
 
     #[test]
     fn machines_that_no_importer_takes_are_refused() {
-        let changes: [fn(&mut Vm); 8] = [
+        let changes: [fn(&mut Vm); 10] = [
             |vm| vm.vcpus = 0,
             |vm| vm.memory = 0,
+            |vm| vm.memory = LEAST_MEMORY - 1,
+            |vm| vm.disks = disks(MAX_DISKS + 1),
             |vm| vm.memory = u64::MAX,
             |vm| vm.firmware = Firmware::Bios,
             |vm| vm.networks.push(String::new()),
@@ -176,5 +178,33 @@ mod tests {
             let refused = machine.to_xml(|_, _| String::new()).unwrap_err();
             assert_eq!(refused.status() as u8, 2, "change {number}");
         }
+    }
+
+    #[test]
+    fn every_card_is_in_the_network_of_its_label() {
+        let machine = vm();
+        let document = machine.document(&|id| id.to_owned());
+        let Some(Value::Array(objects)) = document.member("objects") else { panic!("no objects") };
+        let text =
+            |object: &Value<'_>, name| object.member(name).and_then(Value::as_text).unwrap().to_owned();
+        let of_class = |class: &str| objects.iter().filter(|o| text(o, "class") == class).collect::<Vec<_>>();
+        let label_of = |id: &str| {
+            let network = of_class("network").into_iter().find(|o| text(o, "id") == id).unwrap();
+            text(network.member("snapshot").unwrap(), "name_label")
+        };
+        let cards = of_class("VIF").into_iter().map(|o| o.member("snapshot").unwrap());
+        let labels: Vec<String> = cards.map(|card| label_of(&text(card, "network"))).collect();
+        assert_eq!(labels, machine.networks);
+    }
+
+    fn disks(count: usize) -> Vec<VmDisk> {
+        (0..count).map(|n| VmDisk { prefix: format!("Ref:{n}"), size: 1, name: None }).collect()
+    }
+
+    #[test]
+    fn the_smallest_memory_and_the_most_disks_are_taken() {
+        let machine = Vm { memory: LEAST_MEMORY, disks: disks(MAX_DISKS), ..vm() };
+        let ova = read(&machine.to_xml(|id, _| id.to_owned()).unwrap()).unwrap();
+        assert_eq!(ova.streamed().count(), MAX_DISKS);
     }
 }

@@ -92,6 +92,7 @@ mod tests {
             ("2GiB", 2 << 30),
             ("20g", 20 << 30),
             ("1T", 1 << 40),
+            ("1P", 1 << 50),
         ] {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");
         }
@@ -114,5 +115,7 @@ mod tests {
             assert!(VmDisk::parse(bad).is_err(), "{bad}");
         }
         assert!(VmDisk::parse(&long[1..]).is_ok());
+        assert!(VmDisk::parse(&format!("Ref:0={MAX_SIZE}")).is_ok());
+        assert!(VmDisk::parse(&format!("Ref:0={}", MAX_SIZE + 1)).is_err());
     }
 }
