@@ -85,6 +85,12 @@ impl ImageFile {
         self.size
     }
 
+    /// Bytes that the file system keeps for the file, without its holes; none for a block device.
+    pub fn stored_bytes(&self) -> Option<u64> {
+        let metadata = self.file.metadata().ok().filter(|_| !self.block_device)?;
+        Some(metadata.blocks().saturating_mul(512))
+    }
+
     /// Device and inode.
     pub fn identity(&self) -> Identity {
         self.identity

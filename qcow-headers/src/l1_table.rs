@@ -12,6 +12,13 @@ use crate::run_length::{Progression, words};
 /// are ignored as QEMU does.
 pub const OFFSET_MASK: u64 = 0x00FF_FFFF_FFFF_FE00;
 
+/// Bytes of L2 tables that are read whether or not they lie in holes of the file: less than a second. It takes 16 TiB in
+/// clusters of 64 KiB to have more.
+const MAX_IN_HOLES: u64 = 2 << 30;
+/// How many times the bytes that a file stores its L2 tables may have beyond that. What a hole holds is not looked up, for
+/// file systems have been wrong about it; and a table without a single stored page would have no reason to be.
+const MAX_SPARSENESS: u64 = 64;
+
 /// L1 entries that go on as the first of them began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stretch {
@@ -111,7 +118,20 @@ impl<'a> L1Table<'a> {
                 self.file.size()
             )));
         }
-        Ok(())
+        self.check_stored(bytes)
+    }
+
+    /// Fails with status 4 if reading `bytes` of L2 tables is mostly reading holes, of which a small file has any number.
+    fn check_stored(&self, bytes: u64) -> Result<(), Failure> {
+        match self.file.stored_bytes() {
+            Some(stored) if bytes > MAX_IN_HOLES && bytes / MAX_SPARSENESS > stored => {
+                Err(self.file.unanswerable(format!(
+                    "the L2 tables lie in holes of the file: found tables of {bytes} bytes in a file that stores \
+                     {stored}, expected at most {MAX_SPARSENESS} times as much"
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -228,5 +248,27 @@ mod tests {
         }
         // As few as could be tables of their own are let pass.
         shared(65, 1).unwrap();
+    }
+
+    /// Tables of 2 MiB, one behind the other, in a hole of the file.
+    fn in_a_hole(tables: u64) -> Result<(), Failure> {
+        let mut built = Image::new("a", tables << 39).cluster_bits(21).build();
+        let first = (built.bytes.len() as u64).next_multiple_of(2 << 20);
+        for table in 0..tables {
+            built.put_u64(built.places.l1 + table * 8, first + (table << 21));
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = built.write_to(directory.path()).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(first + (tables << 21)).unwrap();
+        let file = ImageFile::open(&path).unwrap();
+        L1Table::new(&file, &FirstCluster::read(&file)?.geometry, 4096).check()
+    }
+
+    #[test]
+    fn tables_in_holes_are_let_pass_up_to_2_gib() {
+        in_a_hole(1024).unwrap();
+        let failure = in_a_hole(1025).unwrap_err();
+        assert!(failure.to_string().contains("L2 tables lie in holes of the file"), "{failure}");
+        assert_eq!(failure.status() as u8, 4);
     }
 }
