@@ -134,13 +134,17 @@ impl ImageFile {
     /// Status 3, with the name of this file; status 1 if the file has changed since it was opened, for then two states
     /// of a sound image may contradict each other.
     pub fn damaged(&self, sentence: impl Into<String>) -> Failure {
-        let now = self.file.metadata();
-        let failure = if now.is_ok_and(|now| version(&now) == self.version) {
-            Failure::damaged(sentence)
-        } else {
+        let failure = if self.has_changed() {
             Failure::system(format!("changed while it was read: {}; try again", sentence.into()))
+        } else {
+            Failure::damaged(sentence)
         };
         failure.in_file(&self.path)
+    }
+
+    /// Whether the file was written to since it was opened, as far as its size and time say.
+    pub fn has_changed(&self) -> bool {
+        !self.file.metadata().is_ok_and(|now| version(&now) == self.version)
     }
 
     /// Status 4, with the name of this file.

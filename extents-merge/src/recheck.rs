@@ -74,7 +74,7 @@ pub fn compare<T: PartialEq>(
 ) -> Result<(), Failure> {
     match read {
         Ok(now) if now == *was => Ok(()),
-        Err(failure) if failure.status() == Status::System => Err(failure),
+        Err(failure) if failure.status() == Status::System && !file.has_changed() => Err(failure),
         _ => Err(Failure::system(format!(
             "changed while it was read: {what} is no longer what it was; try again"
         ))
