@@ -3,6 +3,14 @@
 # Some are where only the PATH of root leads.
 PATH=$PATH:/usr/sbin:/sbin
 
+# help_if_asked ARGUMENT...: prints the comment at the head of the script, whose project is the current directory, and ends
+# it, if the first argument asks for that.
+help_if_asked() {
+  case ${1:-} in
+    -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "scripts/$(basename "$0")"; exit 0 ;;
+  esac
+}
+
 # require COMMAND PACKAGE: installs the Debian package PACKAGE where COMMAND is missing.
 require() {
   # type -P, because `time` is also a word of the shell.

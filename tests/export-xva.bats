@@ -86,12 +86,30 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
   [[ $output == *Example:* ]]
 }
 
+@test "without an image, options are wrong usage, and no archive becomes the example" {
+  echo precious >nightly.xva.zst
+  fails_with 2 export_xva -o nightly.xva.zst
+  [ "$(cat nightly.xva.zst)" = precious ]
+}
+
+@test "a raw disk that looks like an image stays a raw disk, and it is said" {
+  qemu-img create -q -f qcow2 other.qcow2 10M
+  truncate -s 1M other.qcow2
+  run -0 --separate-stderr export_xva --format raw --checksum sha1 -o o.xva other.qcow2
+  [[ $stderr == *"other.qcow2: exported as raw, as --format says, though it looks like a QCOW2"* ]]
+  restore o.xva Ref:000 o.raw
+  cmp o.raw other.qcow2
+}
+
 @test "strange file names are only names" {
   qemu-img create -q -f qcow2 disk.qcow2 2M
   name=$'-a "b"\n$(touch hacked) é.qcow2'
   mv disk.qcow2 "./$name"
   export_xva -o './-out put.xva' -- "$name"
   [ -s './-out put.xva' ]
+  # Without -o the archive is called like the image.
+  export_xva -- "$name"
+  [ -s "./${name%.qcow2}.xva.zst" ]
   [ ! -e hacked ]
 }
 

@@ -243,6 +243,16 @@ PYTHON
   fails_with 3 xva-unpack --ova other.xva
 }
 
+@test "a_device_that_is_not_there_does_not_become_a_file_in_dev" {
+  raw disk.raw 1M 0
+  machine disk.xva Ref:0 1M disk.raw
+  for target in /dev/no-such-device /dev/no-such-group/volume; do
+    fails_with 1 xva-unpack --disk Ref:0 --force -o "$target" disk.xva
+    [[ $stderr == *"$target: no such device"* ]]
+    [ ! -e "$target" ]
+  done
+}
+
 @test "a_terminal_is_refused_as_output_and_as_input" {
   raw disk.raw 1M 0
   machine disk.xva Ref:0 1M disk.raw

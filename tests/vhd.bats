@@ -193,7 +193,7 @@ PY
   child base.raw top.vhd
   rm base.raw
   fails_with 1 vhd-headers top.vhd
-  [[ "$stderr" == *"parent base.raw not found" ]]
+  [[ "$stderr" == *"parent base.raw not found in $PWD" ]]
   vhd-headers --search-path ../store top.vhd
   ln -s ../store/base.raw base.raw
   vhd-headers top.vhd

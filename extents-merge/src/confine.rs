@@ -20,10 +20,19 @@ pub struct Confinement {
 /// `--search-path`, flattened into the arguments of the header tools.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct SearchPaths {
-    /// Directory in which files named by an image may lie, besides the directory of IMAGE (repeatable). Parents of a VHD
-    /// are looked for there too
+    /// Directory in which the parents, backing or data files that an image names may lie, besides the directory of IMAGE
+    /// (repeatable)
     #[arg(long = "search-path", value_name = "DIR")]
     pub directories: Vec<PathBuf>,
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    paths.join(" or ")
+}
+
+fn within(directories: &[PathBuf]) -> String {
+    if directories.is_empty() { String::new() } else { format!(" in {}", list(directories)) }
 }
 
 impl Confinement {
@@ -86,8 +95,10 @@ impl Confinement {
                 }
             }
         }
-        let names: Vec<_> = names.iter().map(|name| name.display().to_string()).collect();
-        Err(refused.unwrap_or_else(|| Failure::system(format!("{what} {} not found", names.join(" or ")))))
+        let places = if names.iter().any(|name| name.is_relative()) { directories } else { &[] };
+        Err(refused.unwrap_or_else(|| {
+            Failure::system(format!("{what} {} not found{}", list(names), within(places)))
+        }))
     }
 
     /// The directory that the names in `by` start from. Files that were found here have absolute paths.

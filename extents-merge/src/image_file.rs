@@ -113,7 +113,8 @@ impl ImageFile {
         self.check_range(offset, buffer.len() as u64, what)?;
         self.file.read_exact_at(buffer, offset).map_err(|error| {
             if error.kind() == io::ErrorKind::UnexpectedEof {
-                self.damaged(format!("{what} at byte {offset}: the file became shorter while it was read"))
+                let what = format!("{what} at byte {offset}: the file became shorter while it was read");
+                Failure::damaged(what).in_file(&self.path)
             } else {
                 Failure::io(&self.path, &format!("cannot read {what} at byte {offset}"), &error)
             }

@@ -77,6 +77,9 @@ impl Header {
         let cut_off = |_| Failure::damaged(format!("the header is cut off: found {} bytes", bytes.len()));
         if !bytes.starts_with(MAGIC) {
             let found = &bytes[..bytes.len().min(MAGIC.len())];
+            if found == b"cone" {
+                return Err(Failure::damaged("is not a QCOW2 image: found a VHD, which vhd-headers reads"));
+            }
             return Err(Failure::damaged(format!(
                 "is not a QCOW2 image: found the magic \"{}\", expected \"QFI\\xfb\"",
                 found.escape_ascii()

@@ -123,7 +123,7 @@ fn place(file: &ImageFile, at: u64, length: usize) -> Result<Place, Failure> {
 /// What the file seems to be instead.
 fn describe(head: &[u8; SIZE], size: u64) -> String {
     if head.starts_with(b"QFI\xfb") {
-        "a QCOW image".into()
+        "a QCOW image, which qcow-headers reads".into()
     } else if head.starts_with(b"vhdxfile") {
         "a VHDX image".into()
     } else if size < SIZE as u64 {

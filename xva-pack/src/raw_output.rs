@@ -49,13 +49,18 @@ impl RawOutput {
     /// The file or device `target`, for a disk of `size` bytes if that is known.
     ///
     /// Refused (status 2) without `force`: a file that exists, and a block device. Refused (status 1) a block device
-    /// that is too small, or in use: mounted, for example.
+    /// that is too small or in use (mounted, for example), and a file that would come to lie among the devices.
     pub fn open(target: &Path, size: Option<u64>, force: bool) -> Result<Self, Failure> {
         let exists = std::fs::metadata(target).ok();
         let is_device = exists.as_ref().is_some_and(|found| found.file_type().is_block_device());
         let is_file = exists.as_ref().is_some_and(std::fs::Metadata::is_file);
         if (is_device || is_file) && !force {
             return Err(Failure::usage("exists already: --force overwrites it").in_file(target));
+        }
+        if exists.is_none() && is_among_devices(target) {
+            let what =
+                "no such device: is its volume active? A file among the devices would be kept in memory";
+            return Err(Failure::system(what).in_file(target));
         }
         let form = if exists.is_none() || is_file {
             Form::Sparse(SparseFile::create(target, force)?)
@@ -93,6 +98,13 @@ impl RawOutput {
         };
         done.map_err(|e| Failure::io(&self.target, "cannot finish writing", &e))
     }
+}
+
+/// Whether a new file called `target` would lie in the folder of devices, of which none is there under that name.
+fn is_among_devices(target: &Path) -> bool {
+    let folder = target.parent().and_then(|folder| folder.canonicalize().ok());
+    let folder = folder.as_deref().or(target.parent()).unwrap_or(target);
+    folder.starts_with("/dev") && !folder.starts_with("/dev/shm")
 }
 
 /// Writes zeros up to guest byte `end`.

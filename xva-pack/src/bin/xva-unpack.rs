@@ -152,6 +152,12 @@ fn unpack(cli: Cli, messages: Messages) -> Result<(), Failure> {
     }
     if verified {
         print(verdict(&name, &archive).as_bytes())?;
+        if !archive.has_ova {
+            messages.warn(format!(
+                "{name}: has no ova.xml: xapi does not import it alone, and whether the last block of a disk is missing \
+                 can not be known"
+            ));
+        }
     }
     Ok(())
 }
@@ -171,14 +177,7 @@ fn report(archive: &Archive, to_stdout: bool, messages: Messages) -> Result<(), 
 fn verdict(name: &str, archive: &Archive) -> String {
     let (disks, bytes) = (archive.disks.len(), archive.bytes);
     let plural = if disks == 1 { "" } else { "s" };
-    let sound = format!("{name}: sound: {bytes} bytes, {disks} disk{plural}, every checksum is right\n");
-    if archive.has_ova {
-        return sound;
-    }
-    format!(
-        "{sound}{name}: has no ova.xml: xapi does not import it alone, and whether the last block of a disk is missing \
-         can not be known\n"
-    )
+    format!("{name}: sound: {bytes} bytes, {disks} disk{plural}, every checksum is right\n")
 }
 
 fn print(bytes: &[u8]) -> Result<(), Failure> {
