@@ -94,7 +94,13 @@ impl Progress {
     /// All is done.
     pub fn finish(&mut self) {
         match &self.0 {
-            Form::Bar(bar) => bar.finish(),
+            Form::Bar(bar) => {
+                bar.finish();
+                // It leaves the cursor behind the bar, where the next line would begin.
+                if !bar.is_hidden() {
+                    let _ = writeln!(std::io::stderr());
+                }
+            }
             _ => self.set(1, Some(1)),
         }
     }
