@@ -160,6 +160,31 @@ is_refused_without_an_end() {
   changed 'map(del(.compression))' | is_refused_without_an_end 4
 }
 
+@test "a_file_that_changes_before_the_map_mentions_it_is_a_system_error" {
+  for change in 'printf y | dd of=late bs=1 seek=100 conv=notrunc status=none' 'mv other late'; do
+    head -c 2M /dev/urandom > early
+    head -c 1M /dev/urandom > late
+    head -c 1M /dev/urandom > other
+    sleep 0.05
+    mkfifo entries
+    xva-pack --map - < entries > archive 2> errors &
+    exec 7> entries
+    printf '[{"start":0,"length":2097152,"data":true,"filename":"early","offset":0},' >&7
+    # By then the first entry is read, and nothing of the second file was said.
+    until [ -n "$(find /proc/$!/fd -lname '*/early')" ]; do sleep 0.05; done
+    sleep 0.05
+    eval "$change"
+    printf '{"start":2097152,"length":1048576,"data":true,"filename":"late","offset":0}]' >&7
+    exec 7>&-
+    local status=0
+    wait $! || status=$?
+    [ "$status" -eq 1 ]
+    grep -q 'late: changed since the map began' errors
+    run ! cmp -s <(tail -c 1024 archive) <(head -c 1024 /dev/zero)
+    rm entries
+  done
+}
+
 @test "damaged_and_short_clusters_are_named" {
   first=$(jq 'map(select(.compression == "zlib"))[0].offset' map)
   printf '\377\377\377' | dd of=a.img bs=1 seek="$first" conv=notrunc status=none

@@ -4,14 +4,13 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use extents::confine::Confinement;
 use extents::failure::Failure;
 use extents::holes::{HOLE_BITS, SkipHoles};
 use extents::image_file::ImageFile;
 use extents::piece::{Content, Overlay, Piece, Pieces};
-use extents::recheck::{Fingerprint, then_check};
+use extents::recheck::then_check;
 use extents::rescale::touched;
 
 use crate::layer::Layer;
@@ -133,30 +132,26 @@ impl Chain {
         }
     }
 
-    /// The whole chain in guest order, and a failure behind it when an image changed since it was opened.
+    /// The whole chain in guest order, and a failure behind it when a file changed since it was opened. Every layer counts:
+    /// a commit moves clusters down and empties the layer above, and who saw the one before and the other after has
+    /// seen neither.
     pub fn pieces(&self) -> Pieces<'_> {
         let count = self.images.len();
         let mut pieces: Option<Pieces<'_>> = self.raw().map(|file| raw_pieces(file, count));
-        let mut seen = Rc::default();
+        let mut walked = Vec::with_capacity(count);
         for (number, layer) in self.images.iter().enumerate().rev() {
             let above = Box::new(layer.pieces(layer_number(number), count));
-            seen = above.seen();
+            walked.push((layer, above.seen()));
             pieces = Some(match pieces {
                 Some(below) => Box::new(Overlay::new(above, below)),
                 None => above,
             });
         }
         let pieces = pieces.unwrap_or_else(|| Box::new(std::iter::empty()));
-        then_check(pieces, move || self.check_unchanged(seen.get()))
-    }
-
-    /// Status 1 when the images are no longer what they were when they were opened: see [`recheck`](extents::recheck).
-    /// `seen` are the L2 tables of the first.
-    ///
-    /// Of the tables only those of the first image count: in the others a coalesce may fill in what it hides.
-    fn check_unchanged(&self, seen: Fingerprint) -> Result<(), Failure> {
-        self.images.iter().try_for_each(Layer::check_header)?;
-        self.images.first().map_or(Ok(()), |leaf| leaf.check_tables(seen))
+        then_check(pieces, move || {
+            walked.iter().rev().try_for_each(|(layer, seen)| layer.check_unchanged(seen.get()))?;
+            self.raw().map_or(Ok(()), check_raw)
+        })
     }
 
     /// The whole chain, with the holes of its files as zeros. Every data file must be open.
@@ -168,6 +163,15 @@ impl Chain {
 /// At most [`MAX_LAYERS`].
 fn layer_number(number: usize) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
+}
+
+/// A raw file has no tables: its size and time tell whether it was written to.
+fn check_raw(file: &ImageFile) -> Result<(), Failure> {
+    if file.has_changed() {
+        let what = "changed while it was read: it was written to; try again";
+        return Err(Failure::system(what).in_file(file.path()));
+    }
+    Ok(())
 }
 
 /// All of a raw file is data.

@@ -48,18 +48,15 @@ impl Layer {
         Ok(Layer { file, first_cluster, data_file: None, l1_fingerprint })
     }
 
-    /// Reads the first cluster again: status 1 when what decides is no longer what it was.
-    pub(crate) fn check_header(&self) -> Result<(), Failure> {
+    /// Reads the first cluster, the L1 table, and what a walk has `seen` of the L2 tables again: status 1 when what
+    /// decides is no longer what it was.
+    pub(crate) fn check_unchanged(&self, seen: Fingerprint) -> Result<(), Failure> {
         let was = self.first_cluster.decisive();
         let now = FirstCluster::read(&self.file);
         let now = now.as_ref().map(FirstCluster::decisive).map_err(Clone::clone);
-        recheck::compare(&self.file, "the header", &was, now)
-    }
-
-    /// The same for the L1 table and for what a walk has `seen` of the L2 tables. The header must be unchanged.
-    pub(crate) fn check_tables(&self, seen: Fingerprint) -> Result<(), Failure> {
-        let l1 = fingerprint_l1(&self.file, self.geometry());
-        recheck::compare(&self.file, "the L1 table", &self.l1_fingerprint, l1)?;
+        recheck::compare(&self.file, "the header", &was, now)?;
+        let now = fingerprint_l1(&self.file, self.geometry());
+        recheck::compare(&self.file, "the L1 table", &self.l1_fingerprint, now)?;
         recheck::compare(&self.file, "an L2 table", &seen, seen_again(&self.file, self.geometry(), seen))
     }
 

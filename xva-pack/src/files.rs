@@ -6,6 +6,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use extents::failure::Failure;
 use extents::image_file::ImageFile;
@@ -30,6 +31,8 @@ struct Table {
     by_name: HashMap<String, FileNumber>,
     /// Counts what was asked for, to find the file that was not used for the longest time.
     clock: u64,
+    /// When the map began, since the epoch: whoever wrote it had opened all files by then.
+    begun: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -64,7 +67,15 @@ impl Files {
         Arc::default()
     }
 
-    /// The number of the file of this name, which is opened when it is new.
+    /// Takes note that the map has begun, if it is for the first time. A file is opened when it is first mentioned, long
+    /// after that perhaps.
+    pub fn begin(&self) {
+        let mut table = self.lock();
+        table.begun = table.begun.or_else(|| SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok());
+    }
+
+    /// The number of the file of this name, which is opened when it is new. Status 1 if it was written to or replaced
+    /// since the map began.
     pub fn number(&self, name: &str) -> Result<FileNumber, Failure> {
         let mut table = self.lock();
         if let Some(&number) = table.by_name.get(name) {
@@ -76,7 +87,9 @@ impl Files {
         // A name from a map is never standard input.
         let path = if name == "-" { Path::new("./-") } else { Path::new(name) };
         table.make_room();
-        let number = table.add(ImageFile::open(path)?, false)?;
+        let file = ImageFile::open(path)?;
+        table.check_age(&file)?;
+        let number = table.add(file, false)?;
         table.by_name.insert(name.to_owned(), number);
         Ok(number)
     }
@@ -130,6 +143,19 @@ impl Table {
         let path = file.path().to_path_buf();
         self.known.push(Known { path, seen, open: Some(Arc::new(file)), used: self.clock, disk });
         Ok(FileNumber(self.known.len() - 1))
+    }
+
+    /// Fails with status 1 if `file` was written to, or came under its name, since the map began. A rename changes the
+    /// time of the inode, and not that of the content. Of a block device nothing is known.
+    fn check_age(&self, file: &ImageFile) -> Result<(), Failure> {
+        let metadata = file.as_file().metadata().map_err(|e| Failure::io(file.path(), "cannot stat", &e))?;
+        let changed = u64::try_from(metadata.ctime()).unwrap_or(0);
+        let changed = Duration::new(changed, u32::try_from(metadata.ctime_nsec()).unwrap_or(0));
+        if !file.is_block_device() && self.begun.is_some_and(|begun| changed > begun) {
+            let what = "changed since the map began: it was written to, or replaced by another file";
+            return Err(Failure::system(what).in_file(file.path()));
+        }
+        Ok(())
     }
 
     fn find(&mut self, number: FileNumber) -> Result<&mut Known, Failure> {

@@ -73,6 +73,7 @@ impl<R: Read> MapPlan<R> {
             return Ok(Some(entry));
         }
         let entry = self.entries.next()?;
+        self.files.begin();
         self.fit.check_not_above(self.entries.position())?;
         Ok(entry)
     }
