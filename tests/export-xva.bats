@@ -110,6 +110,11 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
   # Without -o the archive is called like the image.
   export_xva -- "$name"
   [ -s "./${name%.qcow2}.xva.zst" ]
+  # To a filter it would be standard input.
+  head -c 1M /dev/urandom >./-
+  export_xva --format raw --checksum sha1 -o minus.xva -- - </dev/null
+  restore minus.xva Ref:000 restored.raw
+  cmp ./- restored.raw
   [ ! -e hacked ]
 }
 
@@ -205,6 +210,12 @@ SH
   fails_with 2 export_xva --format raw -o w.xva w.xva
   ln -s w.xva link.xva
   fails_with 2 export_xva --format raw -o link.xva w.xva
+  # Nor is an image that is not named itself, as a backing file may be.
+  qemu-img create -q -f qcow2 base.xva 1M
+  qemu-img create -q -f qcow2 -F qcow2 -b base.xva top.qcow2
+  fails_with 2 export_xva -o base.xva top.qcow2
+  qemu-img check -q base.xva
+  rm base.xva top.qcow2
   cmp w.xva before
   mkdir d.xva
   fails_with 1 export_xva --format raw -o d.xva w.xva

@@ -52,6 +52,13 @@ has_no_end() {
   has_no_end archive
 }
 
+@test "a_disk_is_not_overwritten_by_its_own_archive" {
+  cp "$(disk)" own
+  run -2 --separate-stderr bash -c 'xva-pack --scan own 1<>own'
+  [[ $stderr == *"own: is where the archive goes: expected another" ]]
+  cmp own "$(disk)"
+}
+
 @test "a_full_output_is_a_system_error" {
   run --separate-stderr bash -c "xva-pack --scan '$(disk)' > /dev/full"
   [ "$status" -eq 1 ]

@@ -253,6 +253,26 @@ PYTHON
   done
 }
 
+@test "an_archive_is_not_overwritten_by_its_own_disk" {
+  raw disk.raw 1M 0
+  machine disk.xva Ref:0 1M disk.raw
+  cp disk.xva before
+  ln disk.xva link
+  fails_with 2 xva-unpack --disk Ref:0 --force -o link disk.xva
+  run -2 --separate-stderr xva-unpack --disk Ref:0 --force -o disk.xva < disk.xva
+  [[ $stderr == *"disk.xva: is the archive that is read: expected another" ]]
+  cmp disk.xva before
+}
+
+@test "standard_output_by_another_name_gets_the_disk_and_nothing_else" {
+  raw disk.raw 1M 0
+  machine disk.xva Ref:0 1M disk.raw
+  for name in /dev/stdout /dev/fd/1 /proc/self/fd/1; do
+    xva-unpack --disk Ref:0 -o "$name" disk.xva 2> said | cmp - disk.raw
+    grep -q crc32 said
+  done
+}
+
 @test "a_terminal_is_refused_as_output_and_as_input" {
   raw disk.raw 1M 0
   machine disk.xva Ref:0 1M disk.raw

@@ -18,6 +18,7 @@ use crate::map_source::MapPlan;
 use crate::member_pair::MemberPair;
 use crate::pipe;
 use crate::plan::Plan;
+use crate::progress::is_stdout;
 use crate::stream::StreamPlan;
 
 /// What the user asked to read.
@@ -177,6 +178,9 @@ fn named(file: &Path) -> &Path {
 /// The disk, and how many bytes of it the archive will hold.
 fn open_disk(disk: &Path, fit: Fit) -> Result<(ImageFile, u64), Failure> {
     let disk = ImageFile::open(disk)?;
+    if is_stdout(disk.as_file()) {
+        return Err(Failure::usage("is where the archive goes: expected another").in_file(disk.path()));
+    }
     let archived_size = fit.archived_size(disk.size()).map_err(|failure| failure.in_file(disk.path()))?;
     Ok((disk, archived_size))
 }

@@ -1,7 +1,8 @@
 //! The bytes of an archive from a file or a pipe, in one direction, with their position.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use extents::failure::Failure;
@@ -45,6 +46,19 @@ impl Input {
             None
         };
         Ok(Input { file, name, position: 0, size })
+    }
+
+    /// Whether `path` leads to the file or device that is read.
+    pub fn is(&self, path: &Path) -> bool {
+        // That of a device, and otherwise that of the file system with the inode.
+        let place = |found: &Metadata| {
+            let device = found.file_type().is_block_device().then_some(found.rdev());
+            (device, device.map_or((found.dev(), found.ino()), |_| (0, 0)))
+        };
+        match (self.file.metadata(), std::fs::metadata(path)) {
+            (Ok(this), Ok(other)) => place(&this) == place(&other),
+            _ => false,
+        }
     }
 
     /// What it is called in messages.

@@ -104,7 +104,12 @@ fn main() -> ExitCode {
     filter::run(unpack)
 }
 
-fn unpack(cli: Cli, messages: Messages) -> Result<(), Failure> {
+fn unpack(mut cli: Cli, messages: Messages) -> Result<(), Failure> {
+    // By these names it would be opened a second time, and the table written behind the disk.
+    let names = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+    if cli.unpack.output.as_deref().is_some_and(|output| names.iter().any(|name| output == Path::new(name))) {
+        cli.unpack.output = Some(PathBuf::from("-"));
+    }
     let to_stdout = cli.unpack.output.as_deref() == Some(Path::new("-"));
     if to_stdout && cli.unpack.all {
         return Err(Failure::usage("--all can not write to standard output: expected a directory"));
@@ -119,6 +124,9 @@ fn unpack(cli: Cli, messages: Messages) -> Result<(), Failure> {
         filter::input("an archive")?;
     }
     let input = Input::open(&cli.archive)?;
+    if let Some(output) = cli.unpack.output.as_deref().filter(|output| !to_stdout && input.is(output)) {
+        return Err(Failure::usage("is the archive that is read: expected another").in_file(output));
+    }
     let task = match (cli.unpack.disk, cli.unpack.output) {
         (Some(prefix), Some(output)) => Task::One { prefix, output },
         (None, Some(directory)) => Task::All { directory },
