@@ -46,7 +46,7 @@ fn what_is_no_vhd_is_named() {
     damaged(other(&[0; 4096]), &format!("is no VHD: found no footer, {expected}"));
     damaged(
         other(&[&b"QFI\xfb"[..], &[0; 1000]].concat()),
-        &format!("is no VHD: found a QCOW image, {expected}"),
+        &format!("is no VHD: found a QCOW image, which qcow-headers reads, {expected}"),
     );
     damaged(
         other(&[&b"vhdxfile"[..], &[0; 1000]].concat()),
