@@ -74,8 +74,7 @@ fn whole(metadata: Archive) -> Archive {
 }
 
 fn ustar(header: &mut [u8; 512]) {
-    header[257..265].copy_from_slice(b"ustar\x0000");
-    header[156] = b'0';
+    archive_builder::ustar(header, b'0');
 }
 
 /// A ustar header with its name in two fields.
@@ -89,10 +88,7 @@ fn split_ustar(header: &mut [u8; 512]) {
 }
 
 fn kind(kind: u8) -> impl FnOnce(&mut [u8; 512]) {
-    move |header| {
-        ustar(header);
-        header[156] = kind;
-    }
+    move |header| archive_builder::ustar(header, kind)
 }
 
 fn old_gnu(header: &mut [u8; 512]) {
@@ -216,6 +212,7 @@ fn refused() -> Vec<(&'static str, Vec<u8>, Verdict)> {
         ("last block too long, zeros", Archive::with_ova(&[("Ref:000", BLOCK + 512)]).block(A, &a()).block(B, &[0; BLOCK]).end(), Refused(3, ": goes beyond the end of the disk: found 3584 bytes too many")),
         ("last block too long, data", Archive::with_ova(&[("Ref:000", BLOCK + 512)]).block(A, &a()).block(B, &b()).end(), Refused(3, "goes beyond the end of the disk: found 3584 bytes too many")),
         ("last block too far", one().block(A, &a()).block("Ref:000/00000003", &c()).end(), Refused(3, "lies behind the end of the disk: found byte 12288, expected less than 12288")),
+        ("empty block in place of the last", one().block(A, &a()).block("Ref:000/00000003", b"").end(), Refused(3, "lies behind the end of the disk: found byte 12288, expected less than 12288")),
         ("empty first block, then a gap", one().block(A, b"").block(C, &a()).end(), Refused(3, "the first block of the archive, whose length they would have, is empty")),
         ("a block is a link", but_last().member_with(C, b"", kind(b'1')).end(), Refused(3, "is a link or a directory: expected a file")),
         ("sparse by GNU tar", but_last().member_with(C, &c(), kind(b'S')).end(), Refused(3, "is stored sparse: expected an archive made without tar --sparse")),

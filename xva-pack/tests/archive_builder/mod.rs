@@ -70,6 +70,12 @@ impl Archive {
     }
 }
 
+/// Makes a header one of the ustar dialect, with this type flag.
+pub(crate) fn ustar(header: &mut [u8; RECORD], kind: u8) {
+    header[257..265].copy_from_slice(b"ustar\x0000");
+    header[156] = kind;
+}
+
 /// Makes the checksum of a header right.
 pub(crate) fn seal(header: &mut [u8; RECORD]) {
     header[148..156].fill(b' ');

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use image_builders::qcow2::Dice;
 use xva_pack::checksum::Algorithm;
 
-use crate::archive_builder::{Archive, data, ova};
+use crate::archive_builder::{Archive, data, ova, ustar};
 
 /// Names of disks, some of which begin others.
 const PREFIXES: [&str; 7] = ["Ref:0", "Ref:00", "Ref:1", "Ref:10", "Ref:2", "disk", "é"];
@@ -234,11 +234,6 @@ impl Member {
             Form::Behind(records) => archive.raw(&vec![0; 512 * records]).member(name, data),
         }
     }
-}
-
-fn ustar(header: &mut [u8; 512], kind: u8) {
-    header[257..265].copy_from_slice(b"ustar\x0000");
-    header[156] = kind;
 }
 
 /// A record of a pax header, which counts its own length.
