@@ -135,12 +135,15 @@ impl ImageFile {
     /// Status 3, with the name of this file; status 1 if the file has changed since it was opened, for then two states
     /// of a sound image may contradict each other.
     pub fn damaged(&self, sentence: impl Into<String>) -> Failure {
-        let failure = if self.has_changed() {
-            Failure::system(format!("changed while it was read: {}; try again", sentence.into()))
-        } else {
-            Failure::damaged(sentence)
-        };
-        failure.in_file(&self.path)
+        if self.has_changed() {
+            return self.changed(&sentence.into());
+        }
+        Failure::damaged(sentence).in_file(&self.path)
+    }
+
+    /// Status 1, with the name of this file: `what` shows that it is another one than when it was opened.
+    pub fn changed(&self, what: &str) -> Failure {
+        Failure::system(format!("changed while it was read: {what}; try again")).in_file(&self.path)
     }
 
     /// Whether the file was written to since it was opened, as far as its size and time say.

@@ -1,8 +1,8 @@
 //! Whether an image is still what it was when its walk began. Chains are coalesced and disks written at any time, and a
 //! walk that saw a part of the image before and a part after the change describes a disk that never was.
 //!
-//! What decides where data lies is looked at again, never the time of the last change: a guest that writes to clusters
-//! it has already does no harm.
+//! What decides where data lies is looked at again, and not the time of the last change: a guest that writes to clusters
+//! it has already does no harm. The time only tells a change from damage, and speaks for files that have no tables.
 
 use std::ops::Range;
 
@@ -75,10 +75,7 @@ pub fn compare<T: PartialEq>(
     match read {
         Ok(now) if now == *was => Ok(()),
         Err(failure) if failure.status() == Status::System && !file.has_changed() => Err(failure),
-        _ => Err(Failure::system(format!(
-            "changed while it was read: {what} is no longer what it was; try again"
-        ))
-        .in_file(file.path())),
+        _ => Err(file.changed(&format!("{what} is no longer what it was"))),
     }
 }
 

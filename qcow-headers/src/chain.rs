@@ -167,11 +167,7 @@ fn layer_number(number: usize) -> u16 {
 
 /// A raw file has no tables: its size and time tell whether it was written to.
 fn check_raw(file: &ImageFile) -> Result<(), Failure> {
-    if file.has_changed() {
-        let what = "changed while it was read: it was written to; try again";
-        return Err(Failure::system(what).in_file(file.path()));
-    }
-    Ok(())
+    if file.has_changed() { Err(file.changed("it was written to")) } else { Ok(()) }
 }
 
 /// All of a raw file is data.
