@@ -111,3 +111,19 @@ fn guest_data_the_dirty_bit_and_the_place_of_the_refcount_table_may_change() {
         assert_eq!(walked(image, |image| image.put_u64(48, 1 << 20)), Ok(()));
     }
 }
+
+#[test]
+fn a_raw_backing_file_that_grows_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = directory.path().join("base.raw");
+    std::fs::write(&base, [7; 4096]).unwrap();
+    let top = Image::new("top.qcow2", 1 << 20).over("base.raw", Some("raw"));
+    let chain = open(&top.write_to(directory.path()).unwrap()).unwrap();
+    assert!(chain.pieces().all(|piece| piece.is_ok()));
+    OpenOptions::new().write(true).open(&base).unwrap().set_len(8192).unwrap();
+    let failure = chain.pieces().find_map(Result::err).unwrap();
+    assert_eq!(failure.status(), Status::System);
+    assert!(
+        failure.to_string().ends_with("base.raw: changed while it was read: it was written to; try again")
+    );
+}
