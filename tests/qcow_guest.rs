@@ -3,10 +3,10 @@
 use std::io::Read;
 use std::path::Path;
 
-use extents::confine::{Confinement, SearchPaths};
+use extents::extent::{CompressedCluster, Compression, Content, Piece, Pieces};
 use extents::failure::Failure;
-use extents::image_file::ImageFile;
-use extents::piece::{CompressedCluster, Compression, Content, Piece, Pieces};
+use extents::image::confinement::{Confinement, SearchPaths};
+use extents::image::file::ImageFile;
 use qcow_headers::chain::{Chain, Options};
 
 /// Opens an image with all that lies below it, and its data files.
@@ -70,7 +70,8 @@ fn decompress(file: &ImageFile, cluster: CompressedCluster) -> Result<Vec<u8>, F
 
 /// For each unit of 2^`bits` bytes, whether some of its pieces is data.
 pub(crate) fn units(pieces: &[Piece], virtual_size: u64, bits: u32) -> Vec<bool> {
-    let mut units = vec![false; usize::try_from(extents::rescale::units(virtual_size, bits)).unwrap()];
+    let mut units =
+        vec![false; usize::try_from(extents::extent::rescale::units(virtual_size, bits)).unwrap()];
     for piece in pieces.iter().filter(|piece| piece.is_data()) {
         let first = usize::try_from(piece.start >> bits).unwrap();
         let last = usize::try_from((piece.end() - 1) >> bits).unwrap();

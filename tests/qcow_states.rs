@@ -7,8 +7,8 @@ mod qcow_guest;
 
 use std::path::Path;
 
+use extents::extent::Content;
 use extents::failure::Status;
-use extents::piece::Content;
 use image_builders::qcow2::{Cluster, Image, SUBCLUSTERS, Subcluster};
 use qcow_guest::open_with;
 use qcow_headers::chain::Options;

@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use extents::dialect::Union;
-use extents::document::{DocumentWriter, Style};
+use extents::document::interval_writer::{DocumentWriter, Style};
+use extents::document::map::writer::MapWriter;
+use extents::document::print::Form;
+use extents::document::summary::Summary;
+use extents::document::union::Union;
+use extents::extent::rescale::{MAX_UNIT_BITS, bytes_of, units};
+use extents::extent::unit_set::UnitSet;
+use extents::extent::{Content, Piece};
 use extents::failure::Failure;
-use extents::filter::{self, Arguments, Messages, Verbosity};
-use extents::map::MapWriter;
-use extents::piece::{Content, Piece};
-use extents::print::Form;
-use extents::rescale::{MAX_UNIT_BITS, bytes_of, units};
-use extents::stdout::{Stdout, write_failure};
-use extents::summary::Summary;
-use extents::unit_set::UnitSet;
+use extents::frame::stdout::{Stdout, write_failure};
+use extents::frame::{self, Arguments, Messages, Verbosity};
 
 /// Unite extents documents of one disk and rescale them to XVA's 1 MiB block
 ///
@@ -64,7 +64,7 @@ impl Arguments for Cli {
 }
 
 fn main() -> ExitCode {
-    filter::run(merge)
+    frame::run(merge)
 }
 
 fn merge(cli: Cli, _: Messages) -> Result<(), Failure> {
@@ -104,7 +104,7 @@ fn round_up(size: u64, cluster_bits: u32) -> Result<u64, Failure> {
 
 fn read(union: &mut Union, file: &Path) -> Result<(), Failure> {
     if file.as_os_str() == "-" {
-        return union.read(filter::input("an extents document")?, Path::new("standard input"));
+        return union.read(frame::input("an extents document")?, Path::new("standard input"));
     }
     let input = File::open(file).map_err(|error| Failure::io(file, "cannot open", &error))?;
     union.read(input, file)

@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use extents::dialect::Union;
-use extents::document::{DocumentWriter, Style};
+use extents::document::interval_writer::{DocumentWriter, Style};
+use extents::document::union::Union;
 use extents::failure::{Failure, Status};
 use proptest::prelude::*;
 

@@ -5,13 +5,13 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use extents::confine::Confinement;
+use extents::extent::rescale::touched;
+use extents::extent::{Content, Overlay, Piece, Pieces};
 use extents::failure::Failure;
-use extents::holes::{HOLE_BITS, SkipHoles};
-use extents::image_file::ImageFile;
-use extents::piece::{Content, Overlay, Piece, Pieces};
-use extents::recheck::then_check;
-use extents::rescale::touched;
+use extents::image::confinement::Confinement;
+use extents::image::file::ImageFile;
+use extents::image::holes::{HOLE_BITS, SkipHoles};
+use extents::image::second_look::then_check;
 
 use crate::layer::Layer;
 

@@ -1,8 +1,8 @@
 //! What an image asks of its reader: feature bits, encryption, compression. An image that asks for something unknown is
 //! sound, but nobody here can say what its tables mean.
 
+use extents::extent::Compression;
 use extents::failure::Failure;
-use extents::piece::Compression;
 
 use crate::header::{Header, incompatible};
 

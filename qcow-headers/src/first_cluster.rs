@@ -1,7 +1,7 @@
 //! All that the first cluster of an image says: the header, the header extensions, and the name of the backing file.
 
 use extents::failure::Failure;
-use extents::image_file::ImageFile;
+use extents::image::file::ImageFile;
 
 use crate::geometry::Geometry;
 use crate::header::{HEADER_BYTES, Header, incompatible};

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use extents::extent::Compression;
 use extents::failure::Failure;
-use extents::piece::Compression;
 
 use crate::features;
 use crate::header::{Header, incompatible};

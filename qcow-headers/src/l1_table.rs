@@ -2,8 +2,8 @@
 //! they can be read at once, and so do empty entries.
 
 use extents::failure::Failure;
-use extents::image_file::ImageFile;
-use extents::window::Window;
+use extents::image::file::ImageFile;
+use extents::image::window::Window;
 
 use crate::geometry::Geometry;
 use crate::run_length::{Progression, words};

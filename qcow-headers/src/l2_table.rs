@@ -1,6 +1,6 @@
 //! Standard L2 entries, 8 bytes a cluster: where the data of each cluster is.
 
-use extents::piece::{CompressedCluster, Content};
+use extents::extent::{CompressedCluster, Content};
 
 use crate::geometry::Geometry;
 use crate::l1_table::OFFSET_MASK;
@@ -107,7 +107,7 @@ pub fn compressed(entry: u64, geometry: &Geometry) -> Result<CompressedCluster, 
 mod tests {
     use super::*;
     use crate::header::{HEADER_BYTES, Header};
-    use extents::piece::Compression;
+    use extents::extent::Compression;
     use image_builders::qcow2::Image;
 
     const CLUSTER: u64 = 65536;

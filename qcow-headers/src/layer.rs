@@ -4,11 +4,11 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
 
+use extents::extent::{Content, Piece};
 use extents::failure::Failure;
-use extents::image_file::ImageFile;
-use extents::piece::{Content, Piece};
-use extents::recheck::{self, Fingerprint};
-use extents::window::Window;
+use extents::image::file::ImageFile;
+use extents::image::second_look::{self, Fingerprint};
+use extents::image::window::Window;
 
 use crate::first_cluster::FirstCluster;
 use crate::geometry::Geometry;
@@ -54,10 +54,10 @@ impl Layer {
         let was = self.first_cluster.decisive();
         let now = FirstCluster::read(&self.file);
         let now = now.as_ref().map(FirstCluster::decisive).map_err(Clone::clone);
-        recheck::compare(&self.file, "the header", &was, now)?;
+        second_look::compare(&self.file, "the header", &was, now)?;
         let now = fingerprint_l1(&self.file, self.geometry());
-        recheck::compare(&self.file, "the L1 table", &self.l1_fingerprint, now)?;
-        recheck::compare(&self.file, "an L2 table", &seen, seen_again(&self.file, self.geometry(), seen))
+        second_look::compare(&self.file, "the L1 table", &self.l1_fingerprint, now)?;
+        second_look::compare(&self.file, "an L2 table", &seen, seen_again(&self.file, self.geometry(), seen))
     }
 
     /// What the header means.

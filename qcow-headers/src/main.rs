@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use extents::confine::{Confinement, SearchPaths};
+use extents::document::print::{Form, Walk};
 use extents::failure::Failure;
-use extents::filter::{self, Arguments, Messages, Verbosity};
-use extents::image_file::ImageFile;
-use extents::print::{Form, Walk};
-use extents::stdout::Stdout;
+use extents::frame::stdout::Stdout;
+use extents::frame::{self, Arguments, Messages, Verbosity};
+use extents::image::confinement::{Confinement, SearchPaths};
+use extents::image::file::ImageFile;
 use qcow_headers::chain::{Chain, Format, Options};
 
 /// Print which clusters of a QCOW2 image hold data
@@ -61,7 +61,7 @@ impl Arguments for Cli {
 }
 
 fn main() -> ExitCode {
-    filter::run(|cli, messages| print_headers(&cli, messages))
+    frame::run(|cli, messages| print_headers(&cli, messages))
 }
 
 fn print_headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {

@@ -2,8 +2,8 @@
 //! changes an entry there and nothing else.
 
 use extents::failure::Failure;
-use extents::image_file::ImageFile;
-use extents::recheck::Fingerprint;
+use extents::image::file::ImageFile;
+use extents::image::second_look::Fingerprint;
 
 use crate::geometry::Geometry;
 use crate::l1_table::{L1Table, Stretch};

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use extents::failure::Failure;
-use extents::image_file::ImageFile;
+use extents::image::file::ImageFile;
 use nom::IResult;
 use nom::bytes::complete::take;
 use nom::number::complete::{be_u16, be_u32};

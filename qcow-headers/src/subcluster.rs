@@ -1,7 +1,7 @@
 //! Extended L2 entries, 16 bytes a cluster: an entry as in a standard table, and a bitmap that says for each of 32
 //! subclusters whether it is stored, reads as zeros, or is left to the layer below.
 
-use extents::piece::Content;
+use extents::extent::Content;
 
 use crate::geometry::Geometry;
 use crate::l1_table::OFFSET_MASK;

@@ -3,8 +3,8 @@
 //! It is read in windows, never whole: a chain may have thirty of them, of 4 MiB each for a disk of 2 TiB.
 
 use extents::failure::Failure;
-use extents::image_file::ImageFile;
-use extents::window::Window;
+use extents::image::file::ImageFile;
+use extents::image::window::Window;
 
 use crate::blocks::SECTOR;
 

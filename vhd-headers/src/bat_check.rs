@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use extents::failure::Failure;
-use extents::image_file::ImageFile;
+use extents::image::file::ImageFile;
 
 use crate::bat::{Allocation, Entries};
 use crate::blocks::{Blocks, SECTOR};

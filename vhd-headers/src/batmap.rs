@@ -5,8 +5,8 @@
 //! `vhd_checksum_batmap` for its checksum, which is that of the bits and not of the header.
 
 use extents::failure::Failure;
-use extents::image_file::ImageFile;
-use extents::window::Window;
+use extents::image::file::ImageFile;
+use extents::image::window::Window;
 use nom::IResult;
 use nom::bytes::complete::{tag, take};
 use nom::number::complete::{be_u8, be_u32, be_u64};

@@ -4,11 +4,11 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
-use extents::confine::Confinement;
+use extents::extent::{Overlay, Pieces};
 use extents::failure::Failure;
-use extents::image_file::ImageFile;
-use extents::piece::{Overlay, Pieces};
-use extents::recheck::{self, Fingerprint, then_check};
+use extents::image::confinement::Confinement;
+use extents::image::file::ImageFile;
+use extents::image::second_look::{self, Fingerprint, then_check};
 
 use crate::footer_search;
 use crate::layer::Layer;
@@ -84,12 +84,12 @@ impl Chain {
     /// Of the BATs only that of the image itself counts: in the others a coalesce may fill in what it hides.
     fn check_unchanged(&self) -> Result<(), Failure> {
         let Some(leaf) = self.layers.first() else { return Ok(()) };
-        recheck::compare(leaf.file(), "the BAT", &self.table, leaf.table_fingerprint())?;
+        second_look::compare(leaf.file(), "the BAT", &self.table, leaf.table_fingerprint())?;
         self.layers.iter().try_for_each(Layer::check_unchanged)?;
         for (layer, was) in self.layers.iter().zip(&self.parent_names) {
             if let Some(header) = layer.parent() {
                 let now = parent_names(header, layer.file()).map(|names| number(&names));
-                recheck::compare(layer.file(), "the name of the parent", was, now)?;
+                second_look::compare(layer.file(), "the name of the parent", was, now)?;
             }
         }
         Ok(())

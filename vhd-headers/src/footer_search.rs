@@ -4,7 +4,7 @@
 //! guest's and may well be the footer of a VHD that the guest keeps. Many other readers look at the copy only.
 
 use extents::failure::{Failure, Status};
-use extents::image_file::ImageFile;
+use extents::image::file::ImageFile;
 
 use crate::footer::{DiskType, Footer, SIZE};
 

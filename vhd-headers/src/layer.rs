@@ -1,9 +1,9 @@
 //! One image of a chain, opened and checked: what it says about each guest byte, as pieces.
 
+use extents::extent::{Content, Piece, Pieces};
 use extents::failure::Failure;
-use extents::image_file::ImageFile;
-use extents::piece::{Content, Piece, Pieces};
-use extents::recheck::{self, Fingerprint};
+use extents::image::file::ImageFile;
+use extents::image::second_look::{self, Fingerprint};
 
 use crate::dynamic_header::DynamicHeader;
 use crate::footer::{DiskType, Footer, UniqueId};
@@ -128,7 +128,7 @@ impl Layer {
     pub fn check_unchanged(&self) -> Result<(), Failure> {
         if let Some(was) = &self.footer {
             let now = footer_search::find(&self.file).map(|found| found.footer);
-            recheck::compare(&self.file, "the footer", was, now)?;
+            second_look::compare(&self.file, "the footer", was, now)?;
         }
         match &self.body {
             Body::Flat => Ok(()),

@@ -2,7 +2,7 @@
 //!
 //! A [`chain::Chain`] is the image and its parents, each a [`layer::Layer`]: found by its [footer](footer_search),
 //! described by its [`dynamic_header`], listed by its [BAT](bat) and, sector by sector, by its
-//! [bitmaps](sector_bitmap). What a layer says comes out as [`extents::piece::Piece`]s.
+//! [bitmaps](sector_bitmap). What a layer says comes out as [`extents::extent::Piece`]s.
 
 pub mod bat;
 pub mod bat_check;

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use extents::confine::{Confinement, SearchPaths};
+use extents::document::print::{Form, Walk};
 use extents::failure::Failure;
-use extents::filter::{self, Arguments, Messages, Verbosity};
-use extents::holes::{HOLE_BITS, SkipHoles};
-use extents::image_file::ImageFile;
-use extents::print::{Form, Walk};
-use extents::stdout::Stdout;
+use extents::frame::stdout::Stdout;
+use extents::frame::{self, Arguments, Messages, Verbosity};
+use extents::image::confinement::{Confinement, SearchPaths};
+use extents::image::file::ImageFile;
+use extents::image::holes::{HOLE_BITS, SkipHoles};
 use vhd_headers::chain::Chain;
 use vhd_headers::layer::Layer;
 use vhd_headers::sparse::Grain;
@@ -66,7 +66,7 @@ impl Arguments for Cli {
 }
 
 fn main() -> ExitCode {
-    filter::run(|cli: Cli, messages| headers(&cli, messages))
+    frame::run(|cli: Cli, messages| headers(&cli, messages))
 }
 
 fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {

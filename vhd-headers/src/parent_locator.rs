@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use extents::failure::Failure;
-use extents::image_file::ImageFile;
+use extents::image::file::ImageFile;
 use nom::IResult;
 use nom::number::complete::{be_u32, be_u64};
 

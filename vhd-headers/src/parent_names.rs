@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use extents::failure::Failure;
-use extents::image_file::ImageFile;
+use extents::image::file::ImageFile;
 
 use crate::dynamic_header::DynamicHeader;
 use crate::parent_locator::Name;

@@ -1,9 +1,9 @@
 //! A layer sector by sector: the walk that reads the bitmap of every allocated block, unless the batmap spares it.
 
+use extents::extent::{Content, Piece};
 use extents::failure::Failure;
-use extents::image_file::ImageFile;
-use extents::piece::{Content, Piece};
-use extents::window::Window;
+use extents::image::file::ImageFile;
+use extents::image::window::Window;
 
 use crate::bat::{Allocation, Entries};
 use crate::batmap::Batmap;

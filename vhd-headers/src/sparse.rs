@@ -1,9 +1,9 @@
 //! A dynamic or differencing disk: header and BAT opened and checked, and the walk over its blocks.
 
+use extents::extent::{Content, Piece, Pieces};
 use extents::failure::Failure;
-use extents::image_file::ImageFile;
-use extents::piece::{Content, Piece, Pieces};
-use extents::recheck::{self, Fingerprint};
+use extents::image::file::ImageFile;
+use extents::image::second_look::{self, Fingerprint};
 
 use crate::bat::{Allocation, ENTRY, Entries};
 use crate::bat_check::Surroundings;
@@ -108,7 +108,7 @@ impl Sparse {
 
     /// Reads the header again: status 1 when it is no longer what it was.
     pub fn check_unchanged(&self, file: &ImageFile) -> Result<(), Failure> {
-        recheck::compare(file, "the dynamic header", &self.header, read_header(file, self.header_offset))
+        second_look::compare(file, "the dynamic header", &self.header, read_header(file, self.header_offset))
     }
 
     /// A number for the entries of the BAT that the disk needs.

@@ -5,10 +5,10 @@
 
 use std::io::Write;
 
-use extents::image_file::ImageFile;
-use extents::piece::{CompressedCluster, Compression};
-use xva_pack::cluster::{Clusters, check_inside};
-use xva_pack::files::{FileNumber, Files};
+use extents::extent::{CompressedCluster, Compression};
+use extents::image::file::ImageFile;
+use xva_pack::pack::clusters::{Clusters, check_inside};
+use xva_pack::pack::files::{FileNumber, Files};
 
 /// A file of `length` bytes that ends with what `tail` gives, and its number.
 fn file(tail: &[u8], length: usize) -> (tempfile::TempDir, ImageFile, FileNumber) {

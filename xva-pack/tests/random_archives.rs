@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use extents::failure::Failure;
-use extents::filter::{Messages, Verbosity};
+use extents::frame::{Messages, Verbosity};
 use image_builders::qcow2::Dice;
 use random_archive::RandomArchive;
-use xva_pack::archive_reader::{Findings, Input, Options, Policy, Sink, read};
+use xva_pack::unpack::{Findings, Input, Options, Policy, Sink, read};
 
 const ARCHIVES: u64 = 1500;
 

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use xva_pack::block::{BLOCK_LEN, Fit};
-use xva_pack::files::Files;
-use xva_pack::map_source::MapPlan;
-use xva_pack::member_pair::MemberPair;
-use xva_pack::plan::Plan;
-use xva_pack::reader::Reader;
+use xva_pack::pack::files::Files;
+use xva_pack::pack::map_plan::MapPlan;
+use xva_pack::pack::member_pair::MemberPair;
+use xva_pack::pack::plan::Plan;
+use xva_pack::pack::reader::Reader;
+use xva_pack::xva::block::{BLOCK_LEN, Fit};
 
 /// One entry: bytes, and if it is data the file (of two) and how many bytes to leave unused before it.
 type Piece = (usize, Option<(usize, usize)>);

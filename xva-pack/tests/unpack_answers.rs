@@ -7,7 +7,7 @@ mod archive_builder;
 
 use archive_builder::{Answer, Archive, BLOCK, data, unpack, unpack_file};
 use std::fs;
-use xva_pack::checksum::Algorithm;
+use xva_pack::xva::checksum::Algorithm;
 
 const A: &str = "Ref:000/00000000";
 const B: &str = "Ref:000/00000001";

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use fuzz::SEPARATOR;
 use image_builders::{qcow2, vhd};
-use xva_pack::checksum::Algorithm;
-use xva_pack::ova_xml::{Firmware, Vm, VmDisk, uuid};
-use xva_pack::tar_member::{TRAILER, header, padding};
+use xva_pack::xva::checksum::Algorithm;
+use xva_pack::ova::{Firmware, Vm, VmDisk, uuid};
+use xva_pack::xva::tar_member::{TRAILER, header, padding};
 
 /// Larger inputs make a fuzzer slow.
 const LARGEST: usize = 48 << 10;

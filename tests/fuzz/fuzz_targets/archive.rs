@@ -6,11 +6,11 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use extents::failure::Failure;
-use extents::filter::{Messages, Verbosity};
+use extents::frame::{Messages, Verbosity};
 use fuzz::file;
 use libfuzzer_sys::fuzz_target;
-use xva_pack::archive_reader::{Archive, Findings, Input, Options, Policy, Sink, read};
-use xva_pack::tar_member::RECORD;
+use xva_pack::unpack::{Archive, Findings, Input, Options, Policy, Sink, read};
+use xva_pack::xva::tar_member::RECORD;
 
 /// What a pipe holds: all of it is written before it is read.
 const PIPE: usize = 64 << 10;

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use extents::dialect::Union;
-use extents::document::{DocumentWriter, Style};
+use extents::document::union::Union;
+use extents::document::interval_writer::{DocumentWriter, Style};
 use libfuzzer_sys::fuzz_target;
 
 fn read(bytes: &[u8], bits: u32) -> Option<Union> {

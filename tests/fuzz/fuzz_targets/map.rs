@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use fuzz::in_directory_with_data;
 use libfuzzer_sys::fuzz_target;
-use xva_pack::block::Fit;
-use xva_pack::files::Files;
-use xva_pack::map_source::MapPlan;
-use xva_pack::member_pair::MemberPair;
-use xva_pack::plan::Plan;
-use xva_pack::reader::Reader;
+use xva_pack::xva::block::Fit;
+use xva_pack::pack::files::Files;
+use xva_pack::pack::map_plan::MapPlan;
+use xva_pack::pack::member_pair::MemberPair;
+use xva_pack::pack::plan::Plan;
+use xva_pack::pack::reader::Reader;
 
 /// Blocks that are read: a map of few bytes can describe a disk of many.
 const ENOUGH: usize = 50;

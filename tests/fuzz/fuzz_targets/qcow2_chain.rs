@@ -2,8 +2,8 @@
 //! one that xva-pack follows.
 #![no_main]
 
-use extents::confine::{Confinement, SearchPaths};
-use extents::image_file::ImageFile;
+use extents::image::confinement::{Confinement, SearchPaths};
+use extents::image::file::ImageFile;
 use fuzz::{check_cover, check_map, files};
 use libfuzzer_sys::fuzz_target;
 use qcow_headers::chain::{Chain, Format, Options};

@@ -5,14 +5,14 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use extents::failure::{Failure, Status};
-use extents::piece::{Piece, Pieces};
-use extents::print::{Form, Walk};
+use extents::extent::{Piece, Pieces};
+use extents::document::print::{Form, Walk};
 use tempfile::TempDir;
-use xva_pack::block::Fit;
-use xva_pack::files::Files;
-use xva_pack::map_source::MapPlan;
-use xva_pack::member_pair::MemberPair;
-use xva_pack::plan::Plan;
+use xva_pack::xva::block::Fit;
+use xva_pack::pack::files::Files;
+use xva_pack::pack::map_plan::MapPlan;
+use xva_pack::pack::member_pair::MemberPair;
+use xva_pack::pack::plan::Plan;
 
 /// Pieces that are looked at: an image of few bytes can claim a disk of many.
 const ENOUGH: usize = 100_000;

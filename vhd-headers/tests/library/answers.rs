@@ -3,11 +3,11 @@
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use extents::confine::{Confinement, SearchPaths};
+use extents::document::print::{Form, Walk};
+use extents::extent::{Content, Piece};
 use extents::failure::{Failure, Status};
-use extents::image_file::ImageFile;
-use extents::piece::{Content, Piece};
-use extents::print::{Form, Walk};
+use extents::image::confinement::{Confinement, SearchPaths};
+use extents::image::file::ImageFile;
 use image_builders::vhd::{Built, Vhd};
 use vhd_headers::chain::Chain;
 use vhd_headers::layer::Layer;

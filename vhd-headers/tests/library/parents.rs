@@ -1,7 +1,7 @@
 //! Finding and checking the parents of a differencing disk.
 
-use extents::confine::{Confinement, SearchPaths};
-use extents::image_file::ImageFile;
+use extents::image::confinement::{Confinement, SearchPaths};
+use extents::image::file::ImageFile;
 use image_builders::vhd::{Chain, Locator, Vhd, Write};
 use vhd_headers::sparse::Grain;
 

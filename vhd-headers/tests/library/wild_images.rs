@@ -5,7 +5,7 @@ use image_builders::vhd::{Chain, FooterCopy, Vhd, Write};
 use vhd_headers::sparse::Grain;
 
 use crate::answers::{assert_answered, content, document, intervals, open, pieces};
-use extents::print::Form;
+use extents::document::print::Form;
 
 const MIB: u64 = 1 << 20;
 

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use extents::failure::Failure;
-use extents::filter::{self, Arguments, Messages, Verbosity};
-use extents::stdout::{Stdout, write_failure};
-use xva_pack::ova_xml::{Firmware, Vm, VmDisk, parse_size, uuid};
+use extents::frame::stdout::{Stdout, write_failure};
+use extents::frame::{self, Arguments, Messages, Verbosity};
+use xva_pack::ova::{Firmware, Vm, VmDisk, parse_size, uuid};
 
 /// Print the metadata (ova.xml) of a VM for an XVA
 ///
@@ -73,7 +73,7 @@ impl Arguments for Cli {
 }
 
 fn main() -> ExitCode {
-    filter::run(describe)
+    frame::run(describe)
 }
 
 fn describe(cli: Cli, _: Messages) -> Result<(), Failure> {

@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use extents::failure::Failure;
-use extents::filter::{self, Arguments, Messages, Verbosity};
-use extents::stdout::{Stdout, write_failure};
-use xva_pack::block::{Fit, Prefix};
-use xva_pack::checksum::Algorithm;
-use xva_pack::ova_check::{self, Place};
-use xva_pack::pack::{Settings, pack};
-use xva_pack::progress::{Destination, Progress};
-use xva_pack::source::{Source, Wish};
-use xva_pack::workers::Sealing;
-use xva_pack::{measure, pipe, report};
+use extents::frame::stdout::{Stdout, write_failure};
+use extents::frame::{self, Arguments, Messages, Verbosity};
+use xva_pack::host::pipe;
+use xva_pack::host::progress::{Destination, Progress};
+use xva_pack::ova::promise::{self, Place};
+use xva_pack::pack::copy::{Settings, pack};
+use xva_pack::pack::source::{Source, Wish};
+use xva_pack::pack::workers::Sealing;
+use xva_pack::pack::{measure, report};
+use xva_pack::xva::block::{Fit, Prefix};
+use xva_pack::xva::checksum::Algorithm;
 
 /// Write a disk as the members of an XVA archive
 ///
@@ -146,7 +147,7 @@ impl Arguments for Cli {
 }
 
 fn main() -> ExitCode {
-    filter::run(|cli: Cli, messages| run(&cli, messages))
+    frame::run(|cli: Cli, messages| run(&cli, messages))
 }
 
 fn run(cli: &Cli, messages: Messages) -> Result<(), Failure> {
@@ -225,8 +226,8 @@ impl Cli {
         };
         let first = self.metadata.ova.is_some();
         let place = Place { first, last: !self.archive.no_trailer };
-        let xml = ova_check::load(file)?;
-        let size = ova_check::promised_size(&xml, self.archive.prefix.as_str(), place, messages);
+        let xml = promise::load(file)?;
+        let size = promise::promised_size(&xml, self.archive.prefix.as_str(), place, messages);
         Ok((first.then_some(xml), Some(size.map_err(|failure| failure.in_file(file))?)))
     }
 

@@ -7,12 +7,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use extents::failure::Failure;
-use extents::filter::{self, Arguments, Messages, Verbosity};
-use extents::stdout::{Stdout, write_failure};
-use xva_pack::archive_reader::{self, Archive, Findings, Input, Options, Policy};
-use xva_pack::disk_table::table;
-use xva_pack::progress::{Destination, Progress};
-use xva_pack::unpack::{Task, Unpacker};
+use extents::frame::stdout::{Stdout, write_failure};
+use extents::frame::{self, Arguments, Messages, Verbosity};
+use xva_pack::host::progress::{Destination, Progress};
+use xva_pack::unpack::table::table;
+use xva_pack::unpack::task::{Task, Unpacker};
+use xva_pack::unpack::{self, Archive, Findings, Input, Options, Policy};
 
 /// List, check and unpack the disks of an XVA
 ///
@@ -101,7 +101,7 @@ impl Arguments for Cli {
 }
 
 fn main() -> ExitCode {
-    filter::run(unpack)
+    frame::run(unpack)
 }
 
 fn unpack(mut cli: Cli, messages: Messages) -> Result<(), Failure> {
@@ -121,7 +121,7 @@ fn unpack(mut cli: Cli, messages: Messages) -> Result<(), Failure> {
         return Err(Failure::usage(format!("--size is given twice for disk {disk}: expected it once")));
     }
     if cli.archive.as_os_str() == "-" {
-        filter::input("an archive")?;
+        frame::input("an archive")?;
     }
     let input = Input::open(&cli.archive)?;
     if let Some(output) = cli.unpack.output.as_deref().filter(|output| !to_stdout && input.is(output)) {
@@ -136,14 +136,14 @@ fn unpack(mut cli: Cli, messages: Messages) -> Result<(), Failure> {
     let policy = Policy { strict: matches!(task, Task::Verify) && !cli.look.ova, keep_going: cli.keep_going };
     let mut findings = Findings::new(policy, messages);
     if cli.look.ova {
-        return print(&archive_reader::read_ova(input, &mut findings)?);
+        return print(&unpack::read_ova(input, &mut findings)?);
     }
     let only = if let Task::One { prefix, .. } = &task { Some(prefix.clone()) } else { None };
     let options = Options { only, sizes: cli.unpack.sizes };
     let verified = policy.strict;
     let name = input.name().display().to_string();
     let mut unpacker = Unpacker::new(task, cli.unpack.force, cli.keep_going, Progress::new(cli.progress)?);
-    let (archive, done) = archive_reader::read(input, &options, &mut unpacker, &mut findings);
+    let (archive, done) = unpack::read(input, &options, &mut unpacker, &mut findings);
     if done.is_ok() {
         unpacker.progress.finish();
     }

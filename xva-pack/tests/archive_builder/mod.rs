@@ -6,9 +6,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use xva_pack::checksum::Algorithm;
-use xva_pack::ova_xml::{Firmware, Vm, VmDisk, uuid};
-use xva_pack::tar_member::{RECORD, header, padding};
+use xva_pack::ova::{Firmware, Vm, VmDisk, uuid};
+use xva_pack::xva::checksum::Algorithm;
+use xva_pack::xva::tar_member::{RECORD, header, padding};
 
 /// Bytes of a block here: small, and not the usual length either.
 pub(crate) const BLOCK: usize = 4096;

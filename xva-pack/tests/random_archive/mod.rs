@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use image_builders::qcow2::Dice;
-use xva_pack::checksum::Algorithm;
+use xva_pack::xva::checksum::Algorithm;
 
 use crate::archive_builder::{Archive, data, ova, ustar};
 

@@ -1,0 +1,161 @@
+//! The map, written: the array of `qemu-img map --output=json`, and beside every offset the file it belongs to.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::extent::{Compression, Content, Piece};
+use crate::failure::Failure;
+use crate::frame::stdout::write_failure;
+
+/// Streams a map; its closing bracket is written by [`MapWriter::finish`] alone.
+#[derive(Debug)]
+pub struct MapWriter<W> {
+    out: W,
+    /// For each layer the name of the file its data lies in, as a JSON string; empty when offsets mean nothing.
+    names: Vec<String>,
+    /// The piece that the next one may still continue.
+    pending: Option<Piece>,
+    written: bool,
+}
+
+impl<W: Write> MapWriter<W> {
+    /// A map whose offsets belong to `files`, one a layer; without any, no offsets are written.
+    ///
+    /// A file name that is not UTF-8 can not be said in JSON: status 4.
+    pub fn new(out: W, files: &[PathBuf]) -> Result<Self, Failure> {
+        let names = files.iter().map(|file| json_string(file)).collect::<Result<_, _>>()?;
+        Ok(MapWriter { out, names, pending: None, written: false })
+    }
+
+    /// Adds the piece that follows the last one; pieces that lie together in the guest and in the file become one.
+    pub fn push(&mut self, piece: Piece) -> Result<(), Failure> {
+        match &mut self.pending {
+            Some(last) if last.continues_in(&piece) => last.length += piece.length,
+            pending => {
+                if let Some(piece) = pending.replace(piece) {
+                    self.write_entry(&piece).map_err(|e| write_failure(&e))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_entry(&mut self, piece: &Piece) -> io::Result<()> {
+        let out = &mut self.out;
+        let Piece { start, length, layer, content } = *piece;
+        let present = content != Content::Absent;
+        let data = piece.is_data();
+        let compressed = matches!(content, Content::Compressed(_));
+        out.write_all(if self.written { b",\n" } else { b"[" })?;
+        write!(
+            out,
+            "{{ \"start\": {start}, \"length\": {length}, \"depth\": {layer}, \"present\": {present}, \
+             \"zero\": {}, \"data\": {data}, \"compressed\": {compressed}",
+            !data
+        )?;
+        if let Some(name) = self.names.get(usize::from(layer)) {
+            match content {
+                Content::Absent | Content::Zero => {}
+                Content::Data { offset } => write!(out, ", \"offset\": {offset}, \"filename\": {name}")?,
+                Content::Compressed(cluster) => write!(
+                    out,
+                    ", \"offset\": {}, \"filename\": {name}, \"host_length\": {}, \"compression\": \"{}\", \
+                     \"cluster_size\": {}, \"skip\": {}",
+                    cluster.offset,
+                    cluster.host_length,
+                    match cluster.compression {
+                        Compression::Zlib => "zlib",
+                        Compression::Zstd => "zstd",
+                    },
+                    cluster.cluster_size,
+                    cluster.skip
+                )?,
+            }
+        }
+        self.written = true;
+        out.write_all(b"}")
+    }
+
+    /// Completes the map and flushes it.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        let mut end = || {
+            if let Some(piece) = self.pending.take() {
+                self.write_entry(&piece)?;
+            }
+            self.out.write_all(if self.written { b"]\n" } else { b"[]\n" })?;
+            self.out.flush()
+        };
+        end().map_err(|e| write_failure(&e))
+    }
+}
+
+fn json_string(file: &Path) -> Result<String, Failure> {
+    let name = file.to_str().ok_or_else(|| {
+        Failure::unanswerable("the file name is not UTF-8, and a map can not say it: rename the file")
+            .in_file(file)
+    })?;
+    Ok(serde_json::Value::from(name).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extent::CompressedCluster;
+
+    fn map(files: &[PathBuf], pieces: &[Piece]) -> Vec<serde_json::Value> {
+        let mut out = Vec::new();
+        let mut writer = MapWriter::new(&mut out, files).unwrap();
+        for &piece in pieces {
+            writer.push(piece).unwrap();
+        }
+        writer.finish().unwrap();
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    #[test]
+    fn only_what_goes_on_in_the_same_file_and_at_its_next_byte_becomes_one_entry() {
+        let data = |offset| Content::Data { offset };
+        let compressed = Content::Compressed(CompressedCluster {
+            offset: 70,
+            host_length: 8,
+            cluster_size: 10,
+            skip: 0,
+            compression: Compression::Zstd,
+        });
+        // Every piece has 10 bytes. The third element is the length of the entry that begins there, if one does.
+        let pieces = [
+            (0, data(100), 20),
+            (0, data(110), 0),
+            (0, data(121), 10),
+            (1, data(131), 10),
+            (0, data(100), 10),
+            (0, Content::Zero, 20),
+            (0, Content::Zero, 0),
+            (0, Content::Absent, 20),
+            (0, Content::Absent, 0),
+            (1, Content::Absent, 10),
+            (1, compressed, 10),
+            (1, compressed, 10),
+            (1, data(0), 10),
+        ];
+        let expected: Vec<(u64, u64)> = (0..)
+            .zip(&pieces)
+            .map(|(at, &(.., length))| (at * 10, length))
+            .filter(|entry| entry.1 > 0)
+            .collect();
+        let pieces: Vec<Piece> = (0..)
+            .zip(pieces)
+            .map(|(at, (layer, content, _))| Piece { start: at * 10, length: 10, layer, content })
+            .collect();
+        let entries = map(&["a".into(), "b".into()], &pieces);
+        let found: Vec<(u64, u64)> = entries
+            .iter()
+            .map(|entry| (entry["start"].as_u64().unwrap(), entry["length"].as_u64().unwrap()))
+            .collect();
+        assert_eq!(found, expected);
+        let present: Vec<bool> = entries.iter().map(|entry| entry["present"].as_bool().unwrap()).collect();
+        assert_eq!(present, [true, true, true, true, true, false, false, true, true, true]);
+        assert_eq!((&entries[0]["filename"], &entries[0]["offset"]), (&"a".into(), &100.into()));
+        assert_eq!((&entries[2]["filename"], &entries[2]["offset"]), (&"b".into(), &131.into()));
+    }
+}

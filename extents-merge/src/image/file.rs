@@ -1,0 +1,180 @@
+//! A disk image or disk that a user or an image names: opened without hanging, known by device and inode, and read
+//! so that the end of the file is damage and never zeros.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Seek, SeekFrom};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::failure::Failure;
+use crate::frame::expect_stdin;
+
+/// Which file this is, whatever it is called: device and inode, or for a block device its own number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+/// A seekable file opened for reading: a regular file or a block device.
+#[derive(Debug)]
+pub struct ImageFile {
+    file: File,
+    path: PathBuf,
+    size: u64,
+    identity: Identity,
+    block_device: bool,
+    version: Version,
+}
+
+/// Bytes and time of the last change, in seconds and nanoseconds. Those of a block device stay what they are.
+type Version = (u64, i64, i64);
+
+impl ImageFile {
+    /// Opens what the user named; `-` is standard input.
+    ///
+    /// A pipe, socket or character device is wrong usage (status 2): it can not be read at an offset.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        if path.as_os_str() == "-" {
+            expect_stdin()?;
+            let fd = io::stdin().as_fd().try_clone_to_owned();
+            let mut file = File::from(fd.map_err(|e| Failure::io(path, "cannot open", &e))?);
+            let path = PathBuf::from("standard input");
+            // Part of it was read by someone else: whoever did that did not mean the whole file.
+            return match file.stream_position() {
+                Ok(position) if position > 0 => {
+                    Err(Failure::usage(format!("is at byte {position}: expected it at its beginning"))
+                        .in_file(&path))
+                }
+                _ => ImageFile::new(file, path),
+            };
+        }
+        // Opening some devices has effects, and opening a pipe would wait for its writer: look first.
+        let metadata = std::fs::metadata(path).map_err(|e| Failure::io(path, "cannot open", &e))?;
+        check_kind(path, &metadata)?;
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
+        let file = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path);
+        ImageFile::new(file.map_err(|e| Failure::io(path, "cannot open", &e))?, path.to_path_buf())
+    }
+
+    fn new(mut file: File, path: PathBuf) -> Result<Self, Failure> {
+        let metadata = file.metadata().map_err(|e| Failure::io(&path, "cannot stat", &e))?;
+        check_kind(&path, &metadata)?;
+        let block_device = metadata.file_type().is_block_device();
+        let (size, identity) = if block_device {
+            // Standard input is opened more than once, and must be found at its beginning again.
+            let size = file.seek(SeekFrom::End(0)).and_then(|size| file.rewind().map(|()| size));
+            let size = size.map_err(|e| Failure::io(&path, "cannot seek", &e))?;
+            (size, Identity { device: u64::MAX, inode: metadata.rdev() })
+        } else {
+            (metadata.len(), Identity { device: metadata.dev(), inode: metadata.ino() })
+        };
+        Ok(ImageFile { file, path, size, identity, block_device, version: version(&metadata) })
+    }
+
+    /// The name it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes in the file, or of the whole block device, when it was opened.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Bytes that the file system keeps for the file, without its holes; none for a block device.
+    pub fn stored_bytes(&self) -> Option<u64> {
+        let metadata = self.file.metadata().ok().filter(|_| !self.block_device)?;
+        Some(metadata.blocks().saturating_mul(512))
+    }
+
+    /// Device and inode.
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Whether this is a block device.
+    pub fn is_block_device(&self) -> bool {
+        self.block_device
+    }
+
+    /// The open file, for hints and hole queries.
+    pub fn as_file(&self) -> &File {
+        &self.file
+    }
+
+    /// Fills `buffer` from file offset `offset`. `what` names the structure, for the sentence.
+    ///
+    /// Anything past the end of the file is damage (status 3).
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64, what: &str) -> Result<(), Failure> {
+        self.check_range(offset, buffer.len() as u64, what)?;
+        self.file.read_exact_at(buffer, offset).map_err(|error| {
+            if error.kind() == io::ErrorKind::UnexpectedEof {
+                let what = format!("{what} at byte {offset}: the file became shorter while it was read");
+                Failure::damaged(what).in_file(&self.path)
+            } else {
+                Failure::io(&self.path, &format!("cannot read {what} at byte {offset}"), &error)
+            }
+        })
+    }
+
+    /// Fails with status 3 unless `[offset, offset + length)` lies inside the file.
+    pub fn check_range(&self, offset: u64, length: u64, what: &str) -> Result<(), Failure> {
+        match offset.checked_add(length) {
+            Some(end) if end <= self.size => Ok(()),
+            _ => Err(self.damaged(format!(
+                "{what} lies outside the file: found {length} bytes at byte {offset}, expected them before byte {}",
+                self.size
+            ))),
+        }
+    }
+
+    /// Status 3, with the name of this file; status 1 if the file has changed since it was opened, for then two states
+    /// of a sound image may contradict each other.
+    pub fn damaged(&self, sentence: impl Into<String>) -> Failure {
+        if self.has_changed() {
+            return self.changed(&sentence.into());
+        }
+        Failure::damaged(sentence).in_file(&self.path)
+    }
+
+    /// Status 1, with the name of this file: `what` shows that it is another one than when it was opened.
+    pub fn changed(&self, what: &str) -> Failure {
+        Failure::system(format!("changed while it was read: {what}; try again")).in_file(&self.path)
+    }
+
+    /// Whether the file was written to since it was opened, as far as its size and time say.
+    pub fn has_changed(&self) -> bool {
+        !self.file.metadata().is_ok_and(|now| version(&now) == self.version)
+    }
+
+    /// Status 4, with the name of this file.
+    pub fn unanswerable(&self, sentence: impl Into<String>) -> Failure {
+        Failure::unanswerable(sentence).in_file(&self.path)
+    }
+}
+
+fn version(metadata: &Metadata) -> Version {
+    (metadata.len(), metadata.mtime(), metadata.mtime_nsec())
+}
+
+/// A directory is a system error as `read` would give it; what can not seek is wrong usage.
+fn check_kind(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
+    let kind = metadata.file_type();
+    if kind.is_file() || kind.is_block_device() {
+        return Ok(());
+    }
+    if kind.is_dir() {
+        return Err(Failure::system("is a directory: expected a file or block device").in_file(path));
+    }
+    let found = match () {
+        () if kind.is_fifo() => "a pipe",
+        () if kind.is_socket() => "a socket",
+        () => "a character device",
+    };
+    Err(Failure::usage(format!("is not seekable: found {found}, expected a file or block device"))
+        .in_file(path))
+}

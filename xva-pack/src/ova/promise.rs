@@ -1,0 +1,87 @@
+//! `--ova` and `--check-ova`: whether the disk that is packed is the one that the metadata promises, in its place.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use extents::failure::Failure;
+use extents::frame::{self, Messages};
+
+use crate::ova::{MAX_BYTES, Ova, read};
+
+/// The version whose checksums stand behind each block, with nothing behind the last disk.
+const EXPORT_VSN: i64 = 2;
+
+/// The place of a disk in the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// It follows `ova.xml` at once.
+    pub first: bool,
+    /// The end-of-tar follows it.
+    pub last: bool,
+}
+
+/// The bytes of a metadata file; `-` is standard input.
+pub fn load(file: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let limit = MAX_BYTES as u64 + 1;
+    let done = if file.as_os_str() == "-" {
+        frame::input("ova.xml")?.take(limit).read_to_end(&mut bytes)
+    } else {
+        let input = File::open(file).map_err(|error| Failure::io(file, "cannot open", &error))?;
+        input.take(limit).read_to_end(&mut bytes)
+    };
+    done.map_err(|error| Failure::io(file, "cannot read", &error))?;
+    Ok(bytes)
+}
+
+/// Yields the size (bytes) that the metadata promises for the disk `prefix`.
+///
+/// Status 3 unless it has `export_vsn` 2, and the disk is expected in the archive and at this place. What else the
+/// importer might not like is a warning.
+pub fn promised_size(xml: &[u8], prefix: &str, place: Place, messages: Messages) -> Result<u64, Failure> {
+    let ova = read(xml)?;
+    let size = check(&ova, prefix, place)?;
+    if let Some(objection) = ova.objections.first().or(ova.missing_fields.first()) {
+        messages.warn(format!("ova.xml: the importer may refuse it: {objection}"));
+    }
+    let highest = ova.streamed().last().is_some_and(|disk| disk.prefix == prefix);
+    if highest && !place.last {
+        messages.warn(format!("{prefix} is the last disk of ova.xml, but no end-of-tar will be written"));
+    }
+    Ok(size)
+}
+
+fn check(ova: &Ova, prefix: &str, place: Place) -> Result<u64, Failure> {
+    if ova.export_vsn != EXPORT_VSN {
+        return Err(Failure::damaged(format!(
+            "export_vsn does not fit: found {}, expected {EXPORT_VSN}",
+            ova.export_vsn
+        )));
+    }
+    let Some(disk) = ova.disks.iter().find(|disk| disk.prefix == prefix) else {
+        let ids: Vec<&str> = ova.disks.iter().map(|disk| disk.prefix.as_str()).collect();
+        return Err(Failure::damaged(format!("no VDI has the id {prefix}: found {}", ids.join(", "))));
+    };
+    if !disk.streamed {
+        return Err(Failure::damaged(format!(
+            "VDI {prefix} is not expected in the archive: no VBD other than a CD refers to it, or its SR is of iso"
+        )));
+    }
+    let lowest = ova.streamed().next().map_or("", |disk| &disk.prefix);
+    let highest = ova.streamed().last().map_or("", |disk| &disk.prefix);
+    if place.first && lowest != prefix {
+        return Err(Failure::damaged(format!("another disk comes first: found {prefix}, expected {lowest}")));
+    }
+    if !place.first && lowest == prefix {
+        return Err(Failure::damaged(format!(
+            "{prefix} comes first, right behind ova.xml: expected --ova, not --check-ova"
+        )));
+    }
+    if place.last && highest != prefix {
+        return Err(Failure::damaged(format!(
+            "another disk comes last: found {prefix}, expected {highest} before the end-of-tar; see --no-trailer"
+        )));
+    }
+    Ok(disk.virtual_size)
+}

@@ -1,0 +1,90 @@
+//! The copy: from the plan through the workers into the archive.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use extents::failure::Failure;
+
+use crate::host::progress::Progress;
+use crate::pack::reader::Reader;
+use crate::pack::report::Checked;
+use crate::pack::source::{Origin, Source};
+use crate::pack::workers::{Sealing, Workers};
+use crate::pack::writer::{Counts, Writer};
+use crate::xva::block::BLOCK;
+use crate::xva::crc32::Crc32;
+
+/// The most workers that read through a map: each may hold a compressed cluster, the same decompressed, and what zstd
+/// remembers, of 2 MiB each.
+const MAX_MAP_JOBS: usize = 6;
+
+/// How a disk is packed.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How blocks become members.
+    pub sealing: Sealing,
+    /// Worker threads.
+    pub jobs: usize,
+    /// The kernel may forget what was read.
+    pub drop_cache: bool,
+    /// After so long without output a zero block is written too.
+    pub keepalive: Option<Duration>,
+    /// Other disks follow in the archive: no end-of-tar.
+    pub others_follow: bool,
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed {
+    /// Blocks and bytes.
+    pub counts: Counts,
+    /// CRC-32 of the virtual disk, if wanted.
+    pub disk: Option<Checked>,
+    /// CRC-32 of what the archive holds of it, if wanted and if it was padded.
+    pub archived: Option<Checked>,
+}
+
+/// Writes `ova_xml` and all blocks of the source to `out`, and the end-of-tar if everything before it went well.
+pub fn pack(
+    source: Source,
+    settings: &Settings,
+    ova_xml: Option<&[u8]>,
+    progress: &mut Progress,
+    out: impl Write,
+) -> Result<Packed, Failure> {
+    let Source { plan, files, total, origin } = source;
+    let jobs = if matches!(origin, Origin::Map(_)) { settings.jobs.min(MAX_MAP_JOBS) } else { settings.jobs };
+    let reader = || Reader::new(Arc::clone(&files), settings.drop_cache);
+    let mut workers = Workers::start(plan, reader, &settings.sealing, jobs)?;
+    let mut writer = Writer::new(out, settings.keepalive);
+    let mut crc = Crc32::new();
+    let mut archived_size = 0;
+    progress.set(0, total);
+    // The metadata waits for the first block, so that a disk that can not be read leaves no output at all.
+    let mut ova_xml = ova_xml;
+    while let Some(mut block) = workers.next_block()? {
+        if let Some(xml) = ova_xml.take() {
+            writer.put_ova_xml(xml)?;
+        }
+        let start = block.job.number * BLOCK;
+        if let Some(sum) = block.crc {
+            crc.zeros(start - crc.length());
+            crc.append(sum, block.job.disk_length as u64);
+        }
+        archived_size = start + block.job.length as u64;
+        writer.put(&mut block, &settings.sealing)?;
+        progress.set(writer.counts().bytes_read, total);
+        workers.give_back(block.memory);
+    }
+    files.check_unchanged()?;
+    let counts = writer.finish(settings.others_follow)?;
+    progress.finish();
+    let disk = settings.sealing.with_crc.then(|| Checked::new(&crc));
+    let padding = archived_size - crc.length();
+    let archived = (disk.is_some() && padding > 0).then(|| {
+        crc.zeros(padding);
+        Checked::new(&crc)
+    });
+    Ok(Packed { counts, disk, archived })
+}

@@ -1,0 +1,205 @@
+//! The files that blocks are read from: known by number, opened when they are needed, closed when too many are open,
+//! and looked at again at the end.
+
+use std::collections::HashMap;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use extents::failure::Failure;
+use extents::image::file::ImageFile;
+
+/// Which file of a [`Files`] table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileNumber(usize);
+
+/// Files that are open at a time; a program may have 1024 descriptors, and often far less.
+const MAX_OPEN: usize = 16;
+
+/// Files that a map may name: 8 TiB in pieces of 2 GiB.
+const MAX_FILES: usize = 4096;
+
+/// A table of files, shared by the planner and the workers.
+#[derive(Debug, Default)]
+pub struct Files(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    known: Vec<Known>,
+    by_name: HashMap<String, FileNumber>,
+    /// Counts what was asked for, to find the file that was not used for the longest time.
+    clock: u64,
+    /// When the map began, since the epoch: whoever wrote it had opened all files by then.
+    begun: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Known {
+    path: PathBuf,
+    seen: Seen,
+    open: Option<Arc<ImageFile>>,
+    used: u64,
+    /// A raw disk: it stays open, and may be written to while it is read, but must not change its size.
+    disk: bool,
+}
+
+/// What must not change while a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    size: u64,
+    device_and_inode: (u64, u64),
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+}
+
+impl Files {
+    /// The table of one raw disk.
+    pub fn of_disk(disk: ImageFile) -> Result<(Arc<Self>, FileNumber), Failure> {
+        let mut table = Table::default();
+        let number = table.add(disk, true)?;
+        Ok((Arc::new(Files(Mutex::new(table))), number))
+    }
+
+    /// An empty table.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Takes note that the map has begun, if it is for the first time. A file is opened when it is first mentioned, long
+    /// after that perhaps.
+    pub fn begin(&self) {
+        let mut table = self.lock();
+        table.begun = table.begun.or_else(|| SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok());
+    }
+
+    /// The number of the file of this name, which is opened when it is new. Status 1 if it was written to or replaced
+    /// since the map began.
+    pub fn number(&self, name: &str) -> Result<FileNumber, Failure> {
+        let mut table = self.lock();
+        if let Some(&number) = table.by_name.get(name) {
+            return Ok(number);
+        }
+        if table.known.len() == MAX_FILES {
+            return Err(Failure::unanswerable(format!("the map names more than {MAX_FILES} files")));
+        }
+        // A name from a map is never standard input.
+        let path = if name == "-" { Path::new("./-") } else { Path::new(name) };
+        table.make_room();
+        let file = ImageFile::open(path)?;
+        table.check_age(&file)?;
+        let number = table.add(file, false)?;
+        table.by_name.insert(name.to_owned(), number);
+        Ok(number)
+    }
+
+    /// The open file. Status 1 if it was closed meanwhile, and is another one now.
+    pub fn get(&self, number: FileNumber) -> Result<Arc<ImageFile>, Failure> {
+        let mut table = self.lock();
+        table.clock += 1;
+        let clock = table.clock;
+        let known = table.find(number)?;
+        known.used = clock;
+        if let Some(file) = &known.open {
+            return Ok(Arc::clone(file));
+        }
+        table.make_room();
+        let known = table.find(number)?;
+        let file = Arc::new(ImageFile::open(&known.path)?);
+        known.compare(look(&file)?)?;
+        known.open = Some(Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// Looks at all files again: status 1 if one has another size or was written to, or is another one now. A block
+    /// device has nothing to compare, and of a raw disk the size alone counts.
+    pub fn check_unchanged(&self) -> Result<(), Failure> {
+        for known in &self.lock().known {
+            if known.disk {
+                if let Some(disk) = known.open.as_ref().filter(|disk| !disk.is_block_device()) {
+                    let size = look(disk)?.size;
+                    known.compare(Seen { size, ..known.seen })?;
+                }
+                continue;
+            }
+            let metadata = std::fs::metadata(&known.path)
+                .map_err(|e| Failure::io(&known.path, "cannot look at it again", &e))?;
+            if metadata.is_file() {
+                known.compare(Seen::from(&metadata))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn add(&mut self, file: ImageFile, disk: bool) -> Result<FileNumber, Failure> {
+        let seen = look(&file)?;
+        let path = file.path().to_path_buf();
+        self.known.push(Known { path, seen, open: Some(Arc::new(file)), used: self.clock, disk });
+        Ok(FileNumber(self.known.len() - 1))
+    }
+
+    /// Fails with status 1 if `file` was written to, or came under its name, since the map began. A rename changes the
+    /// time of the inode, and not that of the content. Of a block device nothing is known.
+    fn check_age(&self, file: &ImageFile) -> Result<(), Failure> {
+        let metadata = file.as_file().metadata().map_err(|e| Failure::io(file.path(), "cannot stat", &e))?;
+        let changed = u64::try_from(metadata.ctime()).unwrap_or(0);
+        let changed = Duration::new(changed, u32::try_from(metadata.ctime_nsec()).unwrap_or(0));
+        if !file.is_block_device() && self.begun.is_some_and(|begun| changed > begun) {
+            let what = "changed since the map began: it was written to, or replaced by another file";
+            return Err(Failure::system(what).in_file(file.path()));
+        }
+        Ok(())
+    }
+
+    fn find(&mut self, number: FileNumber) -> Result<&mut Known, Failure> {
+        self.known.get_mut(number.0).ok_or_else(|| Failure::system("a file number that was never given out"))
+    }
+
+    /// Closes the file that was not used for the longest time, if there are many.
+    fn make_room(&mut self) {
+        if self.known.iter().filter(|known| known.open.is_some()).count() >= MAX_OPEN {
+            let open = self.known.iter_mut().filter(|known| known.open.is_some() && !known.disk);
+            if let Some(oldest) = open.min_by_key(|known| known.used) {
+                oldest.open = None;
+            }
+        }
+    }
+}
+
+impl Known {
+    fn compare(&self, now: Seen) -> Result<(), Failure> {
+        if now == self.seen {
+            return Ok(());
+        }
+        let sentence = if now.size == self.seen.size {
+            "changed while it was read: it was written to, or replaced by another file".to_owned()
+        } else {
+            format!("changed while it was read: found {} bytes, expected {}", now.size, self.seen.size)
+        };
+        Err(Failure::system(sentence).in_file(&self.path))
+    }
+}
+
+impl From<&Metadata> for Seen {
+    fn from(metadata: &Metadata) -> Self {
+        Seen {
+            size: metadata.len(),
+            device_and_inode: (metadata.dev(), metadata.ino()),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+fn look(file: &ImageFile) -> Result<Seen, Failure> {
+    let metadata = file.as_file().metadata();
+    let seen = Seen::from(&metadata.map_err(|e| Failure::io(file.path(), "cannot stat", &e))?);
+    // The node of a block device changes with every write; its size is not in the metadata.
+    Ok(if file.is_block_device() { Seen { size: file.size(), modified: (0, 0), ..seen } } else { seen })
+}

@@ -1,0 +1,118 @@
+//! Fills the memory of a block from the files that hold it.
+
+use std::sync::Arc;
+
+use extents::failure::Failure;
+
+use crate::host::read_ahead::will_not_need;
+use crate::pack::clusters::Clusters;
+use crate::pack::files::Files;
+use crate::pack::member_pair::MemberPair;
+use crate::pack::plan::{Content, Form, Job};
+use crate::xva::block::BLOCK_LEN;
+
+/// One worker's way to the files.
+pub struct Reader {
+    files: Arc<Files>,
+    drop_cache: bool,
+    clusters: Clusters,
+}
+
+impl Reader {
+    /// Reads from `files`; with `drop_cache` the kernel may forget at once what was read.
+    pub fn new(files: Arc<Files>, drop_cache: bool) -> Self {
+        Reader { files, drop_cache, clusters: Clusters::new() }
+    }
+
+    /// Fills the `job.length` bytes of the block: what no segment covers becomes zero.
+    pub fn fill(&mut self, job: &Job, memory: &mut MemberPair) -> Result<(), Failure> {
+        let Content::Segments(segments) = &job.content else { return Ok(()) };
+        let data = memory.data_mut(job.length);
+        let mut filled = 0;
+        for segment in segments {
+            let end = segment.at.saturating_add(segment.length);
+            if segment.at < filled || end > data.len() {
+                return Err(Failure::system(format!("block {}: its segments overlap", job.number)));
+            }
+            data[filled..segment.at].fill(0);
+            let file = self.files.get(segment.file)?;
+            let into = &mut data[segment.at..end];
+            let (offset, length) = match segment.form {
+                Form::Plain(offset) => {
+                    file.read_exact_at(into, offset, &format!("block {}", job.number))?;
+                    (offset, segment.length as u64)
+                }
+                Form::Compressed(cluster) => {
+                    self.clusters.read(&file, segment.file, cluster, into)?;
+                    (cluster.offset, u64::from(cluster.host_length))
+                }
+            };
+            if self.drop_cache {
+                will_not_need(&file, offset, length);
+            }
+            filled = end;
+        }
+        data[filled..].fill(0);
+        Ok(())
+    }
+}
+
+/// Whether all bytes are zero. Data ends it at its first page; comparing with known zeros runs at the speed of memory.
+pub fn is_zero(bytes: &[u8]) -> bool {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    debug_assert!(bytes.len() <= BLOCK_LEN);
+    bytes.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack::plan::Segment;
+    use extents::image::file::ImageFile;
+
+    #[test]
+    fn segments_may_touch_and_reach_the_end_but_not_overlap() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("disk");
+        std::fs::write(&path, [b'x'; 4096]).unwrap();
+        let (files, file) = Files::of_disk(ImageFile::open(&path).unwrap()).unwrap();
+        let mut reader = Reader::new(files, false);
+        let mut memory = MemberPair::new();
+        for (ranges, is_sound) in [
+            (&[(0, 512), (512, 512)][..], true),
+            (&[(512, 512), (1536, 512)], true),
+            (&[(0, 512), (511, 512)], false),
+            (&[(512, 512), (0, 512)], false),
+            (&[(0, 512), (1536, 513)], false),
+        ] {
+            memory.data_mut(BLOCK_LEN).fill(b'-');
+            let segment =
+                |&(at, length): &(usize, usize)| Segment { at, length, file, form: Form::Plain(at as u64) };
+            let content = Content::Segments(ranges.iter().map(segment).collect());
+            let job = Job { number: 0, disk_length: 2048, length: 2048, required: true, content };
+            assert_eq!(reader.fill(&job, &mut memory).is_ok(), is_sound, "{ranges:?}");
+            if is_sound {
+                let mut truth = [0; 2048];
+                for &(at, length) in ranges {
+                    truth[at..at + length].fill(b'x');
+                }
+                assert_eq!(memory.data(2048), truth);
+            }
+        }
+    }
+
+    #[test]
+    fn one_byte_anywhere_is_not_zero() {
+        for length in [0, 1, 4095, 4096, 4097, BLOCK_LEN] {
+            let mut bytes = vec![0; length];
+            assert!(is_zero(&bytes));
+            for at in [0, length / 2, length.saturating_sub(1)] {
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = 1;
+                    assert!(!is_zero(&bytes), "{at} of {length}");
+                    bytes[at] = 0;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The archive on its way out: blocks in order, and what was written.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use extents::failure::Failure;
+use extents::frame::stdout::write_failure;
+
+use crate::ova;
+use crate::pack::workers::{Block, Sealing};
+use crate::xva::tar_member::{RECORD, TRAILER, header, padding};
+
+/// What was read and written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Blocks in the archive.
+    pub blocks_written: u64,
+    /// Blocks that were read and left out because they are all zero.
+    pub zero_blocks_left_out: u64,
+    /// Bytes of the disk that were read.
+    pub bytes_read: u64,
+    /// Bytes of the archive.
+    pub bytes_written: u64,
+}
+
+/// Writes an archive. The end-of-tar is written by [`Writer::finish`] alone, never on drop.
+#[derive(Debug)]
+pub struct Writer<W> {
+    out: W,
+    counts: Counts,
+    /// After so long without output a zero block is written too.
+    keepalive: Option<Duration>,
+    last_output: Instant,
+}
+
+impl<W: Write> Writer<W> {
+    /// Writes to `out`, which need not be buffered.
+    pub fn new(out: W, keepalive: Option<Duration>) -> Self {
+        Writer { out, counts: Counts::default(), keepalive, last_output: Instant::now() }
+    }
+
+    /// Writes `ova.xml`, which must be the first member. Its time is 1970, so that the same input gives the same
+    /// archive.
+    pub fn put_ova_xml(&mut self, xml: &[u8]) -> Result<(), Failure> {
+        self.write(&header(ova::FILE_NAME, xml.len() as u64, 0)?)?;
+        self.write(xml)?;
+        self.write(&[0; RECORD][..padding(xml.len() as u64)])
+    }
+
+    /// Writes a sealed block. One that is left out is sealed and written all the same if it is time.
+    pub fn put(&mut self, block: &mut Block, sealing: &Sealing) -> Result<(), Failure> {
+        self.counts.bytes_read += block.job.bytes_to_read();
+        if block.left_out {
+            if self.keepalive.is_none_or(|silence| self.last_output.elapsed() < silence) {
+                self.counts.zero_blocks_left_out += 1;
+                return Ok(());
+            }
+            sealing.seal(&block.job, &mut block.memory)?;
+        }
+        self.counts.blocks_written += 1;
+        self.write(block.memory.sealed())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.out.write_all(bytes).map_err(|error| write_failure(&error))?;
+        self.counts.bytes_written += bytes.len() as u64;
+        self.last_output = Instant::now();
+        Ok(())
+    }
+
+    /// What was read and written so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Ends the archive, unless other disks follow.
+    pub fn finish(mut self, others_follow: bool) -> Result<Counts, Failure> {
+        if !others_follow {
+            self.write(&TRAILER)?;
+        }
+        self.out.flush().map_err(|error| write_failure(&error))?;
+        Ok(self.counts)
+    }
+}

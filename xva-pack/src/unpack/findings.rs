@@ -1,0 +1,64 @@
+//! What is done with a finding: said, counted, or the end of the work.
+
+use extents::frame::Messages;
+
+use crate::unpack::finding::{Finding, Gravity};
+
+/// Lines on stderr: an archive of a million wrong members is not worth a million of them.
+const MAX_LINES: u64 = 20;
+
+/// Which findings end the work.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Also what the importer refuses or leaves out although the bytes are beyond doubt.
+    pub strict: bool,
+    /// None, as long as reading can go on.
+    pub keep_going: bool,
+}
+
+/// The findings so far, counted.
+#[derive(Debug)]
+pub struct Findings {
+    policy: Policy,
+    messages: Messages,
+    said: u64,
+    /// Those that make the archive unsound under the policy.
+    bad: u64,
+}
+
+impl Findings {
+    /// None yet.
+    pub fn new(policy: Policy, messages: Messages) -> Self {
+        Findings { policy, messages, said: 0, bad: 0 }
+    }
+
+    /// Takes a finding, which comes back if it ends the work.
+    pub(crate) fn raise(&mut self, finding: Finding) -> Result<(), Finding> {
+        let bad = match finding.gravity {
+            Gravity::Remark => false,
+            Gravity::Refused | Gravity::LeftOut => self.policy.strict,
+            Gravity::Damaged => true,
+        };
+        if bad && !self.policy.keep_going {
+            return Err(finding);
+        }
+        self.bad += u64::from(bad);
+        self.said += 1;
+        match self.said {
+            1..=MAX_LINES => self.messages.warn(finding.to_string()),
+            n if n == MAX_LINES + 1 => self.messages.warn("more of this kind is not shown"),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// How many findings make the archive unsound.
+    pub fn bad(&self) -> u64 {
+        self.bad
+    }
+
+    /// What ends the work.
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+}

@@ -1,0 +1,214 @@
+//! The members of a tar one after the other: headers, long names, pax attributes, the zero records at the end.
+
+use extents::failure::Failure;
+
+use crate::unpack::finding::{Finding, Gravity, Stop};
+use crate::unpack::findings::Findings;
+use crate::unpack::input::Input;
+use crate::xva::extended_header::Overrides;
+use crate::xva::tar_header::{self, TarHeader};
+use crate::xva::tar_member::{RECORD, padding};
+
+/// Bytes of a long name or of pax attributes. GNU tar and bsdtar write less than 4 KiB for names of this length.
+const MAX_EXTENDED: u64 = 64 << 10;
+
+/// A member whose data comes next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// Name, without a leading `./`.
+    pub(crate) name: String,
+    /// Bytes of its data, before padding.
+    pub(crate) size: u64,
+    /// Byte of the archive at which its first header begins.
+    pub(crate) byte: u64,
+    /// Not a directory, link or device.
+    pub(crate) is_file: bool,
+}
+
+impl Member {
+    /// A finding about this member.
+    pub(crate) fn finding(&self, gravity: Gravity, what: impl Into<String>) -> Finding {
+        Finding { gravity, byte: self.byte, member: self.name.clone(), what: what.into() }
+    }
+}
+
+/// Reads headers. The data of each member must be read or skipped, and then its padding, before the next.
+#[derive(Debug)]
+pub(crate) struct Members {
+    /// The archive.
+    pub(crate) input: Input,
+    /// Both zero records at the end were seen.
+    pub(crate) trailer_seen: bool,
+    /// One name with a leading `./` was reported already: they come by the thousand.
+    dot_reported: bool,
+}
+
+impl Members {
+    pub(crate) fn new(input: Input) -> Self {
+        Members { input, trailer_seen: false, dot_reported: false }
+    }
+
+    /// The next member; none at the end of the archive.
+    pub(crate) fn next(&mut self, findings: &mut Findings) -> Result<Option<Member>, Stop> {
+        let Some((member, found)) = self.next_with_findings()? else { return Ok(None) };
+        found.into_iter().try_for_each(|finding| findings.raise(finding))?;
+        Ok(Some(member))
+    }
+
+    /// The next member, and what the importer would refuse in its headers.
+    pub(crate) fn next_with_findings(&mut self) -> Result<Option<(Member, Vec<Finding>)>, Stop> {
+        let byte = self.input.position();
+        let mut overrides = Overrides::default();
+        let mut objections = Vec::new();
+        let mut global_headers = 0;
+        let mut extended = false;
+        loop {
+            let at = self.input.position();
+            let Some(record) = self.header()? else {
+                if extended {
+                    return Err(Finding::damage_at(at, "ends early, behind an extended header").into());
+                }
+                return Ok(None);
+            };
+            let header = tar_header::parse(&record).map_err(|what| Finding::damage_at(at, what))?;
+            objections.extend(header.objection.clone());
+            match header.kind {
+                b'L' => overrides.long_name(&self.extended(&header)?),
+                b'K' => drop(self.extended(&header)?),
+                b'x' => {
+                    let data = self.extended(&header)?;
+                    overrides.pax(&data).map_err(|what| Finding::damage_at(at, what))?;
+                }
+                b'g' => {
+                    let data = self.extended(&header)?;
+                    let mut of_all = Overrides::default();
+                    of_all.pax(&data).map_err(|what| Finding::damage_at(at, what))?;
+                    if of_all != Overrides::default() {
+                        objections.push("a global pax header sets a path or size for all members".to_owned());
+                    }
+                    global_headers += 1;
+                    if global_headers == 2 {
+                        objections.push("found several global pax headers in a row, expected one".to_owned());
+                    }
+                }
+                _ => return self.member(&header, overrides, byte, objections).map(Some),
+            }
+            extended = true;
+        }
+    }
+
+    /// Reads the padding behind data of `size` bytes.
+    pub(crate) fn end_data(&mut self, size: u64, what: &str) -> Result<(), Stop> {
+        self.input.skip(padding(size) as u64, &format!("the padding of {what}"))
+    }
+
+    /// Leaves a member out.
+    pub(crate) fn skip(&mut self, member: &Member) -> Result<(), Stop> {
+        self.input.skip(member.size, &member.name)?;
+        self.end_data(member.size, &member.name)
+    }
+
+    /// The next record that is not zero. Two zero records end the archive; a single one is skipped, as the importer
+    /// does.
+    fn header(&mut self) -> Result<Option<[u8; RECORD]>, Stop> {
+        let mut zeros = 0;
+        loop {
+            let mut record = [0; RECORD];
+            match self.input.read(&mut record)? {
+                RECORD => {}
+                // At the end of the archive there is nothing that is not zero.
+                count if record.iter().take(count).all(|&byte| byte == 0) => return Ok(None),
+                _ => {
+                    return Err(
+                        Finding::damage_at(self.input.position(), "ends early, in a tar header").into()
+                    );
+                }
+            }
+            if record != [0; RECORD] {
+                if self.input.position() == RECORD as u64 {
+                    refuse_compressed(&record, &self.input)?;
+                }
+                return Ok(Some(record));
+            }
+            zeros += 1;
+            if zeros == 2 {
+                self.trailer_seen = true;
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The data of an extended header.
+    fn extended(&mut self, header: &TarHeader) -> Result<Vec<u8>, Stop> {
+        let at = self.input.position();
+        let length =
+            usize::try_from(header.size).ok().filter(|_| header.size <= MAX_EXTENDED).ok_or_else(|| {
+                let size = header.size;
+                Finding::damage_at(
+                    at,
+                    format!(
+                        "an extended header is too long: found {size} bytes, expected at most {MAX_EXTENDED}"
+                    ),
+                )
+            })?;
+        let mut data = vec![0; length];
+        self.input.read_exact(&mut data, "an extended header")?;
+        self.end_data(header.size, "an extended header")?;
+        Ok(data)
+    }
+
+    /// Puts together what the headers of one member said.
+    fn member(
+        &mut self,
+        header: &TarHeader,
+        overrides: Overrides,
+        byte: u64,
+        objections: Vec<String>,
+    ) -> Result<(Member, Vec<Finding>), Stop> {
+        let name = overrides.name.unwrap_or_else(|| header.name.clone());
+        let name = String::from_utf8(name).map_err(|error| {
+            let name = error.as_bytes().escape_ascii().to_string();
+            Finding::damage_at(byte, format!("the name of a member is not UTF-8: found {name}"))
+        })?;
+        let size = overrides.size.unwrap_or(header.size);
+        let is_file = matches!(header.kind, 0 | b'0' | b'7') && !name.ends_with('/');
+        let mut member = Member { name, size, byte, is_file };
+        if header.kind == b'S' {
+            return Err(member
+                .finding(Gravity::Damaged, "is stored sparse: expected an archive made without tar --sparse")
+                .into());
+        }
+        if !is_file && size > 0 {
+            let kind = [header.kind].escape_ascii().to_string();
+            let what = format!("found {size} bytes of data in a member of type {kind}, expected a file");
+            return Err(member.finding(Gravity::Damaged, what).into());
+        }
+        let refused = |what| member.finding(Gravity::Refused, what);
+        let mut found: Vec<Finding> = objections.into_iter().map(refused).collect();
+        let plain = member.name.trim_start_matches("./");
+        if plain.len() < member.name.len() {
+            if !self.dot_reported {
+                self.dot_reported = true;
+                found.push(member.finding(Gravity::Refused, "the name begins with ./"));
+            }
+            member.name = plain.to_owned();
+        }
+        Ok((member, found))
+    }
+}
+
+/// Status 4 for what must be decompressed first, with the command.
+fn refuse_compressed(record: &[u8; RECORD], input: &Input) -> Result<(), Stop> {
+    let (format, command) = match record {
+        [0x1f, 0x8b, ..] => ("gzip", "gzip -dc"),
+        // The second is a skippable frame, as pzstd writes it first: xapi takes it for gzip, and fails.
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => ("zstd", "zstd -dc"),
+        _ => return Ok(()),
+    };
+    let name = input.name();
+    let file =
+        if name.as_os_str() == "standard input" { "ARCHIVE".to_owned() } else { name.display().to_string() };
+    Err(Stop::Refused(Failure::unanswerable(format!(
+        "is compressed with {format}: expected a tar; try: {command} {file} | xva-unpack ..."
+    ))))
+}

@@ -1,0 +1,145 @@
+//! What `xva-unpack` does with the disks of an archive: pass over them, check them, or write them out.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use extents::failure::Failure;
+
+use crate::host::progress::Progress;
+use crate::unpack::Sink;
+use crate::unpack::raw_output::RawOutput;
+
+/// Longest name of a file.
+const MAX_FILE_NAME: usize = 255;
+
+/// What is done with the disks.
+#[derive(Debug)]
+pub enum Task {
+    /// Their blocks are counted.
+    List,
+    /// Their bytes are read and checked.
+    Verify,
+    /// One is written to a file, or to standard output.
+    One {
+        /// Its directory in the archive.
+        prefix: String,
+        /// The file; `-` is standard output.
+        output: PathBuf,
+    },
+    /// Each is written to a file in a directory.
+    All {
+        /// The directory, which is made if it is not there.
+        directory: PathBuf,
+    },
+}
+
+/// The task, while an archive is read.
+#[derive(Debug)]
+pub struct Unpacker {
+    /// What is done.
+    pub task: Task,
+    /// Files that exist are overwritten.
+    pub force: bool,
+    /// Disks that are damaged are written out all the same, as far as they came.
+    pub keep_going: bool,
+    /// Where progress is shown.
+    pub progress: Progress,
+    output: Option<RawOutput>,
+}
+
+impl Unpacker {
+    /// Nothing is written before the first disk begins.
+    pub fn new(task: Task, force: bool, keep_going: bool, progress: Progress) -> Self {
+        Unpacker { task, force, keep_going, progress, output: None }
+    }
+}
+
+impl Sink for Unpacker {
+    fn wants(&self, disk: &str) -> bool {
+        match &self.task {
+            Task::List => false,
+            Task::Verify | Task::All { .. } => true,
+            Task::One { prefix, .. } => prefix == disk,
+        }
+    }
+
+    fn begin(&mut self, disk: &str, size: Option<u64>) -> Result<(), Failure> {
+        self.output = match &self.task {
+            Task::List | Task::Verify => None,
+            Task::One { output, .. } if output.as_os_str() == "-" => Some(RawOutput::stdout()?),
+            Task::One { output, .. } => Some(RawOutput::open(output, size, self.force)?),
+            Task::All { directory } => {
+                if !directory.is_dir() {
+                    std::fs::create_dir(directory)
+                        .map_err(|e| Failure::io(directory, "cannot create", &e))?;
+                }
+                Some(RawOutput::open(&file_of(directory, disk)?, size, self.force)?)
+            }
+        };
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Failure> {
+        self.output.as_mut().map_or(Ok(()), |output| output.write(offset, bytes))
+    }
+
+    fn end(&mut self, size: u64, whole: bool) -> Result<(), Failure> {
+        match self.output.take() {
+            Some(output) if whole || self.keep_going => output.finish(size),
+            _ => Ok(()),
+        }
+    }
+
+    fn progress(&mut self, done: u64, total: Option<u64>) {
+        self.progress.set(done, total);
+    }
+}
+
+/// The file of a disk in `directory`: its prefix, with every byte but letters, digits and `.:_-` written as `%XX`, so
+/// that no two disks share a file and no name leads out of the directory.
+fn file_of(directory: &Path, disk: &str) -> Result<PathBuf, Failure> {
+    let mut name = String::new();
+    for byte in disk.bytes() {
+        let is_plain = byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_' | b'-');
+        if is_plain || byte == b'.' && !name.is_empty() {
+            name.push(char::from(byte));
+        } else {
+            let _ = write!(name, "%{byte:02X}");
+        }
+    }
+    if name.is_empty() {
+        name.push('%');
+    }
+    name.push_str(".raw");
+    if name.len() > MAX_FILE_NAME {
+        return Err(Failure::unanswerable(format!(
+            "the name of disk {disk} is too long for a file: unpack it with --disk"
+        )));
+    }
+    Ok(directory.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_leads_out_of_the_directory_and_none_is_another() {
+        for (disk, file) in [
+            ("Ref:000", "Ref:000.raw"),
+            ("a.b", "a.b.raw"),
+            ("..", "%2E..raw"),
+            (".hidden", "%2Ehidden.raw"),
+            ("../../etc", "%2E.%2F..%2Fetc.raw"),
+            ("/etc", "%2Fetc.raw"),
+            ("%2F", "%252F.raw"),
+            ("", "%.raw"),
+            ("-rf", "-rf.raw"),
+            ("a\n\0ü", "a%0A%00%C3%BC.raw"),
+        ] {
+            assert_eq!(file_of(Path::new("d"), disk).unwrap(), Path::new("d").join(file), "{disk}");
+        }
+        assert!(file_of(Path::new("d"), &"x".repeat(MAX_FILE_NAME - 4)).is_ok());
+        assert!(file_of(Path::new("d"), &"x".repeat(MAX_FILE_NAME - 3)).is_err());
+    }
+}

@@ -1,0 +1,63 @@
+//! What stands behind the last disk. The importer does not read it, so that a disk there is lost without a word.
+
+use extents::failure::Failure;
+
+use crate::unpack::finding::{Gravity, Stop};
+use crate::unpack::walk::Walk;
+use crate::unpack::walk::disks::check_names;
+use crate::xva::member_name::{Meaning, meaning};
+use crate::xva::tar_member::TRAILER;
+
+impl Walk<'_> {
+    /// What follows the last block. The importer does not look at it when the metadata says where the disks end.
+    pub(crate) fn rest(&mut self) -> Result<(), Stop> {
+        if self.ova.is_none() && self.ended.is_empty() {
+            return Err(Stop::Refused(Failure::damaged("is not an XVA: found no block of a disk")));
+        }
+        if self.findings.bad() == 0 {
+            check_names(self.options, self.ended.iter().map(String::as_str))?;
+        }
+        let is_only = self.options.only.is_some();
+        if is_only && self.members.input.size().is_some() {
+            return Ok(());
+        }
+        let begun = self.members.input.position();
+        let only_zeros = is_only || self.members.trailer_seen || self.look_behind()?;
+        let ahead = self.members.input.position() - begun;
+        let seen = self.members.trailer_seen;
+        let (length, zero) = self.members.input.drain()?;
+        let (length, zero) = (ahead.saturating_add(length), zero && only_zeros);
+        if is_only {
+            return Ok(());
+        }
+        if self.ova.as_ref().is_some_and(|ova| ova.export_vsn == 1) {
+            let what = "export_vsn is 1: the table of checksums behind the last disk is not compared";
+            self.raise_here(Gravity::Remark, what.to_owned())?;
+        } else if !zero {
+            let what = format!("{length} bytes follow the last block, not all zero: xapi ignores them");
+            self.raise_here(Gravity::Remark, what)?;
+        } else if !seen && length < TRAILER.len() as u64 {
+            let what =
+                "the end-of-tar is missing: xapi ignores that, Xen Orchestra calls the archive incomplete";
+            self.raise_here(Gravity::Remark, what.to_owned())?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the member behind the last disk: a block there holds data that the importer never reads. Yields
+    /// whether there is none, only zeros.
+    fn look_behind(&mut self) -> Result<bool, Stop> {
+        let member = match self.members.next_with_findings() {
+            Ok(None) => return Ok(true),
+            Ok(Some((member, _))) => member,
+            Err(Stop::Damaged(_)) => return Ok(false),
+            Err(stop) => return Err(stop),
+        };
+        let is_block = matches!(meaning(&member.name), Meaning::Block(_, digits) if digits.len() == 8);
+        if self.ova.is_some() && is_block && member.is_file && member.size > 0 {
+            let what = "holds data behind the last block that ova.xml announces";
+            self.findings.raise(member.finding(Gravity::LeftOut, what))?;
+        }
+        Ok(false)
+    }
+}

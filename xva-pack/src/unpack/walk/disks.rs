@@ -1,0 +1,149 @@
+//! The disks of an archive: in which order they come, where each begins and ends, and which are missing.
+
+use std::collections::BTreeSet;
+
+use extents::failure::Failure;
+
+use crate::ova::{Disk, Ova};
+use crate::unpack::disk_state::DiskState;
+use crate::unpack::finding::{Gravity, Stop};
+use crate::unpack::members::Member;
+use crate::unpack::walk::{Options, Walk};
+
+/// Disks of an archive without metadata, whose names are all that bounds them.
+const MAX_DISKS: usize = 4096;
+
+/// Disks that a sentence names.
+const MAX_NAMES: usize = 10;
+
+impl Walk<'_> {
+    /// The disk whose blocks the importer waits for.
+    pub(crate) fn expected_next(&self) -> Option<&Disk> {
+        let is_due = |disk: &&Disk| disk.virtual_size > 0 && !self.ended.contains(&disk.prefix);
+        self.ova.as_ref()?.streamed().find(is_due)
+    }
+
+    pub(crate) fn is_disk(&self, prefix: &str) -> bool {
+        self.current.as_ref().is_some_and(|disk| disk.prefix == prefix)
+            || self.ended.contains(prefix)
+            || self.ova.as_ref().is_some_and(|ova| ova.disks.iter().any(|disk| disk.prefix == prefix))
+    }
+
+    /// Begins the disk to which the block `member` belongs.
+    pub(crate) fn begin_disk(&mut self, prefix: &str, member: &Member) -> Result<(), Stop> {
+        if self.ended.contains(prefix) {
+            let what = "belongs to a disk that has ended before";
+            return Err(member.finding(Gravity::Damaged, what).into());
+        }
+        if self.ended.len() >= MAX_DISKS && self.ova.is_none() {
+            let what = format!("holds too many disks: expected at most {MAX_DISKS}");
+            return Err(Stop::Refused(Failure::unanswerable(what)));
+        }
+        let known = self.ova.iter().flat_map(|ova| &ova.disks).find(|disk| disk.prefix == prefix);
+        let out_of_order = match (&self.ova, self.expected_next(), known) {
+            (None, ..) => self.ended.last().filter(|last| prefix < last.as_str()).map(|last| {
+                format!("the disk comes behind {last}: expected disks in byte order of their names")
+            }),
+            (_, Some(next), _) if next.prefix == prefix => None,
+            (_, Some(next), Some(disk)) if disk.streamed => {
+                Some(format!("found a block of another disk, expected one of {}", next.prefix))
+            }
+            (_, _, Some(_)) => Some("ova.xml has this disk, but expects no blocks of it".to_owned()),
+            (_, _, None) => Some("ova.xml has no such disk".to_owned()),
+        };
+        let expected = known.filter(|disk| disk.streamed).map(|disk| disk.virtual_size);
+        let name = known.map(|disk| disk.name.clone()).unwrap_or_default();
+        if let Some(what) = out_of_order {
+            self.findings.raise(member.finding(Gravity::Refused, what))?;
+        }
+        self.open_disk(prefix, &name, expected)?;
+        Ok(())
+    }
+
+    fn open_disk(&mut self, prefix: &str, name: &str, expected: Option<u64>) -> Result<(), Stop> {
+        let cut = self.options.sizes.iter().find(|(disk, _)| disk == prefix).map(|&(_, size)| size);
+        if let (Some(cut), Some(expected)) = (cut, expected) {
+            check_cut(prefix, cut, expected)?;
+        }
+        let wanted = self.sink.wants(prefix);
+        if wanted {
+            self.sink.begin(prefix, cut.or(expected))?;
+        }
+        self.current = Some(DiskState::new(prefix, name, expected, cut, wanted));
+        Ok(())
+    }
+
+    /// Ends the disk at hand, if there is one, because another begins or nothing follows.
+    pub(crate) fn end_disk(&mut self) -> Result<(), Stop> {
+        let Some(mut disk) = self.current.take() else { return Ok(()) };
+        if let Some(expected) = disk.expected.filter(|expected| disk.placement.end() < *expected) {
+            disk.damaged = true;
+            let end = disk.placement.end();
+            let what = format!("disk {} ends early: found {end} bytes, expected {expected}", disk.prefix);
+            if let Err(finding) = self.raise_here(Gravity::Damaged, what) {
+                self.current = Some(disk);
+                return Err(finding.into());
+            }
+        }
+        self.close_disk(disk)?;
+        Ok(())
+    }
+
+    pub(crate) fn close_disk(&mut self, mut disk: DiskState) -> Result<(), Stop> {
+        if let Some(cut) = disk.cut.filter(|_| !disk.damaged) {
+            check_cut(&disk.prefix, cut, disk.size())?;
+        }
+        if disk.wanted {
+            self.sink.end(disk.written_size(), !disk.damaged)?;
+        }
+        self.guest_bytes = self.guest_bytes.saturating_add(disk.size());
+        self.reports.push(disk.report(self.block_length.unwrap_or(0)));
+        self.ended.insert(disk.prefix);
+        Ok(())
+    }
+
+    /// Disks that are announced and of which no block came. One of no bytes has none.
+    pub(crate) fn look_for_missing_disks(&mut self) -> Result<(), Stop> {
+        if self.options.only.as_ref().is_some_and(|only| self.ended.contains(only)) {
+            return Ok(());
+        }
+        let missing = |disk: &&Disk| !self.ended.contains(&disk.prefix);
+        let missing: Vec<_> = self.ova.iter().flat_map(Ova::streamed).filter(missing).cloned().collect();
+        for disk in missing {
+            if disk.virtual_size > 0 {
+                let early = if self.members.trailer_seen { "" } else { "ends early: " };
+                let what = format!("{early}disk {} has no block", disk.prefix);
+                self.raise_here(Gravity::Damaged, what)?;
+            } else {
+                self.open_disk(&disk.prefix, &disk.name, Some(0))?;
+                self.end_disk()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a `--size` that is larger than the disk.
+fn check_cut(prefix: &str, cut: u64, size: u64) -> Result<(), Stop> {
+    if cut > size {
+        return Err(Stop::Refused(Failure::damaged(format!(
+            "disk {prefix} is smaller than --size says: found {size} bytes, expected at least {cut}"
+        ))));
+    }
+    Ok(())
+}
+
+/// Refuses (status 2) options about disks that are not in the archive.
+pub(crate) fn check_names<'a>(options: &Options, disks: impl Iterator<Item = &'a str>) -> Result<(), Stop> {
+    let disks: BTreeSet<&str> = disks.collect();
+    let named = options.sizes.iter().map(|(disk, _)| disk).chain(&options.only);
+    match named.into_iter().find(|disk| !disks.contains(disk.as_str())) {
+        None => Ok(()),
+        Some(disk) => {
+            let found: Vec<&str> = disks.into_iter().take(MAX_NAMES).collect();
+            let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
+            let what = format!("has no disk {disk}: found {found}");
+            Err(Stop::Refused(Failure::usage(what)))
+        }
+    }
+}

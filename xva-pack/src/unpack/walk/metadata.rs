@@ -1,0 +1,75 @@
+//! The first member, `ova.xml`: read for the walk, or taken out as it is.
+
+use extents::failure::{Failure, Status};
+
+use crate::ova;
+use crate::unpack::finding::{Gravity, Stop};
+use crate::unpack::findings::Findings;
+use crate::unpack::input::Input;
+use crate::unpack::members::{Member, Members};
+use crate::unpack::walk::Walk;
+
+/// The `ova.xml` of an archive, as it is.
+pub fn read_ova(input: Input, findings: &mut Findings) -> Result<Vec<u8>, Failure> {
+    let name = input.name().to_path_buf();
+    let mut members = Members::new(input);
+    let mut take = || {
+        let Some(member) = members.next(findings)? else {
+            return Err(Stop::Refused(Failure::damaged("is empty")));
+        };
+        if member.name != ova::FILE_NAME {
+            return Err(member.finding(Gravity::Damaged, "is the first member: expected ova.xml").into());
+        }
+        let bytes = metadata_bytes(&mut members, &member)?;
+        if members.input.size().is_none() {
+            members.input.drain()?;
+        }
+        Ok(bytes)
+    };
+    take().map_err(|stop: Stop| stop.into_failure(&name))
+}
+
+/// The data of the member `ova.xml`.
+fn metadata_bytes(members: &mut Members, member: &Member) -> Result<Vec<u8>, Stop> {
+    let length = usize::try_from(member.size).ok().filter(|length| *length <= ova::MAX_BYTES);
+    let Some(length) = length else {
+        let (found, most) = (member.size, ova::MAX_BYTES);
+        let what = format!("{} is too large: found {found} bytes, expected at most {most}", member.name);
+        return Err(Stop::Refused(Failure::unanswerable(what)));
+    };
+    let mut bytes = vec![0; length];
+    members.input.read_exact(&mut bytes, &member.name)?;
+    members.end_data(member.size, &member.name)?;
+    Ok(bytes)
+}
+
+impl Walk<'_> {
+    /// Reads `ova.xml` if the archive begins with it.
+    pub(crate) fn metadata(&mut self) -> Result<(), Stop> {
+        let Some(member) = self.members.next(self.findings)? else {
+            return Err(Stop::Refused(Failure::damaged("is empty: expected an archive")));
+        };
+        if member.name != ova::FILE_NAME || !member.is_file {
+            self.ahead = Some(member);
+            return Ok(());
+        }
+        let bytes = metadata_bytes(&mut self.members, &member)?;
+        match ova::read(&bytes) {
+            Ok(mut ova) => {
+                for objection in std::mem::take(&mut ova.objections) {
+                    self.findings.raise(member.finding(Gravity::Refused, objection))?;
+                }
+                // Said once: such metadata is written by people, who then left out the same field everywhere.
+                if let Some(field) = ova.missing_fields.first().filter(|_| self.findings.policy().strict) {
+                    self.findings.raise(member.finding(Gravity::Remark, field.as_str()))?;
+                }
+                self.ova = Some(ova);
+            }
+            Err(failure) if failure.status() == Status::Damaged => {
+                self.findings.raise(member.finding(Gravity::Damaged, failure.to_string()))?;
+            }
+            Err(failure) => return Err(Stop::Refused(failure)),
+        }
+        Ok(())
+    }
+}
