@@ -53,7 +53,7 @@ require_cargo() {
     exit 1
   fi
   compiles || install_package "a C compiler" build-essential
-  compiles || { echo "$0: cc can not compile a small program" >&2; exit 1; }
+  compiles || { echo "$0: cc cannot compile a small program" >&2; exit 1; }
 }
 
 # programs_of ROOT: where cargo puts the programs of the workspace in ROOT that it builds for release.

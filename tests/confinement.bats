@@ -17,7 +17,7 @@ disk() {
 # over NAME BACKING: a QCOW2 of 4 MiB without data of its own.
 over() { qemu-img create -q -f qcow2 -u -F qcow2 -b "$2" "$1" 4M; }
 
-@test "a backing file that can not be used is not replaced by another of its name" {
+@test "a backing file that cannot be used is not replaced by another of its name" {
   mkdir own sp
   disk sp/base.qcow2
   over own/over.qcow2 base.qcow2

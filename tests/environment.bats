@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Strange hosts: whatever surrounds a program, it gives the answer that it gives elsewhere, or says that it can not.
+# Strange hosts: whatever surrounds a program, it gives the answer that it gives elsewhere, or says that it cannot.
 
 load common
 

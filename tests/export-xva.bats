@@ -166,7 +166,7 @@ SH
   [ "$(echo *)" = a.qcow2 ]
 }
 
-@test "an archive that can not be written is not tried again" {
+@test "an archive that cannot be written is not tried again" {
   qemu-img create -q -f qcow2 a.qcow2 10M
   fake_headers 0 1
   printf '#!/bin/sh\nexec cat >/dev/full\n' >../bin/zstd

@@ -14,7 +14,7 @@ need_loop_devices() {
   fi
   reason=$(head -n 1 "$said")
   reason=${reason#*"$BATS_TEST_TMPDIR/probe: "}
-  [ -n "$readable" ] || skip "no loop device: ${reason:-$probe can not be read}"
+  [ -n "$readable" ] || skip "no loop device: ${reason:-$probe cannot be read}"
 }
 
 # attach FILE [OPTION...]: sets $device to a loop device over FILE. Not for a subshell: teardown must learn of it.

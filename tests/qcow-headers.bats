@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The program qcow-headers as a user meets it: what it prints, what it says when it can not, and its exit status.
+# The program qcow-headers as a user meets it: what it prints, what it says when it cannot, and its exit status.
 
 load common
 load qcow_images
@@ -93,7 +93,7 @@ PYTHON
   [ -z "$stderr" ]
 }
 
-@test "what is not there or can not be read is status 1" {
+@test "what is not there or cannot be read is status 1" {
   fails_with 1 qcow-headers missing.qcow2
   mkdir directory
   fails_with 1 qcow-headers directory

@@ -10,7 +10,7 @@ use std::path::Path;
 use extents::failure::{Failure, Status};
 use image_builders::qcow2::{Chain, Dice};
 use proptest::prelude::*;
-use qcow_guest::{open, pieces, read, units};
+use qcow_guest::{extents, open, read, units};
 
 /// Guest sectors that hold anything but zeros. The builder's data is nowhere zero, so these are the stored ones.
 fn data_sectors(truth: &[u8]) -> Vec<bool> {
@@ -27,7 +27,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn the_pieces_lead_to_every_byte_that_the_guest_reads(seed in any::<u64>()) {
+    fn the_extents_lead_to_every_byte_that_the_guest_reads(seed in any::<u64>()) {
         let directory = tempfile::tempdir().unwrap();
         let built = Chain::random(seed);
         let chain = open(&built.write_to(directory.path()).unwrap()).unwrap();
@@ -39,8 +39,8 @@ proptest! {
         let directory = tempfile::tempdir().unwrap();
         let built = Chain::random(seed);
         let chain = open(&built.write_to(directory.path()).unwrap()).unwrap();
-        let pieces = pieces(&chain, chain.pieces()).unwrap();
-        prop_assert_eq!(units(&pieces, chain.virtual_size(), 9), data_sectors(&built.truth()));
+        let extents = extents(&chain, chain.extents()).unwrap();
+        prop_assert_eq!(units(&extents, chain.virtual_size(), 9), data_sectors(&built.truth()));
         prop_assert!(chain.images().iter().all(|layer| layer.geometry().unit_bits() >= chain.cluster_bits(false)));
     }
 
@@ -49,8 +49,8 @@ proptest! {
         let directory = tempfile::tempdir().unwrap();
         let built = Chain::random(seed);
         let chain = open(&built.write_to(directory.path()).unwrap()).unwrap();
-        let pieces = pieces(&chain, chain.pieces_without_holes()).unwrap();
-        let found = units(&pieces, chain.virtual_size(), 9);
+        let extents = extents(&chain, chain.extents_without_holes()).unwrap();
+        let found = units(&extents, chain.virtual_size(), 9);
         prop_assert!(data_sectors(&built.truth()).iter().zip(&found).all(|(data, found)| !data || *found));
     }
 
@@ -76,14 +76,14 @@ proptest! {
         std::fs::write(&image, bytes).unwrap();
         let walked = open(&image).and_then(|chain| {
             // The work is bounded by the files, not by what the tables claim: an entry of 16 bytes gives at most 32
-            // pieces, and there are two walks.
+            // extents, and there are two walks.
             let bytes: u64 = chain.images().iter().map(|layer| layer.file.size()).sum();
             let bound = 5 * bytes + 1000;
             let mut count = 0;
-            for piece in chain.pieces().chain(chain.pieces_without_holes()) {
-                piece?;
+            for extent in chain.extents().chain(chain.extents_without_holes()) {
+                extent?;
                 count += 1;
-                assert!(count < bound, "more than {bound} pieces");
+                assert!(count < bound, "more than {bound} extents");
             }
             Ok(())
         });

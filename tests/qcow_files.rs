@@ -47,7 +47,7 @@ fn a_chain_has_256_layers_at_most() {
     let [.., deepest, too_deep] = tops.as_slice() else { panic!("256 images") };
     assert!(read(&open(deepest).unwrap()).unwrap() == base.truth(&[]), "content differs");
     let failure = open(too_deep).unwrap_err();
-    assert_eq!(failure.status(), Status::Unanswerable, "{failure}");
+    assert_eq!(failure.status(), Status::Unsupported, "{failure}");
     assert!(failure.to_string().contains("at most 256 layers"), "{failure}");
 }
 
@@ -59,7 +59,7 @@ fn an_image_whose_data_file_has_no_name_has_extents_only() {
     let path = image.write_to(directory.path()).unwrap();
     open_with(&path, Options { backing: true, backing_format: None, data: false }).unwrap();
     let failure = open(&path).unwrap_err();
-    assert_eq!(failure.status(), Status::Unanswerable, "{failure}");
+    assert_eq!(failure.status(), Status::Unsupported, "{failure}");
     assert!(failure.to_string().contains("does not say its name"), "{failure}");
 }
 
@@ -68,8 +68,7 @@ fn ciphertext_is_found_in_any_layer() {
     let directory = tempfile::tempdir().unwrap();
     let mut base = Image::new("base", 4096);
     let top = Image::new("top", 4096).over("base", Some("qcow2")).write_to(directory.path()).unwrap();
-    for (crypt_method, status) in
-        [(0, None), (1, Some(Status::Unanswerable)), (2, Some(Status::Unanswerable))]
+    for (crypt_method, status) in [(0, None), (1, Some(Status::Unsupported)), (2, Some(Status::Unsupported))]
     {
         base.crypt_method = crypt_method;
         base.write_to(directory.path()).unwrap();

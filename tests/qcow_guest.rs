@@ -1,9 +1,9 @@
-//! The guest's view of a chain, read through its pieces: what a reader of the map would read.
+//! The guest's view of a chain, read through its extents: what a reader of the map would read.
 
 use std::io::Read;
 use std::path::Path;
 
-use extents::extent::{CompressedCluster, Compression, Content, Piece, Pieces};
+use extents::extent::{CompressedCluster, Compression, Content, Extent, Extents};
 use extents::failure::Failure;
 use extents::image::confinement::{Confinement, SearchPaths};
 use extents::image::file::ImageFile;
@@ -20,26 +20,27 @@ pub(crate) fn open_with(image: &Path, options: Options) -> Result<Chain, Failure
     Chain::open(ImageFile::open(image)?, &confinement, options)
 }
 
-/// The pieces, which must follow each other without a gap and end with the virtual size.
-pub(crate) fn pieces(chain: &Chain, walk: Pieces<'_>) -> Result<Vec<Piece>, Failure> {
-    let pieces = walk.collect::<Result<Vec<_>, _>>()?;
+/// The extents, which must follow each other without a gap and end with the virtual size.
+pub(crate) fn extents(chain: &Chain, walk: Extents<'_>) -> Result<Vec<Extent>, Failure> {
+    let extents = walk.collect::<Result<Vec<_>, _>>()?;
     let mut end = 0;
-    for piece in &pieces {
-        assert!(piece.start == end && piece.length > 0, "{piece:?} does not follow {end}");
-        end = piece.end();
+    for extent in &extents {
+        assert!(extent.start == end && extent.length > 0, "{extent:?} does not follow {end}");
+        end = extent.end();
     }
     assert_eq!(end, chain.virtual_size());
-    Ok(pieces)
+    Ok(extents)
 }
 
 /// What the guest reads.
 pub(crate) fn read(chain: &Chain) -> Result<Vec<u8>, Failure> {
     let files: Vec<&ImageFile> = chain.data_files().collect();
     let mut guest = vec![0; usize::try_from(chain.virtual_size()).unwrap()];
-    for piece in pieces(chain, chain.pieces())? {
-        let target = &mut guest[usize::try_from(piece.start).unwrap()..usize::try_from(piece.end()).unwrap()];
-        let file = files.get(usize::from(piece.layer));
-        match piece.content {
+    for extent in extents(chain, chain.extents())? {
+        let target =
+            &mut guest[usize::try_from(extent.start).unwrap()..usize::try_from(extent.end()).unwrap()];
+        let file = files.get(usize::from(extent.layer));
+        match extent.content {
             Content::Absent | Content::Zero => {}
             Content::Data { offset } => file.unwrap().read_exact_at(target, offset, "data")?,
             Content::Compressed(cluster) => {
@@ -52,7 +53,7 @@ pub(crate) fn read(chain: &Chain) -> Result<Vec<u8>, Failure> {
     Ok(guest)
 }
 
-/// A compressed cluster that lost bytes of its last sector can not be told by the tables; it is here that it shows.
+/// A compressed cluster that lost bytes of its last sector cannot be told by the tables; it is here that it shows.
 fn decompress(file: &ImageFile, cluster: CompressedCluster) -> Result<Vec<u8>, Failure> {
     let length = u64::from(cluster.host_length).min(file.size() - cluster.offset);
     let mut stored = vec![0; usize::try_from(length).unwrap()];
@@ -64,17 +65,17 @@ fn decompress(file: &ImageFile, cluster: CompressedCluster) -> Result<Vec<u8>, F
             zstd::Decoder::new(stored.as_slice()).and_then(|mut decoder| decoder.read_exact(&mut whole))
         }
     }
-    .map_err(|error| file.damaged(format!("can not decompress: {error}")))?;
+    .map_err(|error| file.damaged(format!("cannot decompress: {error}")))?;
     Ok(whole)
 }
 
-/// For each unit of 2^`bits` bytes, whether some of its pieces is data.
-pub(crate) fn units(pieces: &[Piece], virtual_size: u64, bits: u32) -> Vec<bool> {
+/// For each unit of 2^`bits` bytes, whether some of its extents is data.
+pub(crate) fn units(extents: &[Extent], virtual_size: u64, bits: u32) -> Vec<bool> {
     let mut units =
         vec![false; usize::try_from(extents::extent::rescale::units(virtual_size, bits)).unwrap()];
-    for piece in pieces.iter().filter(|piece| piece.is_data()) {
-        let first = usize::try_from(piece.start >> bits).unwrap();
-        let last = usize::try_from((piece.end() - 1) >> bits).unwrap();
+    for extent in extents.iter().filter(|extent| extent.is_data()) {
+        let first = usize::try_from(extent.start >> bits).unwrap();
+        let last = usize::try_from((extent.end() - 1) >> bits).unwrap();
         units[first..=last].fill(true);
     }
     units

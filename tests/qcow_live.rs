@@ -29,13 +29,13 @@ fn walked(image: usize, change: impl Fn(&mut Built)) -> Result<(), Failure> {
     let images = images();
     let paths = images.each_ref().map(|image| image.write_to(directory.path()).unwrap());
     let chain = open(&paths[1]).unwrap();
-    let mut pieces = chain.pieces();
-    pieces.by_ref().take(4).try_for_each(|piece| piece.map(drop))?;
+    let mut extents = chain.extents();
+    extents.by_ref().take(4).try_for_each(|extent| extent.map(drop))?;
     let mut built = images[image].build();
     change(&mut built);
     let file = OpenOptions::new().write(true).open(&paths[image]).unwrap();
     file.write_all_at(&built.bytes, 0).unwrap();
-    pieces.try_for_each(|piece| piece.map(drop))
+    extents.try_for_each(|extent| extent.map(drop))
 }
 
 fn noticed(image: usize, what: &str, change: impl Fn(&mut Built)) {
@@ -119,9 +119,9 @@ fn a_raw_backing_file_that_grows_is_noticed() {
     std::fs::write(&base, [7; 4096]).unwrap();
     let top = Image::new("top.qcow2", 1 << 20).over("base.raw", Some("raw"));
     let chain = open(&top.write_to(directory.path()).unwrap()).unwrap();
-    assert!(chain.pieces().all(|piece| piece.is_ok()));
+    assert!(chain.extents().all(|extent| extent.is_ok()));
     OpenOptions::new().write(true).open(&base).unwrap().set_len(8192).unwrap();
-    let failure = chain.pieces().find_map(Result::err).unwrap();
+    let failure = chain.extents().find_map(Result::err).unwrap();
     assert_eq!(failure.status(), Status::System);
     assert!(
         failure.to_string().ends_with("base.raw: changed while it was read: it was written to; try again")

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use image_builders::qcow2::{Chain, Dice};
-use qcow_guest::{open, pieces, read, units};
+use qcow_guest::{extents, open, read, units};
 
 fn run(directory: &Path, program: &str, arguments: &[&str]) -> Output {
     Command::new(program)
@@ -77,7 +77,7 @@ fn make_image(dice: &mut Dice, directory: &Path, name: &str, below: Option<(&str
     run(directory, "qemu-io", &arguments);
 }
 
-/// Compressed writes first: they can not overwrite.
+/// Compressed writes first: they cannot overwrite.
 fn random_commands(dice: &mut Dice, size: u64, cluster: u64) -> Vec<String> {
     let mut commands = Vec::new();
     for _ in 0..dice.below(6) {
@@ -134,10 +134,10 @@ fn make_chain(dice: &mut Dice, directory: &Path) -> String {
 fn compare_with_qemu(seed: u64, directory: &Path, image: &str) {
     let chain = open(&directory.join(image)).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
     let bits = chain.cluster_bits(false);
-    let pieces = pieces(&chain, chain.pieces()).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+    let extents = extents(&chain, chain.extents()).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
     let expected = qemu_units(directory, image, chain.virtual_size(), bits);
     assert_eq!(
-        units(&pieces, chain.virtual_size(), bits),
+        units(&extents, chain.virtual_size(), bits),
         expected,
         "seed {seed}: not the data of qemu-img map"
     );
@@ -182,8 +182,8 @@ fn chains_made_by_the_builder_are_read_as_qemu_reads_them() {
 fn compare_without_holes(directory: &Path, image: &str) {
     let chain = open(&directory.join(image)).unwrap();
     let bits = chain.cluster_bits(true);
-    let pieces = pieces(&chain, chain.pieces_without_holes()).unwrap();
-    let found = units(&pieces, chain.virtual_size(), bits);
+    let extents = extents(&chain, chain.extents_without_holes()).unwrap();
+    let found = units(&extents, chain.virtual_size(), bits);
     let expected = qemu_units(directory, image, chain.virtual_size(), bits);
     assert!(
         found.iter().zip(&expected).all(|(found, expected)| !found || *expected),

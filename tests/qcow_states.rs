@@ -65,16 +65,16 @@ fn write_upper(kind: Kind, entry: u64, bitmap: u64, directory: &Path) -> std::pa
     built.write_to(directory).unwrap()
 }
 
-/// What the first piece of the chain says.
-fn first_piece(upper: &Path, backing: bool) -> Reads {
+/// What the first extent of the chain says.
+fn first_extent(upper: &Path, backing: bool) -> Reads {
     let chain = open_with(upper, Options { backing, backing_format: None, data: true }).unwrap();
-    match chain.pieces().next().unwrap() {
+    match chain.extents().next().unwrap() {
         Err(failure) => {
             assert_eq!(failure.status(), Status::Damaged, "{failure}");
             Damage
         }
-        Ok(piece) => match piece.content {
-            Content::Data { .. } if piece.layer == 1 => Below,
+        Ok(extent) => match extent.content {
+            Content::Data { .. } if extent.layer == 1 => Below,
             Content::Data { .. } => Own,
             Content::Compressed(_) => Reads::Compressed,
             Content::Zero => Zeros,
@@ -149,7 +149,7 @@ fn every_state_of_the_tables_is_read_as_the_specification_says() {
     for (kind, entry, bitmap, expected) in states {
         let upper = write_upper(kind, entry, bitmap, directory.path());
         for backing in [false, true] {
-            let found = first_piece(&upper, backing);
+            let found = first_extent(&upper, backing);
             assert_eq!(found, expected, "{kind:?}, entry {entry:#x}, bitmap {bitmap:#x}, backing {backing}");
         }
     }
@@ -173,7 +173,7 @@ fn the_last_sector_of_a_compressed_cluster_may_be_cut_short() {
     ] {
         built.put_u64(built.l2_entry(0), entry);
         assert!(!size.is_multiple_of(512));
-        assert_eq!(first_piece(&built.write_to(directory.path()).unwrap(), false), expected, "{entry:#x}");
+        assert_eq!(first_extent(&built.write_to(directory.path()).unwrap(), false), expected, "{entry:#x}");
     }
 }
 
@@ -189,7 +189,7 @@ fn units(image: &Image, below: Option<&Image>, bits: u32) -> Vec<bool> {
             == image.truth(&below.map(|below| below.truth(&[])).unwrap_or_default())
     );
     assert_eq!(chain.cluster_bits(false), bits);
-    qcow_guest::units(&qcow_guest::pieces(&chain, chain.pieces()).unwrap(), chain.virtual_size(), bits)
+    qcow_guest::units(&qcow_guest::extents(&chain, chain.extents()).unwrap(), chain.virtual_size(), bits)
 }
 
 #[test]

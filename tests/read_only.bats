@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# File systems that can not be written to: one that holds the images, that of the current directory, a full /tmp.
+# File systems that cannot be written to: one that holds the images, that of the current directory, a full /tmp.
 
 load common
 
@@ -64,7 +64,7 @@ confined() {
     '"$ROOT"/scripts/export-xva d.qcow2'; do
     fails_with 1 confined "$command"
     [ -z "$output" ]
-    [[ $stderr == *"ead-only"* || $stderr == *"can not be written to"* ]]
+    [[ $stderr == *"ead-only"* || $stderr == *"cannot be written to"* ]]
   done
   fails_with 1 confined 'xva-unpack --disk Ref:0 -o "$TMPDIR/d.raw" d.xva'
   [[ $stderr == *"No space left on device"* ]]

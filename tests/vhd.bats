@@ -221,7 +221,7 @@ PY
   [[ "$stderr" == *"is at byte 512: expected it at its beginning" ]]
 }
 
-@test "a file name that is not UTF-8 can not be said in a map" {
+@test "a file name that is not UTF-8 cannot be said in a map" {
   dynamic $'d\xff.vhd'
   vhd-headers $'d\xff.vhd'
   fails_with 4 vhd-headers --output map $'d\xff.vhd'

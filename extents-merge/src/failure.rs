@@ -14,8 +14,8 @@ pub enum Status {
     Usage = 2,
     /// The input is damaged, or is not what it claims to be.
     Damaged = 3,
-    /// The input is sound, but this tool can not answer for it: read the whole disk instead.
-    Unanswerable = 4,
+    /// The input is sound, but this tool cannot answer for it: read the whole disk instead.
+    Unsupported = 4,
 }
 
 /// A sentence `file: what is wrong: found X, expected Y`, and the status it ends with.
@@ -46,8 +46,8 @@ impl Failure {
     }
 
     /// Status 4.
-    pub fn unanswerable(sentence: impl Into<String>) -> Self {
-        Failure::new(Status::Unanswerable, sentence)
+    pub fn unsupported(sentence: impl Into<String>) -> Self {
+        Failure::new(Status::Unsupported, sentence)
     }
 
     /// Status 1, for what the system said while it did `what` to `file`.

@@ -13,7 +13,7 @@ use extents::document::summary::Summary;
 use extents::document::union::Union;
 use extents::extent::rescale::{MAX_UNIT_BITS, bytes_of, units};
 use extents::extent::unit_set::UnitSet;
-use extents::extent::{Content, Piece};
+use extents::extent::{Content, Extent};
 use extents::failure::Failure;
 use extents::frame::stdout::{Stdout, write_failure};
 use extents::frame::{self, Arguments, Messages, Verbosity};
@@ -78,7 +78,7 @@ fn merge(cli: Cli, _: Messages) -> Result<(), Failure> {
     }
     let size = union.virtual_size().unwrap_or(0);
     if cli.summary {
-        // A stderr that can not be written to is no reason to withhold the document.
+        // A stderr that cannot be written to is no reason to withhold the document.
         let _ = write!(io::stderr(), "{}", Summary::new(union.data(), cli.cluster_bits, size));
     }
     let out = BufWriter::with_capacity(64 << 10, Stdout::open()?);
@@ -96,7 +96,7 @@ fn merge(cli: Cli, _: Messages) -> Result<(), Failure> {
 /// The end of the last cluster of a disk.
 fn round_up(size: u64, cluster_bits: u32) -> Result<u64, Failure> {
     units(size, cluster_bits).checked_mul(1 << cluster_bits).ok_or_else(|| {
-        Failure::unanswerable(format!(
+        Failure::unsupported(format!(
             "no whole cluster ends a disk of {size} bytes: its end has no 64-bit offset"
         ))
     })
@@ -134,7 +134,7 @@ fn print_map(data: &UnitSet, size: u64, cluster_bits: u32, out: impl Write) -> R
             [(end, start, Content::Absent), (start, stop, Content::Data { offset: start })]
         {
             if from < until {
-                writer.push(Piece { start: from, length: until - from, layer: 0, content })?;
+                writer.push(Extent { start: from, length: until - from, layer: 0, content })?;
             }
         }
         end = stop;

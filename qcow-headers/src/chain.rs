@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use extents::extent::rescale::touched;
-use extents::extent::{Content, Overlay, Piece, Pieces};
+use extents::extent::{Content, Extent, Extents, Overlay};
 use extents::failure::Failure;
 use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
@@ -85,7 +85,7 @@ impl Chain {
             )));
         }
         if self.images.len() == MAX_LAYERS {
-            return Err(above.file.unanswerable(format!(
+            return Err(above.file.unsupported(format!(
                 "the backing chain is too long: expected at most {MAX_LAYERS} layers"
             )));
         }
@@ -127,7 +127,7 @@ impl Chain {
     /// Fails with status 4 if a layer is encrypted: `wanted` says what needs the bytes of the guest.
     pub fn refuse_ciphertext(&self, wanted: &str) -> Result<(), Failure> {
         match self.images.iter().find(|layer| layer.first_cluster.is_encrypted()) {
-            Some(layer) => Err(layer.file.unanswerable(format!("is encrypted: {wanted}"))),
+            Some(layer) => Err(layer.file.unsupported(format!("is encrypted: {wanted}"))),
             None => Ok(()),
         }
     }
@@ -135,28 +135,28 @@ impl Chain {
     /// The whole chain in guest order, and a failure behind it when a file changed since it was opened. Every layer counts:
     /// a commit moves clusters down and empties the layer above, and who saw the one before and the other after has
     /// seen neither.
-    pub fn pieces(&self) -> Pieces<'_> {
+    pub fn extents(&self) -> Extents<'_> {
         let count = self.images.len();
-        let mut pieces: Option<Pieces<'_>> = self.raw().map(|file| raw_pieces(file, count));
+        let mut extents: Option<Extents<'_>> = self.raw().map(|file| raw_extents(file, count));
         let mut walked = Vec::with_capacity(count);
         for (number, layer) in self.images.iter().enumerate().rev() {
-            let above = Box::new(layer.pieces(layer_number(number), count));
+            let above = Box::new(layer.extents(layer_number(number), count));
             walked.push((layer, above.seen()));
-            pieces = Some(match pieces {
+            extents = Some(match extents {
                 Some(below) => Box::new(Overlay::new(above, below)),
                 None => above,
             });
         }
-        let pieces = pieces.unwrap_or_else(|| Box::new(std::iter::empty()));
-        then_check(pieces, move || {
+        let extents = extents.unwrap_or_else(|| Box::new(std::iter::empty()));
+        then_check(extents, move || {
             walked.iter().rev().try_for_each(|(layer, seen)| layer.check_unchanged(seen.get()))?;
             self.raw().map_or(Ok(()), check_raw)
         })
     }
 
     /// The whole chain, with the holes of its files as zeros. Every data file must be open.
-    pub fn pieces_without_holes(&self) -> Pieces<'_> {
-        Box::new(SkipHoles::new(self.pieces(), self.data_files()))
+    pub fn extents_without_holes(&self) -> Extents<'_> {
+        Box::new(SkipHoles::new(self.extents(), self.data_files()))
     }
 }
 
@@ -171,14 +171,14 @@ fn check_raw(file: &ImageFile) -> Result<(), Failure> {
 }
 
 /// All of a raw file is data.
-fn raw_pieces(file: &ImageFile, number: usize) -> Pieces<'_> {
-    let piece = touched(0, file.size(), 0).map(|_| Piece {
+fn raw_extents(file: &ImageFile, number: usize) -> Extents<'_> {
+    let extent = touched(0, file.size(), 0).map(|_| Extent {
         start: 0,
         length: file.size(),
         layer: layer_number(number),
         content: Content::Data { offset: 0 },
     });
-    Box::new(piece.map(Ok).into_iter())
+    Box::new(extent.map(Ok).into_iter())
 }
 
 fn open_backing_file(
@@ -191,14 +191,14 @@ fn open_backing_file(
         Some(b"qcow2") => Format::Qcow2,
         Some(b"raw") => Format::Raw,
         Some(other) => {
-            return Err(layer.file.unanswerable(format!(
+            return Err(layer.file.unsupported(format!(
                 "the backing file {} has a format that this program does not read: found {}, expected qcow2 or raw",
                 String::from_utf8_lossy(name),
                 String::from_utf8_lossy(other)
             )));
         }
         None => options.backing_format.ok_or_else(|| {
-            layer.file.unanswerable(format!(
+            layer.file.unsupported(format!(
                 "does not say which format the backing file {} has: --backing-format qcow2 or raw says it",
                 String::from_utf8_lossy(name)
             ))
@@ -210,7 +210,7 @@ fn open_backing_file(
 fn open_data_file(layer: &Layer, confinement: &Confinement) -> Result<ImageFile, Failure> {
     let Some(name) = layer.first_cluster.extensions.data_file.as_deref().filter(|name| !name.is_empty())
     else {
-        return Err(layer.file.unanswerable("has an external data file, but does not say its name"));
+        return Err(layer.file.unsupported("has an external data file, but does not say its name"));
     };
     open_named(layer, confinement, name, "external data file")
 }
@@ -223,7 +223,7 @@ fn open_named(
 ) -> Result<ImageFile, Failure> {
     // QEMU's rule: what ends with a colon before the first slash is no path but a protocol, `json:` included.
     if name.iter().find(|byte| matches!(byte, b':' | b'/')) == Some(&b':') {
-        return Err(layer.file.unanswerable(format!(
+        return Err(layer.file.unsupported(format!(
             "the {what} is no file but a QEMU protocol: found {}",
             String::from_utf8_lossy(name)
         )));

@@ -12,7 +12,7 @@ pub fn check(header: &Header) -> Result<(), Failure> {
     if unknown != 0 {
         let bits: Vec<String> =
             (0..64).filter(|bit| unknown >> bit & 1 == 1).map(|bit| bit.to_string()).collect();
-        return Err(Failure::unanswerable(format!(
+        return Err(Failure::unsupported(format!(
             "uses features that this program does not know: found incompatible feature bits {}, expected 0 to 4",
             bits.join(", ")
         )));
@@ -23,7 +23,7 @@ pub fn check(header: &Header) -> Result<(), Failure> {
         ));
     }
     if header.crypt_method > 2 {
-        return Err(Failure::unanswerable(format!(
+        return Err(Failure::unsupported(format!(
             "unknown encryption: found crypt_method {}, expected 0 to 2",
             header.crypt_method
         )));
@@ -42,7 +42,7 @@ pub fn compression(header: &Header) -> Result<Compression, Failure> {
             header.compression_type,
             u8::from(flag)
         ))),
-        (unknown, _) => Err(Failure::unanswerable(format!(
+        (unknown, _) => Err(Failure::unsupported(format!(
             "unknown compression: found compression_type {unknown}, expected 0 (zlib) or 1 (zstd)"
         ))),
     }

@@ -88,11 +88,11 @@ impl Header {
         let (_, version) = version(bytes).map_err(cut_off)?;
         match version {
             0 => Err(Failure::damaged("unknown version of QCOW: found 0, expected 2 or 3")),
-            1 => Err(Failure::unanswerable(
+            1 => Err(Failure::unsupported(
                 "is a QCOW version 1 image: expected version 2 or 3; qemu-img convert -O qcow2 makes one",
             )),
             2 | 3 => fields(bytes).map(|(_, header)| header).map_err(cut_off),
-            _ => Err(Failure::unanswerable(format!(
+            _ => Err(Failure::unsupported(format!(
                 "unknown version of QCOW: found {version}, expected 2 or 3"
             ))),
         }

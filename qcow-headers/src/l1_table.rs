@@ -125,7 +125,7 @@ impl<'a> L1Table<'a> {
     fn check_stored(&self, bytes: u64) -> Result<(), Failure> {
         match self.file.stored_bytes() {
             Some(stored) if bytes > MAX_IN_HOLES && bytes / MAX_SPARSENESS > stored => {
-                Err(self.file.unanswerable(format!(
+                Err(self.file.unsupported(format!(
                     "the L2 tables lie in holes of the file: found tables of {bytes} bytes in a file that stores \
                      {stored}, expected at most {MAX_SPARSENESS} times as much"
                 )))

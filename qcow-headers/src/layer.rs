@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
 
-use extents::extent::{Content, Piece};
+use extents::extent::{Content, Extent};
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 use extents::image::second_look::{self, Fingerprint};
@@ -70,11 +70,11 @@ impl Layer {
         if self.geometry().external_data_file { self.data_file.as_ref() } else { Some(&self.file) }
     }
 
-    /// The pieces of this layer, number `number` in a chain of `layers`.
-    pub fn pieces(&self, number: u16, layers: usize) -> LayerPieces<'_> {
+    /// The extents of this layer, number `number` in a chain of `layers`.
+    pub fn extents(&self, number: u16, layers: usize) -> LayerExtents<'_> {
         let share = WINDOWS / layers.max(1) / 2 / MIN_WINDOW * MIN_WINDOW;
         let share = share.max(MIN_WINDOW);
-        LayerPieces {
+        LayerExtents {
             layer: self,
             number,
             l1: L1Table::new(&self.file, self.geometry(), share.min(L1_WINDOW)),
@@ -95,7 +95,7 @@ fn fingerprint_l1(file: &ImageFile, geometry: &Geometry) -> Result<Fingerprint, 
 
 /// Walks the L1 and L2 tables of a layer.
 #[derive(Debug)]
-pub struct LayerPieces<'a> {
+pub struct LayerExtents<'a> {
     layer: &'a Layer,
     number: u16,
     l1: L1Table<'a>,
@@ -107,18 +107,18 @@ pub struct LayerPieces<'a> {
     seen: Rc<Cell<Fingerprint>>,
     /// Guest offset of what comes next.
     position: u64,
-    /// The piece that the next run may still continue.
-    pending: Option<Piece>,
+    /// The extent that the next run may still continue.
+    pending: Option<Extent>,
 }
 
-impl LayerPieces<'_> {
+impl LayerExtents<'_> {
     /// The L2 tables as far as they were read, to be looked at when the walk has ended.
     pub(crate) fn seen(&self) -> Rc<Cell<Fingerprint>> {
         Rc::clone(&self.seen)
     }
 
     /// The next run of the tables, cut at the virtual size; none at the end.
-    fn next_run(&mut self) -> Result<Option<Piece>, Failure> {
+    fn next_run(&mut self) -> Result<Option<Extent>, Failure> {
         let geometry = self.layer.geometry();
         let left = geometry.virtual_size - self.position;
         if left == 0 {
@@ -129,15 +129,15 @@ impl LayerPieces<'_> {
             Some(run) => run,
             None => self.next_entries()?,
         };
-        let piece = Piece {
+        let extent = Extent {
             start: self.position,
             length: run.length.min(left),
             layer: self.number,
             content: run.content,
         };
-        self.check_inside_file(&piece)?;
-        self.position += piece.length;
-        Ok(Some(piece))
+        self.check_inside_file(&extent)?;
+        self.position += extent.length;
+        Ok(Some(extent))
     }
 
     /// Takes the next L1 entries: a run of empty ones, or none when there are tables in hand now.
@@ -187,17 +187,17 @@ impl LayerPieces<'_> {
     }
 
     /// Stored data must lie inside its file, and in an external data file at the guest's offset.
-    fn check_inside_file(&self, piece: &Piece) -> Result<(), Failure> {
-        let (offset, length) = match piece.content {
+    fn check_inside_file(&self, extent: &Extent) -> Result<(), Failure> {
+        let (offset, length) = match extent.content {
             Content::Absent | Content::Zero => return Ok(()),
-            Content::Data { offset } => (offset, piece.length),
+            Content::Data { offset } => (offset, extent.length),
             // It ends with a whole sector, of which the file may have the beginning only.
             Content::Compressed(cluster) => (cluster.offset, u64::from(cluster.host_length).max(512) - 511),
         };
-        if self.layer.geometry().external_data_file && offset != piece.start {
+        if self.layer.geometry().external_data_file && offset != extent.start {
             return Err(self.damaged(&format!(
                 "found the data at byte {offset} of the external data file, expected it at byte {}",
-                piece.start
+                extent.start
             )));
         }
         match self.layer.data() {
@@ -205,7 +205,7 @@ impl LayerPieces<'_> {
                 Err(file.damaged(format!(
                     "data of guest offset {} lies outside the file: found {length} bytes at byte {offset}, \
                      expected them before byte {}",
-                    piece.start,
+                    extent.start,
                     file.size()
                 )))
             }
@@ -219,21 +219,21 @@ impl LayerPieces<'_> {
     }
 }
 
-impl Iterator for LayerPieces<'_> {
-    type Item = Result<Piece, Failure>;
+impl Iterator for LayerExtents<'_> {
+    type Item = Result<Extent, Failure>;
 
-    /// Runs that go on across tables and stretches become one piece.
+    /// Runs that go on across tables and stretches become one extent.
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let piece = match self.next_run() {
-                Ok(Some(piece)) => piece,
+            let extent = match self.next_run() {
+                Ok(Some(extent)) => extent,
                 Ok(None) => return self.pending.take().map(Ok),
                 Err(failure) => return Some(Err(failure)),
             };
             match &mut self.pending {
-                Some(last) if last.continues_in(&piece) => last.length += piece.length,
+                Some(last) if last.continues_in(&extent) => last.length += extent.length,
                 pending => {
-                    if let Some(done) = pending.replace(piece) {
+                    if let Some(done) = pending.replace(extent) {
                         return Some(Ok(done));
                     }
                 }
@@ -248,7 +248,7 @@ mod tests {
     use image_builders::qcow2::{Cluster, Image};
 
     #[test]
-    fn what_goes_on_across_l2_tables_is_one_piece() {
+    fn what_goes_on_across_l2_tables_is_one_extent() {
         // 64 clusters in an L2 table; the first and the fourth are not there.
         let mut image = Image::new("a", 320 * 512).cluster_bits(9);
         for number in 64..192 {
@@ -258,8 +258,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = ImageFile::open(&image.write_to(directory.path()).unwrap()).unwrap();
         let layer = Layer::open(file).unwrap();
-        let pieces: Vec<Piece> = layer.pieces(0, 1).collect::<Result<_, _>>().unwrap();
-        let clusters: Vec<_> = pieces.iter().map(|piece| (piece.start / 512, piece.length / 512)).collect();
+        let extents: Vec<Extent> = layer.extents(0, 1).collect::<Result<_, _>>().unwrap();
+        let clusters: Vec<_> =
+            extents.iter().map(|extent| (extent.start / 512, extent.length / 512)).collect();
         assert_eq!(clusters, [(0, 64), (64, 128), (192, 108), (300, 1), (301, 19)]);
     }
 }

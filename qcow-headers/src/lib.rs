@@ -1,4 +1,4 @@
-//! QCOW2 images as pieces in guest order: which ranges are zeros, which are in the layer below, and where in which
+//! QCOW2 images as extents in guest order: which ranges are zeros, which are in the layer below, and where in which
 //! file the others lie.
 //!
 //! [`chain::Chain`] is the whole answer; it lays [`layer::Layer`]s over one another. A layer walks its L1 and L2

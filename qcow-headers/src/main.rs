@@ -48,7 +48,7 @@ Examples:
   qcow-headers --search-path /srv/templates overlay.qcow2
 
 Exit status: 0 done, 1 system failure or a file not found, 2 wrong usage,
-3 damaged image, 4 sound image that can not be answered for (read the whole
+3 damaged image, 4 sound image that cannot be answered for (read the whole
 disk instead)";
 
 impl Arguments for Cli {
@@ -85,8 +85,8 @@ fn print_headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
         cluster_bits: chain.cluster_bits(cli.skip_holes),
         files: if map { chain.data_paths() } else { Vec::new() },
     };
-    let pieces = if cli.skip_holes { chain.pieces_without_holes() } else { chain.pieces() };
-    walk.print(cli.output, pieces, Stdout::open()?)
+    let extents = if cli.skip_holes { chain.extents_without_holes() } else { chain.extents() };
+    walk.print(cli.output, extents, Stdout::open()?)
 }
 
 /// Says with `-v` what the chain consists of.

@@ -41,7 +41,7 @@ pub fn first_run(entries: &[u8], from: u32, geometry: &Geometry) -> Result<Optio
     Ok(Some(Run { length: u64::from(subclusters) << geometry.unit_bits(), content }))
 }
 
-/// A subcluster can not be both stored and zero, nor stored nowhere.
+/// A subcluster cannot be both stored and zero, nor stored nowhere.
 fn check_bitmap(bitmap: u64, stored: bool) -> Result<(), Complaint> {
     if bitmap >> 32 & bitmap != 0 {
         return Err(format!(

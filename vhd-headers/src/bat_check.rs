@@ -105,7 +105,7 @@ impl Surroundings<'_> {
     /// Sorts the positions of all `count` blocks and compares neighbours.
     fn check_sorted(&self, count: u64) -> Result<(), Failure> {
         if count > MAX_SORTED {
-            return Err(self.file.unanswerable(format!(
+            return Err(self.file.unsupported(format!(
                 "the BAT is too large to be checked for overlaps: found {count} blocks out of order, expected at \
                  most {MAX_SORTED}"
             )));

@@ -4,7 +4,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
-use extents::extent::{Overlay, Pieces};
+use extents::extent::{Extents, Overlay};
 use extents::failure::Failure;
 use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
@@ -13,7 +13,7 @@ use extents::image::second_look::{self, Fingerprint, then_check};
 use crate::footer_search;
 use crate::layer::Layer;
 use crate::parent_names::parent_names;
-use crate::sparse::Grain;
+use crate::sparse::Granularity;
 
 /// Most images in a chain. The limit of Xen's storage manager (sm, `MAX_CHAIN_SIZE`) is 30: with more than twice that,
 /// no chain that ever ran is refused. The windows of all layers take less than 6 MiB, and a hostile chain ends soon.
@@ -69,14 +69,14 @@ impl Chain {
     }
 
     /// The walk over the whole chain. What no image holds stays absent, and reads as zeros.
-    pub fn pieces(&self, grain: Grain) -> Result<Pieces<'_>, Failure> {
-        let mut pieces: Pieces = Box::new(std::iter::empty());
+    pub fn extents(&self, granularity: Granularity) -> Result<Extents<'_>, Failure> {
+        let mut extents: Extents = Box::new(std::iter::empty());
         for (number, layer) in (0..MAX_LAYERS).zip(&self.layers).rev() {
-            let above = layer.pieces(number, grain)?;
+            let above = layer.extents(number, granularity)?;
             let has_parent = usize::from(number) + 1 < self.layers.len();
-            pieces = if has_parent { Box::new(Overlay::new(above, pieces)) } else { above };
+            extents = if has_parent { Box::new(Overlay::new(above, extents)) } else { above };
         }
-        Ok(then_check(pieces, || self.check_unchanged()))
+        Ok(then_check(extents, || self.check_unchanged()))
     }
 
     /// Status 1 when the images are no longer what they were when they were opened: see [`recheck`].
@@ -111,7 +111,7 @@ fn open_parent(
         return Ok(None);
     };
     if layers.len() >= usize::from(MAX_LAYERS) {
-        return Err(child.file().unanswerable(format!(
+        return Err(child.file().unsupported(format!(
             "the chain of parents is too long: found one more, expected at most {MAX_LAYERS} images"
         )));
     }
@@ -145,7 +145,7 @@ fn open_parent(
 /// A raw parent. One that is a VHD itself was meant to be read as one, by whatever forgot its id: status 4.
 fn open_raw(child: &Layer, file: ImageFile) -> Result<Layer, Failure> {
     if footer_search::find(&file).is_ok() {
-        return Err(child.file().unanswerable(format!(
+        return Err(child.file().unsupported(format!(
             "gives its parent no unique id, as if it were raw, but {} is a VHD",
             file.path().display()
         )));

@@ -96,7 +96,7 @@ impl DynamicHeader {
             return Err(damaged(format!("wrong checksum: found {found:#010x}, expected {expected:#010x}")));
         }
         if fields.version >> 16 != 1 {
-            return Err(Failure::unanswerable(format!(
+            return Err(Failure::unsupported(format!(
                 "dynamic header at byte {at}: unknown version: found {:#010x}, expected 0x00010000",
                 fields.version
             )));

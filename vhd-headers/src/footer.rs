@@ -117,7 +117,7 @@ impl Footer {
     pub fn read(bytes: &[u8; SIZE], at: u64) -> Result<Option<Footer>, Failure> {
         let Ok((_, fields)) = fields(bytes) else { return Ok(None) };
         if fields.cookie == POISON {
-            return Err(Failure::unanswerable(format!(
+            return Err(Failure::unsupported(format!(
                 "footer at byte {at}: the image was taken out of use: found the cookie v_poison, expected conectix"
             )));
         }
@@ -132,7 +132,7 @@ impl Footer {
             )));
         }
         if fields.version >> 16 != MAJOR_VERSION {
-            return Err(Failure::unanswerable(format!(
+            return Err(Failure::unsupported(format!(
                 "footer at byte {at}: unknown version: found {:#010x}, expected 0x00010000",
                 fields.version
             )));
@@ -142,7 +142,7 @@ impl Footer {
             3 => DiskType::Dynamic,
             4 => DiskType::Differencing,
             other => {
-                return Err(Failure::unanswerable(format!(
+                return Err(Failure::unsupported(format!(
                     "footer at byte {at}: unknown disk type: found {other}, expected 2 (fixed), 3 (dynamic) or \
                      4 (differencing)"
                 )));

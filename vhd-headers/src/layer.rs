@@ -1,6 +1,6 @@
-//! One image of a chain, opened and checked: what it says about each guest byte, as pieces.
+//! One image of a chain, opened and checked: what it says about each guest byte, as extents.
 
-use extents::extent::{Content, Piece, Pieces};
+use extents::extent::{Content, Extent, Extents};
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 use extents::image::second_look::{self, Fingerprint};
@@ -8,7 +8,7 @@ use extents::image::second_look::{self, Fingerprint};
 use crate::dynamic_header::DynamicHeader;
 use crate::footer::{DiskType, Footer, UniqueId};
 use crate::footer_search;
-use crate::sparse::{Grain, Sparse};
+use crate::sparse::{Granularity, Sparse};
 
 /// 2040 GiB, the largest disk that sm makes and that Hyper-V and qemu open.
 const LARGEST_USUAL_SIZE: u64 = 2040 << 30;
@@ -147,17 +147,17 @@ impl Layer {
     /// The walk over this image alone, as layer number `layer`.
     ///
     /// Status 4 when the bitmaps are asked for and are those of an early tapdisk.
-    pub fn pieces(&self, layer: u16, grain: Grain) -> Result<Pieces<'_>, Failure> {
+    pub fn extents(&self, layer: u16, granularity: Granularity) -> Result<Extents<'_>, Failure> {
         Ok(match &self.body {
             Body::Flat => Box::new(self.flat(layer).into_iter()),
-            Body::Sparse(sparse) => sparse.pieces(&self.file, layer, grain)?,
+            Body::Sparse(sparse) => sparse.extents(&self.file, layer, granularity)?,
         })
     }
 
-    fn flat(&self, layer: u16) -> Option<Result<Piece, Failure>> {
-        let piece =
-            Piece { start: 0, length: self.virtual_size, layer, content: Content::Data { offset: 0 } };
-        (piece.length > 0).then_some(Ok(piece))
+    fn flat(&self, layer: u16) -> Option<Result<Extent, Failure>> {
+        let extent =
+            Extent { start: 0, length: self.virtual_size, layer, content: Content::Data { offset: 0 } };
+        (extent.length > 0).then_some(Ok(extent))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A [`chain::Chain`] is the image and its parents, each a [`layer::Layer`]: found by its [footer](footer_search),
 //! described by its [`dynamic_header`], listed by its [BAT](bat) and, sector by sector, by its
-//! [bitmaps](sector_bitmap). What a layer says comes out as [`extents::extent::Piece`]s.
+//! [bitmaps](sector_bitmap). What a layer says comes out as [`extents::extent::Extent`]s.
 
 pub mod bat;
 pub mod bat_check;
@@ -17,5 +17,5 @@ pub mod layer;
 pub mod parent_locator;
 pub mod parent_names;
 pub mod sector_bitmap;
-pub mod sector_pieces;
+pub mod sector_extents;
 pub mod sparse;

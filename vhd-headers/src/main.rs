@@ -13,7 +13,7 @@ use extents::image::file::ImageFile;
 use extents::image::holes::{HOLE_BITS, SkipHoles};
 use vhd_headers::chain::Chain;
 use vhd_headers::layer::Layer;
-use vhd_headers::sparse::Grain;
+use vhd_headers::sparse::Granularity;
 
 /// log2 of a sector.
 const SECTOR_BITS: u32 = 9;
@@ -53,7 +53,7 @@ Examples:
   vhd-headers --search-path /dev/mapper /dev/VG_XenStorage-SR/VHD-UUID
 
 Exit status: 0 done, 1 system failure or parent not found, 2 wrong usage,
-3 damaged image, 4 sound image that can not be answered for (read the whole
+3 damaged image, 4 sound image that cannot be answered for (read the whole
 disk instead)";
 
 impl Arguments for Cli {
@@ -104,11 +104,11 @@ fn print(cli: &Cli, chain: &Chain) -> Result<(), Failure> {
         cluster_bits,
         files: files.clone().map(|file| file.path().to_path_buf()).collect(),
     };
-    let pieces = chain.pieces(if bitmaps { Grain::Sector } else { Grain::Block })?;
+    let extents = chain.extents(if bitmaps { Granularity::Sector } else { Granularity::Block })?;
     let out = Stdout::open()?;
     if cli.skip_holes {
-        walk.print(cli.output, SkipHoles::new(pieces, files), out)
+        walk.print(cli.output, SkipHoles::new(extents, files), out)
     } else {
-        walk.print(cli.output, pieces, out)
+        walk.print(cli.output, extents, out)
     }
 }

@@ -1,6 +1,6 @@
 //! A dynamic or differencing disk: header and BAT opened and checked, and the walk over its blocks.
 
-use extents::extent::{Content, Piece, Pieces};
+use extents::extent::{Content, Extent, Extents};
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 use extents::image::second_look::{self, Fingerprint};
@@ -11,11 +11,11 @@ use crate::batmap::{self, Batmap};
 use crate::blocks::{Blocks, SECTOR};
 use crate::dynamic_header::{self, DynamicHeader};
 use crate::footer::{self, DiskType, Footer};
-use crate::sector_pieces::SectorPieces;
+use crate::sector_extents::SectorExtents;
 
 /// How fine the walk is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grain {
+pub enum Granularity {
     /// A block that is in the file counts whole; no bitmap is read.
     Block,
     /// As the sector bitmaps say.
@@ -100,7 +100,7 @@ impl Sparse {
     pub fn check_readable(&self, file: &ImageFile) -> Result<(), Failure> {
         if batmap::is_encrypted(file, self.table_end())? {
             return Err(
-                file.unanswerable("its data is encrypted: found a key hash in the batmap, expected none")
+                file.unsupported("its data is encrypted: found a key hash in the batmap, expected none")
             );
         }
         Ok(())
@@ -120,15 +120,20 @@ impl Sparse {
     /// The walk over the blocks in `file`, as layer number `layer`.
     ///
     /// Status 4 when the bitmaps are asked for and are those of an early tapdisk.
-    pub fn pieces<'a>(&self, file: &'a ImageFile, layer: u16, grain: Grain) -> Result<Pieces<'a>, Failure> {
+    pub fn extents<'a>(
+        &self,
+        file: &'a ImageFile,
+        layer: u16,
+        granularity: Granularity,
+    ) -> Result<Extents<'a>, Failure> {
         let blocks = self.blocks;
         let entries = Entries::new(file, self.header.table_offset, blocks.count());
-        if grain == Grain::Block {
+        if granularity == Granularity::Block {
             let bitmap = blocks.bitmap_bytes();
-            return Ok(Box::new(entries.map(move |entry| Ok(block_piece(blocks, bitmap, layer, entry?)))));
+            return Ok(Box::new(entries.map(move |entry| Ok(block_extent(blocks, bitmap, layer, entry?)))));
         }
         if self.little_endian_bitmaps {
-            return Err(file.unanswerable(
+            return Err(file.unsupported(
                 "the sector bitmaps are those of tapdisk 0.1: found little-endian ones, expected big-endian",
             ));
         }
@@ -138,7 +143,7 @@ impl Sparse {
             None
         };
         let unwritten = if self.differencing { Content::Absent } else { Content::Zero };
-        Ok(Box::new(SectorPieces::new(file, layer, blocks, entries, batmap, unwritten)))
+        Ok(Box::new(SectorExtents::new(file, layer, blocks, entries, batmap, unwritten)))
     }
 }
 
@@ -150,12 +155,12 @@ fn read_header(file: &ImageFile, at: u64) -> Result<DynamicHeader, Failure> {
 }
 
 /// A block, or a run of absent ones, as a whole. `bitmap` is what lies in the file before the data, in bytes.
-fn block_piece(blocks: Blocks, bitmap: u64, layer: u16, entry: Allocation) -> Piece {
+fn block_extent(blocks: Blocks, bitmap: u64, layer: u16, entry: Allocation) -> Extent {
     let (first, end, content) = match entry {
         Allocation::Absent { first, end } => (first, end, Content::Absent),
         Allocation::Present { block, offset } => {
             (block, block + 1, Content::Data { offset: offset + bitmap })
         }
     };
-    Piece { start: blocks.start(first), length: blocks.bytes(first, end), layer, content }
+    Extent { start: blocks.start(first), length: blocks.bytes(first, end), layer, content }
 }

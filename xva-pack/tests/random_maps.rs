@@ -13,9 +13,9 @@ use xva_pack::pack::reader::Reader;
 use xva_pack::xva::block::{BLOCK_LEN, Fit};
 
 /// One entry: bytes, and if it is data the file (of two) and how many bytes to leave unused before it.
-type Piece = (usize, Option<(usize, usize)>);
+type Extent = (usize, Option<(usize, usize)>);
 
-fn pieces() -> impl Strategy<Value = Vec<Piece>> {
+fn extents() -> impl Strategy<Value = Vec<Extent>> {
     let length = prop_oneof![
         Just(0_usize),
         1..20_usize,
@@ -31,12 +31,12 @@ fn pieces() -> impl Strategy<Value = Vec<Piece>> {
     ]
 }
 
-/// The map of `pieces`, the content of its files, and the raw disk.
-fn build(pieces: &[Piece], names: [&str; 2]) -> (String, [Vec<u8>; 2], Vec<u8>) {
+/// The map of `extents`, the content of its files, and the raw disk.
+fn build(extents: &[Extent], names: [&str; 2]) -> (String, [Vec<u8>; 2], Vec<u8>) {
     let mut map = String::from("[");
     let mut files = [Vec::new(), Vec::new()];
     let mut raw: Vec<u8> = Vec::new();
-    for (number, &(length, data)) in pieces.iter().enumerate() {
+    for (number, &(length, data)) in extents.iter().enumerate() {
         let comma = if number == 0 { "" } else { ",\n" };
         let _ =
             write!(map, "{comma}{{\"start\":{},\"length\":{length},\"zero\":{}", raw.len(), data.is_none());
@@ -59,11 +59,11 @@ fn build(pieces: &[Piece], names: [&str; 2]) -> (String, [Vec<u8>; 2], Vec<u8>) 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn a_map_reads_as_the_disk_that_it_describes(pieces in pieces()) {
+    fn a_map_reads_as_the_disk_that_it_describes(extents in extents()) {
         let directory = tempfile::tempdir().unwrap();
         let paths = [directory.path().join("a"), directory.path().join("b")];
-        prop_assume!(pieces.iter().any(|&(length, _)| length > 0));
-        let (map, contents, raw) = build(&pieces, [paths[0].to_str().unwrap(), paths[1].to_str().unwrap()]);
+        prop_assume!(extents.iter().any(|&(length, _)| length > 0));
+        let (map, contents, raw) = build(&extents, [paths[0].to_str().unwrap(), paths[1].to_str().unwrap()]);
         for (path, content) in paths.iter().zip(&contents) {
             std::fs::write(path, content).unwrap();
         }

@@ -150,7 +150,7 @@ fn taken() -> Vec<(&'static str, Vec<u8>, Verdict)> {
         ("an empty block behind the last one", whole(one()).block("Ref:000/00000003", b"").end(), Warned("bytes follow the last block, not all zero: xapi ignores them")),
         ("members behind the last block", whole(one()).member("more", b"1").end(), Warned("2048 bytes follow the last block")),
         ("other names behind the last block", whole(one()).block("./more/123", b"1").end(), Warned("bytes follow the last block, not all zero: xapi ignores them")),
-        ("a piece of the end-of-tar", whole(one()).raw(&[0; 700]).0, Warned("the end-of-tar is missing")),
+        ("an extent of the end-of-tar", whole(one()).raw(&[0; 700]).0, Warned("the end-of-tar is missing")),
         ("no power_state", whole(changed("power_state", "powerstate")).end(), Warned("field power_state is missing; xapi 1.110 to 1.249 refuses records without it")),
         ("no metrics of a VBD", whole(changed("currently_attached</name><value><boolean>0</boolean></value></member><member><name>metrics", "currently_attached</name><value><boolean>0</boolean></value></member><member><name>m")).end(), Warned("xapi 1.110 to 22.3 refuses records without it")),
         ("no type of an SR", whole(changed("shared</name>", "sh</name>")).end(), Warned(": field shared is missing; xapi refuses records without it")),

@@ -49,13 +49,13 @@ impl<R: Read> Upstream<R> {
 
     /// To be asked when the input is no whole document: the failure of the filter before, if it told of one.
     pub fn failure(&mut self) -> Option<Failure> {
-        // What can not be read now was no mark.
+        // What cannot be read now was no mark.
         let _ = io::copy(&mut self.by_ref().take(LOOK_AHEAD), &mut io::sink());
         let status = match self.tail.strip_prefix(MARK)? {
             b"1" => Status::System,
             b"2" => Status::Usage,
             b"3" => Status::Damaged,
-            b"4" => Status::Unanswerable,
+            b"4" => Status::Unsupported,
             _ => return None,
         };
         Some(Failure::new(status, format!("the filter before this one failed with status {}", status as u8)))
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_mark_is_found_wherever_the_document_broke_off() {
-        assert_eq!(failure_in(&[b"{\"exit_status\":4"]), Some(Status::Unanswerable));
+        assert_eq!(failure_in(&[b"{\"exit_status\":4"]), Some(Status::Unsupported));
         assert_eq!(
             failure_in(&[b"{\"virtual_size\":1,\"data_clusters\":[[0,3", b"{\"exit_status\":1"]),
             Some(Status::System)

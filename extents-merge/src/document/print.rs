@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::document::interval_writer::{DocumentWriter, Style};
 use crate::document::map::writer::MapWriter;
-use crate::extent::Piece;
+use crate::extent::Extent;
 use crate::extent::rescale::touched;
 use crate::failure::Failure;
 use crate::frame::stdout::write_failure;
@@ -25,7 +25,7 @@ pub enum Form {
     Map,
 }
 
-/// What is printed beside the pieces.
+/// What is printed beside the extents.
 #[derive(Clone, Debug)]
 pub struct Walk {
     /// Bytes that the guest sees.
@@ -37,11 +37,11 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Prints `pieces`, which cover the virtual size, to `out`. After a failure the output is incomplete.
+    /// Prints `extents`, which cover the virtual size, to `out`. After a failure the output is incomplete.
     pub fn print(
         &self,
         form: Form,
-        pieces: impl Iterator<Item = Result<Piece, Failure>>,
+        extents: impl Iterator<Item = Result<Extent, Failure>>,
         out: impl Write,
     ) -> Result<(), Failure> {
         let out = BufWriter::with_capacity(BUFFER, out);
@@ -50,18 +50,18 @@ impl Walk {
             Form::List => Style::List,
             Form::Map => {
                 let mut writer = MapWriter::new(out, &self.files)?;
-                for piece in pieces {
-                    writer.push(piece?)?;
+                for extent in extents {
+                    writer.push(extent?)?;
                 }
                 return writer.finish();
             }
         };
         let writer = DocumentWriter::new(out, style, self.virtual_size, self.cluster_bits);
         let mut writer = writer.map_err(|e| write_failure(&e))?;
-        for piece in pieces {
-            let piece = piece?;
-            if let Some((first, last)) = touched(piece.start, piece.end(), self.cluster_bits)
-                && piece.is_data()
+        for extent in extents {
+            let extent = extent?;
+            if let Some((first, last)) = touched(extent.start, extent.end(), self.cluster_bits)
+                && extent.is_data()
             {
                 writer.push(first, last).map_err(|e| write_failure(&e))?;
             }

@@ -50,18 +50,18 @@ impl Union {
     /// of the filter before, where that one failed. The input need not be buffered. After a failure
     /// the union holds part of that document, and must not be used.
     pub fn read(&mut self, input: impl Read, name: &Path) -> Result<(), Failure> {
-        let mut add = Adder { unit_bits: self.unit_bits, data: &mut self.data, unanswerable: None };
+        let mut add = Adder { unit_bits: self.unit_bits, data: &mut self.data, unsupported: None };
         let mut input = Upstream::new(input);
         let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(
             64 << 10,
             JsonLimits::new(&mut input),
         ));
         let read = json.deserialize_any(AnyDialect(&mut add)).and_then(|size| json.end().map(|()| size));
-        let unanswerable = add.unanswerable.take();
+        let unsupported = add.unsupported.take();
         match read {
             Ok(size) => self.agree_on_size(size, name),
             Err(error) => {
-                let failure = unanswerable.or_else(|| input.failure()).unwrap_or_else(|| sentence(&error));
+                let failure = unsupported.or_else(|| input.failure()).unwrap_or_else(|| sentence(&error));
                 Err(failure.in_file(name))
             }
         }
@@ -87,8 +87,8 @@ impl Union {
 pub(crate) struct Adder<'a> {
     unit_bits: u32,
     data: &'a mut UnitSet,
-    /// A failure of status 4, which serde's errors can not carry.
-    unanswerable: Option<Failure>,
+    /// A failure of status 4, which serde's errors cannot carry.
+    unsupported: Option<Failure>,
 }
 
 impl Adder<'_> {
@@ -105,7 +105,7 @@ impl Adder<'_> {
 
     /// Ends the reading with status 4, when the caller passes the sentence on as its error.
     pub(crate) fn refuse(&mut self, sentence: String) -> String {
-        self.unanswerable = Some(Failure::unanswerable(sentence.as_str()));
+        self.unsupported = Some(Failure::unsupported(sentence.as_str()));
         sentence
     }
 

@@ -1,4 +1,4 @@
-//! The walk: an image as pieces in guest order, and one layer laid over another.
+//! The walk: an image as extents in guest order, and one layer laid over another.
 
 use crate::failure::Failure;
 
@@ -7,9 +7,9 @@ pub mod unit_set;
 
 /// A guest range and where its bytes are.
 ///
-/// A layer yields pieces that cover its virtual size in ascending order, without gap or overlap.
+/// A layer yields extents that cover its virtual size in ascending order, without gap or overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct Extent {
     /// Guest offset of the first byte.
     pub start: u64,
     /// Bytes, never 0.
@@ -20,10 +20,10 @@ pub struct Piece {
     pub content: Content,
 }
 
-/// Where the bytes of a piece are. Offsets are those of the file that holds the data of the piece's layer.
+/// Where the bytes of an extent are. Offsets are those of the file that holds the data of the extent's layer.
 ///
-/// The tag is a word of its own: with the compiler's choice of layout, pieces are copied in overlapping parts, and the
-/// walk of a QCOW2 with 4 million pieces took 111 ms in place of 79.
+/// The tag is a word of its own: with the compiler's choice of layout, extents are copied in overlapping parts, and the
+/// walk of a QCOW2 with 4 million extents took 111 ms in place of 79.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Content {
@@ -40,7 +40,7 @@ pub enum Content {
     Compressed(CompressedCluster),
 }
 
-/// A compressed cluster, and the part of it that a piece shows.
+/// A compressed cluster, and the part of it that an extent shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompressedCluster {
     /// File offset of the compressed bytes.
@@ -49,7 +49,7 @@ pub struct CompressedCluster {
     pub host_length: u32,
     /// Bytes of the cluster once decompressed.
     pub cluster_size: u32,
-    /// Where in the decompressed cluster the piece begins.
+    /// Where in the decompressed cluster the extent begins.
     pub skip: u32,
     /// How it was compressed.
     pub compression: Compression,
@@ -64,13 +64,13 @@ pub enum Compression {
     Zstd,
 }
 
-impl Piece {
+impl Extent {
     /// Guest offset after the last byte.
     pub fn end(&self) -> u64 {
         self.start + self.length
     }
 
-    /// What remains without the first `bytes`, which must be fewer than the piece has.
+    /// What remains without the first `bytes`, which must be fewer than the extent has.
     #[must_use]
     pub fn without_front(mut self, bytes: u64) -> Self {
         self.start += bytes;
@@ -84,7 +84,7 @@ impl Piece {
         self
     }
 
-    /// The part of this piece inside the guest range `[start, end)`, which it must touch.
+    /// The part of this extent inside the guest range `[start, end)`, which it must touch.
     #[must_use]
     fn cut(self, start: u64, end: u64) -> Self {
         let mut cut = self.without_front(start.saturating_sub(self.start));
@@ -92,8 +92,8 @@ impl Piece {
         cut
     }
 
-    /// Whether `next`, which begins where this piece ends, goes on in the same way and the two can be one.
-    pub fn continues_in(&self, next: &Piece) -> bool {
+    /// Whether `next`, which begins where this extent ends, goes on in the same way and the two can be one.
+    pub fn continues_in(&self, next: &Extent) -> bool {
         self.layer == next.layer
             && match (self.content, next.content) {
                 (Content::Absent, Content::Absent) | (Content::Zero, Content::Zero) => true,
@@ -108,29 +108,29 @@ impl Piece {
     }
 }
 
-/// The pieces of a layer or chain.
-pub type Pieces<'a> = Box<dyn Iterator<Item = Result<Piece, Failure>> + 'a>;
+/// The extents of a layer or chain.
+pub type Extents<'a> = Box<dyn Iterator<Item = Result<Extent, Failure>> + 'a>;
 
 /// One layer over another: what is absent above is looked up below, at the same guest offset.
 ///
-/// It has the size of the upper layer. Where the lower one is shorter, the piece stays absent.
+/// It has the size of the upper layer. Where the lower one is shorter, the extent stays absent.
 pub struct Overlay<'a> {
-    above: Pieces<'a>,
-    below: Pieces<'a>,
-    /// The part of the upper piece that is absent and not yet looked up.
-    absent: Option<Piece>,
-    /// The lower piece that was read last.
-    lower: Option<Piece>,
+    above: Extents<'a>,
+    below: Extents<'a>,
+    /// The part of the upper extent that is absent and not yet looked up.
+    absent: Option<Extent>,
+    /// The lower extent that was read last.
+    lower: Option<Extent>,
 }
 
 impl<'a> Overlay<'a> {
     /// Lays `above` over `below`.
-    pub fn new(above: Pieces<'a>, below: Pieces<'a>) -> Self {
+    pub fn new(above: Extents<'a>, below: Extents<'a>) -> Self {
         Overlay { above, below, absent: None, lower: None }
     }
 
     /// The beginning of `absent` as the lower layer has it; keeps the rest for the next call.
-    fn look_below(&mut self, absent: Piece) -> Result<Piece, Failure> {
+    fn look_below(&mut self, absent: Extent) -> Result<Extent, Failure> {
         while self.lower.is_none_or(|lower| lower.end() <= absent.start) {
             match self.below.next() {
                 Some(lower) => self.lower = Some(lower?),
@@ -147,17 +147,17 @@ impl<'a> Overlay<'a> {
 }
 
 impl Iterator for Overlay<'_> {
-    type Item = Result<Piece, Failure>;
+    type Item = Result<Extent, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let piece = match self.absent.take() {
+        let extent = match self.absent.take() {
             Some(absent) => absent,
             None => match self.above.next()? {
-                Ok(piece) if piece.content == Content::Absent => piece,
+                Ok(extent) if extent.content == Content::Absent => extent,
                 decided => return Some(decided),
             },
         };
-        Some(self.look_below(piece))
+        Some(self.look_below(extent))
     }
 }
 
@@ -165,38 +165,38 @@ impl Iterator for Overlay<'_> {
 mod tests {
     use super::*;
 
-    fn piece(start: u64, length: u64, layer: u16, content: Content) -> Piece {
-        Piece { start, length, layer, content }
+    fn extent(start: u64, length: u64, layer: u16, content: Content) -> Extent {
+        Extent { start, length, layer, content }
     }
 
-    fn layer(pieces: &[Piece]) -> Pieces<'_> {
-        Box::new(pieces.iter().copied().map(Ok))
+    fn layer(extents: &[Extent]) -> Extents<'_> {
+        Box::new(extents.iter().copied().map(Ok))
     }
 
-    fn overlay(above: &[Piece], below: &[Piece]) -> Vec<Piece> {
+    fn overlay(above: &[Extent], below: &[Extent]) -> Vec<Extent> {
         Overlay::new(layer(above), layer(below)).collect::<Result<_, _>>().unwrap()
     }
 
     #[test]
     fn upper_zero_hides_what_lies_below() {
-        let above = [piece(0, 10, 0, Content::Zero), piece(10, 10, 0, Content::Absent)];
-        let below = [piece(0, 20, 1, Content::Data { offset: 100 })];
+        let above = [extent(0, 10, 0, Content::Zero), extent(10, 10, 0, Content::Absent)];
+        let below = [extent(0, 20, 1, Content::Data { offset: 100 })];
         assert_eq!(
             overlay(&above, &below),
-            [piece(0, 10, 0, Content::Zero), piece(10, 10, 1, Content::Data { offset: 110 })]
+            [extent(0, 10, 0, Content::Zero), extent(10, 10, 1, Content::Data { offset: 110 })]
         );
     }
 
     #[test]
     fn beyond_a_shorter_lower_layer_nothing_is_known() {
-        let above = [piece(0, 30, 0, Content::Absent)];
-        let below = [piece(0, 5, 1, Content::Zero), piece(5, 5, 1, Content::Data { offset: 7 })];
+        let above = [extent(0, 30, 0, Content::Absent)];
+        let below = [extent(0, 5, 1, Content::Zero), extent(5, 5, 1, Content::Data { offset: 7 })];
         assert_eq!(
             overlay(&above, &below),
             [
-                piece(0, 5, 1, Content::Zero),
-                piece(5, 5, 1, Content::Data { offset: 7 }),
-                piece(10, 20, 0, Content::Absent)
+                extent(0, 5, 1, Content::Zero),
+                extent(5, 5, 1, Content::Data { offset: 7 }),
+                extent(10, 20, 0, Content::Absent)
             ]
         );
     }
@@ -210,9 +210,9 @@ mod tests {
             skip: 0,
             compression: Compression::Zlib,
         };
-        let above = [piece(0, 16, 0, Content::Data { offset: 0 }), piece(16, 8, 0, Content::Absent)];
-        let below = [piece(0, 64, 1, Content::Compressed(cluster))];
+        let above = [extent(0, 16, 0, Content::Data { offset: 0 }), extent(16, 8, 0, Content::Absent)];
+        let below = [extent(0, 64, 1, Content::Compressed(cluster))];
         let shown = Content::Compressed(CompressedCluster { skip: 16, ..cluster });
-        assert_eq!(overlay(&above, &below)[1], piece(16, 8, 1, shown));
+        assert_eq!(overlay(&above, &below)[1], extent(16, 8, 1, shown));
     }
 }

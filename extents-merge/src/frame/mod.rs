@@ -101,9 +101,9 @@ fn help_or_usage(error: &clap::Error) -> Result<(), Failure> {
     Err(Failure::new(Status::Usage, format!("{sentence}; see --help")))
 }
 
-/// A line on stderr. A stderr that can not be written to is no reason to fail.
+/// A line on stderr. A stderr that cannot be written to is no reason to fail.
 fn say(tool: &str, sentence: &Failure) {
-    // In one piece, so that the lines of several filters in a pipeline do not mix.
+    // In one write, so that the lines of several filters in a pipeline do not mix.
     let _ = io::stderr().write_all(format!("{tool}: {sentence}\n").as_bytes());
 }
 
@@ -128,7 +128,7 @@ pub(crate) fn expect_stdin() -> Result<(), Failure> {
 
 /// Whether descriptors 0 and 1 were closed when the program was started.
 ///
-/// The standard library opens /dev/null in its place before `main`, so that afterwards a `>&-` can not be told from
+/// The standard library opens /dev/null in its place before `main`, so that afterwards a `>&-` cannot be told from
 /// a caller's read-write /dev/null (Python's `DEVNULL`); an export into nowhere would then look finished.
 static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 static STDIN_WAS_CLOSED: AtomicBool = AtomicBool::new(false);

@@ -48,7 +48,7 @@ impl Confinement {
     /// is: "backing file".
     ///
     /// Status 4 when it lies outside the allowed directories or is no regular file (block devices are allowed below
-    /// a search path), status 1 when it is not there or can not be opened.
+    /// a search path), status 1 when it is not there or cannot be opened.
     pub fn open(&self, by: &ImageFile, name: &Path, what: &str) -> Result<ImageFile, Failure> {
         let directories = match self.directory_of(by) {
             Some(directory) => vec![directory],
@@ -61,7 +61,7 @@ impl Confinement {
     /// Opens the first of `names` that exists; relative ones are joined to the directory of `by`, then to each search
     /// path, where LVM's names lie. Otherwise as [`Confinement::open`].
     ///
-    /// With `verified`, the caller knows a wrong file when it sees one: what can not be opened is passed over then.
+    /// With `verified`, the caller knows a wrong file when it sees one: what cannot be opened is passed over then.
     /// Without, it ends the search: another file in its place could be a wrong one.
     pub fn find(
         &self,
@@ -116,7 +116,7 @@ impl Confinement {
         let directory = candidate.parent().unwrap_or(candidate);
         let advice = || format!("--search-path {} would allow it", directory.display());
         if !below_search_path && !beside_image {
-            return Err(Failure::unanswerable(format!(
+            return Err(Failure::unsupported(format!(
                 "{what} {} lies outside the directory of the image: {}",
                 candidate.display(),
                 advice()
@@ -132,12 +132,12 @@ impl Confinement {
         }
         let file = match ImageFile::open(candidate) {
             Err(failure) if failure.status() == Status::Usage => {
-                return Err(Failure::unanswerable(format!("{what} {failure}")));
+                return Err(Failure::unsupported(format!("{what} {failure}")));
             }
             opened => opened?,
         };
         if file.is_block_device() && !below_search_path {
-            return Err(Failure::unanswerable(format!(
+            return Err(Failure::unsupported(format!(
                 "{what} {} is a block device: {}",
                 candidate.display(),
                 advice()

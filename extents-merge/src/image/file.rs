@@ -36,7 +36,7 @@ type Version = (u64, i64, i64);
 impl ImageFile {
     /// Opens what the user named; `-` is standard input.
     ///
-    /// A pipe, socket or character device is wrong usage (status 2): it can not be read at an offset.
+    /// A pipe, socket or character device is wrong usage (status 2): it cannot be read at an offset.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         if path.as_os_str() == "-" {
             expect_stdin()?;
@@ -152,8 +152,8 @@ impl ImageFile {
     }
 
     /// Status 4, with the name of this file.
-    pub fn unanswerable(&self, sentence: impl Into<String>) -> Failure {
-        Failure::unanswerable(sentence).in_file(&self.path)
+    pub fn unsupported(&self, sentence: impl Into<String>) -> Failure {
+        Failure::unsupported(sentence).in_file(&self.path)
     }
 }
 
@@ -161,7 +161,7 @@ fn version(metadata: &Metadata) -> Version {
     (metadata.len(), metadata.mtime(), metadata.mtime_nsec())
 }
 
-/// A directory is a system error as `read` would give it; what can not seek is wrong usage.
+/// A directory is a system error as `read` would give it; what cannot seek is wrong usage.
 fn check_kind(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
     let kind = metadata.file_type();
     if kind.is_file() || kind.is_block_device() {

@@ -9,7 +9,7 @@ use std::ops::Range;
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
-use crate::extent::{Content, Piece};
+use crate::extent::{Content, Extent};
 use crate::failure::Failure;
 use crate::image::file::ImageFile;
 
@@ -57,53 +57,53 @@ impl<'a> Holes<'a> {
     }
 }
 
-/// Turns the holes under the data pieces of a walk into zeros. Compressed clusters stay as they are.
+/// Turns the holes under the data extents of a walk into zeros. Compressed clusters stay as they are.
 pub struct SkipHoles<'a, I> {
-    pieces: I,
+    extents: I,
     /// One for each layer.
     holes: Vec<Holes<'a>>,
-    /// What is left of the piece in hand.
-    rest: Option<Piece>,
+    /// What is left of the extent in hand.
+    rest: Option<Extent>,
 }
 
-impl<'a, I: Iterator<Item = Result<Piece, Failure>>> SkipHoles<'a, I> {
+impl<'a, I: Iterator<Item = Result<Extent, Failure>>> SkipHoles<'a, I> {
     /// `files[n]` is where the data of layer `n` lies.
-    pub fn new(pieces: I, files: impl IntoIterator<Item = &'a ImageFile>) -> Self {
-        SkipHoles { pieces, holes: files.into_iter().map(Holes::new).collect(), rest: None }
+    pub fn new(extents: I, files: impl IntoIterator<Item = &'a ImageFile>) -> Self {
+        SkipHoles { extents, holes: files.into_iter().map(Holes::new).collect(), rest: None }
     }
 
-    fn split(&mut self, piece: Piece) -> Result<Piece, Failure> {
+    fn split(&mut self, extent: Extent) -> Result<Extent, Failure> {
         let (Content::Data { offset }, Some(holes)) =
-            (piece.content, self.holes.get_mut(usize::from(piece.layer)))
+            (extent.content, self.holes.get_mut(usize::from(extent.layer)))
         else {
-            return Ok(piece);
+            return Ok(extent);
         };
         let data = holes.next_data(offset)?;
         let (length, content) = if data.start == offset {
-            (data.end - offset, piece.content)
+            (data.end - offset, extent.content)
         } else {
             (data.start - offset, Content::Zero)
         };
-        let length = if length == 0 { piece.length } else { length.min(piece.length) };
-        if length < piece.length {
-            self.rest = Some(piece.without_front(length));
+        let length = if length == 0 { extent.length } else { length.min(extent.length) };
+        if length < extent.length {
+            self.rest = Some(extent.without_front(length));
         }
-        Ok(Piece { length, content, ..piece })
+        Ok(Extent { length, content, ..extent })
     }
 }
 
-impl<I: Iterator<Item = Result<Piece, Failure>>> Iterator for SkipHoles<'_, I> {
-    type Item = Result<Piece, Failure>;
+impl<I: Iterator<Item = Result<Extent, Failure>>> Iterator for SkipHoles<'_, I> {
+    type Item = Result<Extent, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let piece = match self.rest.take() {
+        let extent = match self.rest.take() {
             Some(rest) => rest,
-            None => match self.pieces.next()? {
-                Ok(piece) => piece,
+            None => match self.extents.next()? {
+                Ok(extent) => extent,
                 Err(failure) => return Some(Err(failure)),
             },
         };
-        Some(self.split(piece))
+        Some(self.split(extent))
     }
 }
 
@@ -127,14 +127,14 @@ mod tests {
         ImageFile::open(&path).unwrap()
     }
 
-    /// Pieces of these lengths, layers and contents, each beginning where the one before ends.
-    fn in_a_row(pieces: &[(u64, u16, Content)]) -> Vec<Piece> {
+    /// Extents of these lengths, layers and contents, each beginning where the one before ends.
+    fn in_a_row(extents: &[(u64, u16, Content)]) -> Vec<Extent> {
         let mut end = 0;
-        let piece = |&(length, layer, content)| {
+        let extent = |&(length, layer, content)| {
             end += length;
-            Piece { start: end - length, length, layer, content }
+            Extent { start: end - length, length, layer, content }
         };
-        pieces.iter().map(piece).collect()
+        extents.iter().map(extent).collect()
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
         let upper = sparse(&directory, "upper", 4 * MIB, &[MIB..MIB + 64 * KIB, 3 * MIB..4 * MIB]);
         let lower = sparse(&directory, "lower", 2 * MIB, &[]);
         let data = |offset| Content::Data { offset };
-        let pieces = in_a_row(&[
+        let extents = in_a_row(&[
             (2 * MIB, 0, data(512 * KIB)),
             (MIB, 1, data(512 * KIB)),
             (128 * KIB, 0, data(3 * MIB - 64 * KIB)),
@@ -154,8 +154,8 @@ mod tests {
             (512, 1, data(2 * MIB + 512)),
             (512, 2, data(0)),
         ]);
-        let skipped: Vec<Piece> =
-            SkipHoles::new(pieces.into_iter().map(Ok), [&upper, &lower]).collect::<Result<_, _>>().unwrap();
+        let skipped: Vec<Extent> =
+            SkipHoles::new(extents.into_iter().map(Ok), [&upper, &lower]).collect::<Result<_, _>>().unwrap();
         let expected = in_a_row(&[
             (512 * KIB, 0, Content::Zero),
             (64 * KIB, 0, data(MIB)),

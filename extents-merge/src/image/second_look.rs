@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crc32fast::Hasher;
 
-use crate::extent::{Piece, Pieces};
+use crate::extent::{Extent, Extents};
 use crate::failure::{Failure, Status};
 use crate::image::file::ImageFile;
 use crate::image::window::Window;
@@ -16,11 +16,11 @@ use crate::image::window::Window;
 /// Bytes of a table that are held at a time.
 const WINDOW: usize = 64 << 10;
 
-/// The `pieces`, and behind the last of them the failure of `check`, if it fails. A consumer that stops at the first
+/// The `extents`, and behind the last of them the failure of `check`, if it fails. A consumer that stops at the first
 /// failure thus never completes its output over an image that changed.
-pub fn then_check<'a>(pieces: Pieces<'a>, check: impl FnOnce() -> Result<(), Failure> + 'a) -> Pieces<'a> {
+pub fn then_check<'a>(extents: Extents<'a>, check: impl FnOnce() -> Result<(), Failure> + 'a) -> Extents<'a> {
     let failure = std::iter::once_with(check).filter_map(Result::err);
-    Box::new(pieces.chain(failure.map(Err::<Piece, _>)))
+    Box::new(extents.chain(failure.map(Err::<Extent, _>)))
 }
 
 /// Bytes of tables, one after the other, as a number. A CRC-32 shows every change of a single entry that spans no more
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(compare(&file, "x", &1, Ok(1)), Ok(()));
         let failed = Failure::system("cannot read");
         assert_eq!(compare(&file, "x", &1, Err(failed.clone())), Err(failed));
-        for read in [Ok(2), Err(Failure::damaged("x")), Err(Failure::unanswerable("x"))] {
+        for read in [Ok(2), Err(Failure::damaged("x")), Err(Failure::unsupported("x"))] {
             let failure = compare(&file, "x", &1, read).unwrap_err();
             assert_eq!(failure.status(), Status::System);
             assert!(failure.to_string().contains("x is no longer what it was"), "{failure}");
@@ -120,10 +120,10 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_check_comes_after_the_last_piece() {
-        let none = || -> Pieces { Box::new(std::iter::empty()) };
+    fn a_failed_check_comes_after_the_last_extent() {
+        let none = || -> Extents { Box::new(std::iter::empty()) };
         assert_eq!(then_check(none(), || Ok(())).count(), 0);
-        let pieces: Vec<_> = then_check(none(), || Err(Failure::system("x"))).collect();
-        assert_eq!(pieces, [Err(Failure::system("x"))]);
+        let extents: Vec<_> = then_check(none(), || Err(Failure::system("x"))).collect();
+        assert_eq!(extents, [Err(Failure::system("x"))]);
     }
 }

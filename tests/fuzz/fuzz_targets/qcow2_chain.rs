@@ -1,4 +1,4 @@
-//! A QCOW2 image, alone or over a second one: no panic, the pieces cover the virtual size without a gap, and the map is
+//! A QCOW2 image, alone or over a second one: no panic, the extents cover the virtual size without a gap, and the map is
 //! one that xva-pack follows.
 #![no_main]
 
@@ -13,9 +13,9 @@ fuzz_target!(|input: &[u8]| {
     let confinement = Confinement::new(&path, &SearchPaths::default()).unwrap();
     let options = Options { backing: true, backing_format: Some(Format::Qcow2), data: true };
     let Ok(chain) = Chain::open(ImageFile::open(&path).unwrap(), &confinement, options) else { return };
-    check_cover(chain.pieces(), chain.virtual_size());
-    check_cover(chain.pieces_without_holes(), chain.virtual_size());
+    check_cover(chain.extents(), chain.virtual_size());
+    check_cover(chain.extents_without_holes(), chain.virtual_size());
     if chain.refuse_ciphertext("").is_ok() {
-        check_map(|| chain.pieces(), chain.virtual_size(), chain.data_paths());
+        check_map(|| chain.extents(), chain.virtual_size(), chain.data_paths());
     }
 });

@@ -1,4 +1,4 @@
-//! A VHD, alone or with a parent: no panic, the pieces cover the virtual size without a gap, and the map is one that
+//! A VHD, alone or with a parent: no panic, the extents cover the virtual size without a gap, and the map is one that
 //! xva-pack follows.
 #![no_main]
 
@@ -7,7 +7,7 @@ use extents::image::file::ImageFile;
 use fuzz::{check_cover, check_map, files};
 use libfuzzer_sys::fuzz_target;
 use vhd_headers::chain::Chain;
-use vhd_headers::sparse::Grain;
+use vhd_headers::sparse::Granularity;
 
 /// Gives a structure of `length` bytes that begins with `cookie` its checksum: the complement of the sum of its bytes.
 /// Without it, hardly any input would come past the first check.
@@ -31,13 +31,13 @@ fuzz_target!(|input: &[u8]| {
     let path = files(&sealed);
     let confinement = Confinement::new(&path, &SearchPaths::default()).unwrap();
     let Ok(chain) = Chain::open(ImageFile::open(&path).unwrap(), Some(&confinement)) else { return };
-    for grain in [Grain::Block, Grain::Sector] {
-        if let Ok(pieces) = chain.pieces(grain) {
-            check_cover(pieces, chain.virtual_size());
+    for granularity in [Granularity::Block, Granularity::Sector] {
+        if let Ok(extents) = chain.extents(granularity) {
+            check_cover(extents, chain.virtual_size());
         }
     }
     let paths = chain.layers().iter().map(|layer| layer.file().path().to_path_buf()).collect();
-    if chain.pieces(Grain::Sector).is_ok() {
-        check_map(|| chain.pieces(Grain::Sector).unwrap(), chain.virtual_size(), paths);
+    if chain.extents(Granularity::Sector).is_ok() {
+        check_map(|| chain.extents(Granularity::Sector).unwrap(), chain.virtual_size(), paths);
     }
 });

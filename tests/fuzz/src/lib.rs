@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use extents::failure::{Failure, Status};
-use extents::extent::{Piece, Pieces};
+use extents::extent::{Extent, Extents};
 use extents::document::print::{Form, Walk};
 use tempfile::TempDir;
 use xva_pack::xva::block::Fit;
@@ -14,9 +14,9 @@ use xva_pack::pack::map_plan::MapPlan;
 use xva_pack::pack::member_pair::MemberPair;
 use xva_pack::pack::plan::Plan;
 
-/// Pieces that are looked at: an image of few bytes can claim a disk of many.
+/// Extents that are looked at: an image of few bytes can claim a disk of many.
 const ENOUGH: usize = 100_000;
-/// Pieces that are printed.
+/// Extents that are printed.
 const FEW: usize = 2000;
 
 /// Stands between the image and the file `base` that it may name as its parent or backing file.
@@ -75,13 +75,13 @@ pub fn in_directory_with_data() {
 
 /// Prints the map of a walk that comes to its end, and follows it as xva-pack does: that one may only say that no archive
 /// can hold such a disk.
-pub fn check_map<'a>(pieces: impl Fn() -> Pieces<'a>, virtual_size: u64, files: Vec<PathBuf>) {
-    if pieces().take(FEW).count() == FEW {
+pub fn check_map<'a>(extents: impl Fn() -> Extents<'a>, virtual_size: u64, files: Vec<PathBuf>) {
+    if extents().take(FEW).count() == FEW {
         return;
     }
     let mut map = Vec::new();
     let walk = Walk { virtual_size, cluster_bits: 9, files };
-    if walk.print(Form::Map, pieces(), &mut map).is_err() {
+    if walk.print(Form::Map, extents(), &mut map).is_err() {
         return;
     }
     let fit = Fit { pad: true, ..Fit::default() };
@@ -92,21 +92,21 @@ pub fn check_map<'a>(pieces: impl Fn() -> Pieces<'a>, virtual_size: u64, files: 
             Ok(Some(_)) => {}
             Ok(None) => break,
             Err(failure) => {
-                assert_eq!(failure.status(), Status::Unanswerable, "{failure}");
+                assert_eq!(failure.status(), Status::Unsupported, "{failure}");
                 break;
             }
         }
     }
 }
 
-/// The pieces must cover `virtual_size` in order until they end or fail.
-pub fn check_cover(pieces: impl Iterator<Item = Result<Piece, Failure>>, virtual_size: u64) {
+/// The extents must cover `virtual_size` in order until they end or fail.
+pub fn check_cover(extents: impl Iterator<Item = Result<Extent, Failure>>, virtual_size: u64) {
     let mut position = 0;
     let mut whole = true;
-    for (number, piece) in pieces.enumerate() {
-        let Ok(piece) = piece else { return };
-        assert!(piece.start == position && piece.length > 0);
-        position = piece.end();
+    for (number, extent) in extents.enumerate() {
+        let Ok(extent) = extent else { return };
+        assert!(extent.start == position && extent.length > 0);
+        position = extent.end();
         assert!(position <= virtual_size);
         if number == ENOUGH {
             whole = false;

@@ -4,14 +4,14 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use extents::document::print::{Form, Walk};
-use extents::extent::{Content, Piece};
+use extents::extent::{Content, Extent};
 use extents::failure::{Failure, Status};
 use extents::image::confinement::{Confinement, SearchPaths};
 use extents::image::file::ImageFile;
 use image_builders::vhd::{Built, Vhd};
 use vhd_headers::chain::Chain;
 use vhd_headers::layer::Layer;
-use vhd_headers::sparse::Grain;
+use vhd_headers::sparse::Granularity;
 
 /// Opens the chain of the image at `path`; its parents lie beside it.
 pub(crate) fn open(path: &Path) -> Result<Chain, Failure> {
@@ -19,36 +19,36 @@ pub(crate) fn open(path: &Path) -> Result<Chain, Failure> {
     Chain::open(ImageFile::open(path)?, Some(&confinement))
 }
 
-/// The pieces of a chain, which must cover its disk without gap or overlap.
-pub(crate) fn pieces(chain: &Chain, grain: Grain) -> Result<Vec<Piece>, Failure> {
-    let pieces: Vec<Piece> = chain.pieces(grain)?.collect::<Result<_, _>>()?;
+/// The extents of a chain, which must cover its disk without gap or overlap.
+pub(crate) fn extents(chain: &Chain, granularity: Granularity) -> Result<Vec<Extent>, Failure> {
+    let extents: Vec<Extent> = chain.extents(granularity)?.collect::<Result<_, _>>()?;
     let mut end = 0;
-    for piece in &pieces {
-        assert!(piece.start == end && piece.length > 0, "{piece:?} does not begin at {end}");
-        end = piece.end();
+    for extent in &extents {
+        assert!(extent.start == end && extent.length > 0, "{extent:?} does not begin at {end}");
+        end = extent.end();
     }
     assert_eq!(end, chain.virtual_size());
-    Ok(pieces)
+    Ok(extents)
 }
 
-/// For each unit of 2^`bits` bytes whether a piece of data touches it.
-pub(crate) fn data_units(pieces: &[Piece], bits: u32) -> Vec<bool> {
-    let end = pieces.last().map_or(0, Piece::end);
+/// For each unit of 2^`bits` bytes whether an extent of data touches it.
+pub(crate) fn data_units(extents: &[Extent], bits: u32) -> Vec<bool> {
+    let end = extents.last().map_or(0, Extent::end);
     let mut units = vec![false; usize::try_from(end.div_ceil(1 << bits)).unwrap()];
-    for piece in pieces.iter().filter(|piece| piece.is_data()) {
-        let (first, end) = (piece.start >> bits, piece.end().div_ceil(1 << bits));
+    for extent in extents.iter().filter(|extent| extent.is_data()) {
+        let (first, end) = (extent.start >> bits, extent.end().div_ceil(1 << bits));
         units[usize::try_from(first).unwrap()..usize::try_from(end).unwrap()].fill(true);
     }
     units
 }
 
-/// The disk as one reads it who follows the pieces.
-pub(crate) fn content(chain: &Chain, pieces: &[Piece]) -> Vec<u8> {
+/// The disk as one reads it who follows the extents.
+pub(crate) fn content(chain: &Chain, extents: &[Extent]) -> Vec<u8> {
     let mut disk = vec![0; usize::try_from(chain.virtual_size()).unwrap()];
-    for piece in pieces {
-        let bytes = &mut disk[usize::try_from(piece.start).unwrap()..usize::try_from(piece.end()).unwrap()];
-        if let Content::Data { offset } = piece.content {
-            let file = chain.layers()[usize::from(piece.layer)].file();
+    for extent in extents {
+        let bytes = &mut disk[usize::try_from(extent.start).unwrap()..usize::try_from(extent.end()).unwrap()];
+        if let Content::Data { offset } = extent.content {
+            let file = chain.layers()[usize::from(extent.layer)].file();
             file.as_file().read_exact_at(bytes, offset).unwrap();
         }
     }
@@ -58,7 +58,7 @@ pub(crate) fn content(chain: &Chain, pieces: &[Piece]) -> Vec<u8> {
 /// What the program prints for an image, at block granularity unless it is told otherwise.
 pub(crate) fn document(
     path: &Path,
-    grain: Grain,
+    granularity: Granularity,
     cluster_bits: Option<u32>,
     form: Form,
 ) -> Result<String, Failure> {
@@ -69,13 +69,13 @@ pub(crate) fn document(
         files: chain.layers().iter().map(|layer: &Layer| layer.file().path().to_path_buf()).collect(),
     };
     let mut out = Vec::new();
-    walk.print(form, chain.pieces(grain)?, &mut out)?;
+    walk.print(form, chain.extents(granularity)?, &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
 /// The intervals of an image at block granularity: what stands between the outer brackets of `data_clusters`.
 pub(crate) fn intervals(path: &Path) -> String {
-    let document = document(path, Grain::Block, None, Form::Intervals).unwrap();
+    let document = document(path, Granularity::Block, None, Form::Intervals).unwrap();
     let (_, runs) = document.split_once("\"data_clusters\":").unwrap();
     runs.trim_end().trim_end_matches('}').to_owned()
 }
@@ -90,7 +90,7 @@ pub(crate) fn failure_of(image: &Built) -> (Status, String) {
 /// The same in a directory that may hold parents.
 pub(crate) fn failure_in(directory: &Path, image: &Built) -> (Status, String) {
     let path = image.write_to(directory).unwrap();
-    let failure = open(&path).and_then(|chain| pieces(&chain, Grain::Sector).map(|_| ())).unwrap_err();
+    let failure = open(&path).and_then(|chain| extents(&chain, Granularity::Sector).map(|_| ())).unwrap_err();
     (failure.status(), failure.to_string().replace(&format!("{}/", directory.display()), ""))
 }
 
@@ -103,9 +103,9 @@ pub(crate) fn assert_answered(image: &Vhd, built: &Built) {
 
 /// Asserts that `chain` shows the disk of `truth`, and no sector more than it stores.
 pub(crate) fn assert_exact(chain: &Chain, truth: &image_builders::vhd::Chain) {
-    let sectors = pieces(chain, Grain::Sector).unwrap();
+    let sectors = extents(chain, Granularity::Sector).unwrap();
     assert!(content(chain, &sectors) == truth.truth(), "the content differs");
     assert_eq!(data_units(&sectors, 9), truth.stored_sectors());
     let bits = chain.block_bits();
-    assert_eq!(data_units(&pieces(chain, Grain::Block).unwrap(), bits), truth.touched_units(bits));
+    assert_eq!(data_units(&extents(chain, Granularity::Block).unwrap(), bits), truth.touched_units(bits));
 }

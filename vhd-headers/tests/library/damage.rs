@@ -23,8 +23,8 @@ fn damaged(damage: impl FnOnce(&mut Built), sentence: &str) {
 }
 
 /// Asserts that `damage` leads to status 4 and to this sentence.
-fn unanswerable(damage: impl FnOnce(&mut Built), sentence: &str) {
-    refused(damage, Status::Unanswerable, sentence);
+fn unsupported(damage: impl FnOnce(&mut Built), sentence: &str) {
+    refused(damage, Status::Unsupported, sentence);
 }
 
 fn refused(damage: impl FnOnce(&mut Built), status: Status, sentence: &str) {
@@ -79,21 +79,21 @@ fn a_fixed_footer_at_the_start_alone_is_not_believed() {
 #[test]
 fn a_poisoned_image_is_out_of_use() {
     let sentence = "the image was taken out of use: found the cookie v_poison, expected conectix";
-    unanswerable(|built| built.patch_footers(0, b"v_poison"), &format!("footer at byte 36864: {sentence}"));
-    unanswerable(|built| built.patch_head(0, b"v_poison"), &format!("footer at byte 0: {sentence}"));
+    unsupported(|built| built.patch_footers(0, b"v_poison"), &format!("footer at byte 36864: {sentence}"));
+    unsupported(|built| built.patch_head(0, b"v_poison"), &format!("footer at byte 0: {sentence}"));
 }
 
 #[test]
 fn unknown_versions_and_types_are_left_to_others() {
-    unanswerable(
+    unsupported(
         |built| built.patch_footers(12, &[0, 2]),
         "footer at byte 36864: unknown version: found 0x00020000, expected 0x00010000",
     );
-    unanswerable(
+    unsupported(
         |built| built.patch_footers(60, &7_u32.to_be_bytes()),
         "footer at byte 36864: unknown disk type: found 7, expected 2 (fixed), 3 (dynamic) or 4 (differencing)",
     );
-    unanswerable(
+    unsupported(
         |built| built.patch_header(24, &[0, 0]),
         "dynamic header at byte 512: unknown version: found 0x00000000, expected 0x00010000",
     );

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use extents::failure::{Failure, Status};
 use image_builders::vhd::{Built, Chain, Vhd, Write};
-use vhd_headers::sparse::Grain;
+use vhd_headers::sparse::Granularity;
 
 use crate::answers::open;
 
@@ -22,15 +22,15 @@ fn walked(image: usize, change: impl Fn(&mut Built)) -> Result<(), Failure> {
     let directory = tempfile::tempdir().unwrap();
     let truth = chain();
     let chain = open(&truth.write_to(directory.path()).unwrap()).unwrap();
-    let mut pieces = chain.pieces(Grain::Sector).unwrap();
-    pieces.by_ref().take(2).try_for_each(|piece| piece.map(drop))?;
+    let mut extents = chain.extents(Granularity::Sector).unwrap();
+    extents.by_ref().take(2).try_for_each(|extent| extent.map(drop))?;
     let before = truth.0[image].build();
     let mut after = before.clone();
     change(&mut after);
     let file = OpenOptions::new().write(true).open(directory.path().join(&before.name)).unwrap();
     file.write_all_at(&after.bytes, 0).unwrap();
     file.set_len(after.bytes.len() as u64).unwrap();
-    pieces.try_for_each(|piece| piece.map(drop))
+    extents.try_for_each(|extent| extent.map(drop))
 }
 
 fn noticed(image: usize, what: &str, change: impl Fn(&mut Built)) {

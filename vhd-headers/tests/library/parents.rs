@@ -3,9 +3,9 @@
 use extents::image::confinement::{Confinement, SearchPaths};
 use extents::image::file::ImageFile;
 use image_builders::vhd::{Chain, Locator, Vhd, Write};
-use vhd_headers::sparse::Grain;
+use vhd_headers::sparse::Granularity;
 
-use crate::answers::{assert_exact, failure_in, intervals, open, pieces};
+use crate::answers::{assert_exact, extents, failure_in, intervals, open};
 
 /// A parent of four blocks of 8 KiB, the first two of which hold something.
 fn parent() -> Vhd {
@@ -120,7 +120,7 @@ fn a_raw_parent_that_can_not_be_reached_is_not_replaced_by_another_of_its_name()
     std::fs::create_dir(&images).unwrap();
     let raw = Vhd::raw("parent.raw", 4 << 13);
     raw.build().write_to(&other.join("d")).unwrap();
-    // What lies behind a link to itself can not be known, not even by root.
+    // What lies behind a link to itself cannot be known, not even by root.
     std::os::unix::fs::symlink("d", images.join("d")).unwrap();
     let child = Vhd {
         locators: vec![Locator::mac("file://./d/parent.raw")],
@@ -291,11 +291,11 @@ fn without_its_parents_a_child_shows_only_its_own_sectors() {
     let directory = tempfile::tempdir().unwrap();
     let path = child_of(&parent()).build().write_to(directory.path()).unwrap();
     let chain = vhd_headers::chain::Chain::open(ImageFile::open(&path).unwrap(), None).unwrap();
-    let own = pieces(&chain, Grain::Sector).unwrap();
+    let own = extents(&chain, Granularity::Sector).unwrap();
     let data: Vec<(u64, u64)> = own
         .iter()
-        .filter(|piece| piece.is_data())
-        .map(|piece| (piece.start / 512, piece.length / 512))
+        .filter(|extent| extent.is_data())
+        .map(|extent| (extent.start / 512, extent.length / 512))
         .collect();
     assert_eq!(data, [(2, 1), (4, 1), (40, 2)]);
 }

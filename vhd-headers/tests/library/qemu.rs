@@ -6,7 +6,7 @@ use std::process::Command;
 
 use image_builders::qcow2::Dice;
 use image_builders::vhd::{Disk, FooterCopy, Vhd};
-use vhd_headers::sparse::Grain;
+use vhd_headers::sparse::Granularity;
 
 use crate::answers;
 
@@ -39,11 +39,12 @@ fn is_read_as_qemu_reads_it(seed: u64, directory: &Path) {
     let truth = std::fs::read(directory.join("truth.raw")).unwrap();
     let chain = answers::open(&directory.join("disk.vhd")).unwrap();
     assert_eq!(chain.virtual_size(), truth.len() as u64, "seed {seed}");
-    for grain in [Grain::Sector, Grain::Block] {
-        let pieces = answers::pieces(&chain, grain).unwrap();
-        assert!(answers::content(&chain, &pieces) == truth, "seed {seed}: other content");
+    for granularity in [Granularity::Sector, Granularity::Block] {
+        let extents = answers::extents(&chain, granularity).unwrap();
+        assert!(answers::content(&chain, &extents) == truth, "seed {seed}: other content");
     }
-    let blocks = answers::data_units(&answers::pieces(&chain, Grain::Block).unwrap(), chain.block_bits());
+    let blocks =
+        answers::data_units(&answers::extents(&chain, Granularity::Block).unwrap(), chain.block_bits());
     assert_eq!(blocks, qemu_units(directory, chain.virtual_size(), chain.block_bits()), "seed {seed}");
 }
 

@@ -5,7 +5,7 @@ use crate::answers;
 
 use image_builders::vhd::{Chain, Disk, FooterCopy, Vhd, Write};
 use proptest::prelude::*;
-use vhd_headers::sparse::Grain;
+use vhd_headers::sparse::Granularity;
 
 /// Everything of an image that may vary, apart from its place in the chain.
 fn image() -> impl Strategy<Value = Vhd> {
@@ -80,11 +80,11 @@ proptest! {
         let directory = tempfile::tempdir().unwrap();
         let path = truth.write_to(directory.path()).unwrap();
         let chain = answers::open(&path).unwrap();
-        let sectors = answers::pieces(&chain, Grain::Sector).unwrap();
+        let sectors = answers::extents(&chain, Granularity::Sector).unwrap();
         prop_assert!(answers::content(&chain, &sectors) == truth.truth(), "the content differs");
         prop_assert_eq!(answers::data_units(&sectors, 9), truth.stored_sectors());
         let bits = chain.block_bits();
-        let blocks = answers::pieces(&chain, Grain::Block).unwrap();
+        let blocks = answers::extents(&chain, Granularity::Block).unwrap();
         prop_assert_eq!(answers::data_units(&blocks, bits), truth.touched_units(bits));
     }
 
@@ -114,10 +114,10 @@ proptest! {
         }
         let directory = tempfile::tempdir().unwrap();
         let path = built.write_to(directory.path()).unwrap();
-        for grain in [Grain::Block, Grain::Sector] {
-            // Whatever is said, the pieces cover the disk; a failure is a single line.
+        for granularity in [Granularity::Block, Granularity::Sector] {
+            // Whatever is said, the extents cover the disk; a failure is a single line.
             if let Err(failure) = answers::open(&path).and_then(|chain| {
-                if chain.virtual_size() < 1 << 40 { answers::pieces(&chain, grain).map(|_| ()) } else { Ok(()) }
+                if chain.virtual_size() < 1 << 40 { answers::extents(&chain, granularity).map(|_| ()) } else { Ok(()) }
             }) {
                 prop_assert!(failure.to_string().lines().count() == 1);
             }

@@ -2,9 +2,9 @@
 //! the start of the file, and qemu only the geometry of some creators.
 
 use image_builders::vhd::{Chain, FooterCopy, Vhd, Write};
-use vhd_headers::sparse::Grain;
+use vhd_headers::sparse::Granularity;
 
-use crate::answers::{assert_answered, content, document, intervals, open, pieces};
+use crate::answers::{assert_answered, content, document, extents, intervals, open};
 use extents::document::print::Form;
 
 const MIB: u64 = 1 << 20;
@@ -34,7 +34,7 @@ fn a_fixed_disk_that_holds_a_vhd_is_not_mistaken_for_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = built.write_to(directory.path()).unwrap();
     assert_eq!(open(&path).unwrap().virtual_size(), 40_960);
-    // Not even when its own footer is damaged: which of the two it is can not be known then.
+    // Not even when its own footer is damaged: which of the two it is cannot be known then.
     image.tail = FooterCopy::Damaged;
     let length = inner.bytes.len();
     let mut built = image.build();
@@ -138,7 +138,7 @@ fn a_block_as_a_whole_is_what_lies_behind_its_bitmap() {
     let image = Vhd { shuffle: 77, empty_blocks: vec![0], ..small() };
     let directory = tempfile::tempdir().unwrap();
     let chain = open(&image.build().write_to(directory.path()).unwrap()).unwrap();
-    let blocks = pieces(&chain, Grain::Block).unwrap();
+    let blocks = extents(&chain, Granularity::Block).unwrap();
     assert!(content(&chain, &blocks) == Chain(vec![image]).truth());
 }
 
@@ -152,7 +152,7 @@ fn a_block_of_a_gibibyte_may_hold_one_sector() {
     built.bytes[bitmap] = 0x80;
     let directory = tempfile::tempdir().unwrap();
     let path = built.write_to(directory.path()).unwrap();
-    let sectors = document(&path, Grain::Sector, Some(9), Form::Intervals).unwrap();
+    let sectors = document(&path, Granularity::Sector, Some(9), Form::Intervals).unwrap();
     assert_eq!(sectors, "{\"virtual_size\":1048576000,\"cluster_bits\":9,\"data_clusters\":[[0,0]]}\n");
 }
 
@@ -243,7 +243,7 @@ fn little_endian_bitmaps_are_answered_by_blocks_only() {
     let image = Vhd { creator: Some((*b"tap\0", 1)), ..small() };
     let path = image.build().write_to(directory.path()).unwrap();
     assert_eq!(intervals(&path), "[[1,1],[4,4]]");
-    let failure = pieces(&open(&path).unwrap(), Grain::Sector).unwrap_err();
+    let failure = extents(&open(&path).unwrap(), Granularity::Sector).unwrap_err();
     assert_eq!(failure.status() as u8, 4);
 }
 
@@ -298,7 +298,7 @@ fn a_batmap_of_another_writer_than_tapdisk_is_not_read() {
         } else {
             let directory = tempfile::tempdir().unwrap();
             let chain = open(&built.write_to(directory.path()).unwrap()).unwrap();
-            assert!(chain.pieces(Grain::Sector).is_err());
+            assert!(chain.extents(Granularity::Sector).is_err());
         }
     }
 }
@@ -321,7 +321,7 @@ fn a_batmap_that_is_odd_in_any_way_is_not_read() {
     let directory = tempfile::tempdir().unwrap();
     let chain = open(&tampered.write_to(directory.path()).unwrap()).unwrap();
     assert_eq!(
-        pieces(&chain, Grain::Sector).unwrap().iter().filter(|piece| piece.start >> 13 == 2).count(),
+        extents(&chain, Granularity::Sector).unwrap().iter().filter(|extent| extent.start >> 13 == 2).count(),
         1
     );
     for (at, value, summed) in [

@@ -13,7 +13,7 @@ use xva_pack::host::pipe;
 use xva_pack::host::progress::{Destination, Progress};
 use xva_pack::ova::promise::{self, Place};
 use xva_pack::pack::copy::{Settings, pack};
-use xva_pack::pack::source::{Source, Wish};
+use xva_pack::pack::source::{Request, Source};
 use xva_pack::pack::workers::Sealing;
 use xva_pack::pack::{measure, report};
 use xva_pack::xva::block::{Fit, Prefix};
@@ -135,7 +135,7 @@ Examples:
     xva-pack --pad --check-ova ova.xml --prefix Ref:001 b.raw < b.json; } > vm.xva
 
 Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged input or input
-about another disk, 4 a disk that an XVA can not hold, or a map that says too
+about another disk, 4 a disk that an XVA cannot hold, or a map that says too
 little. After a failure the archive has no end-of-tar.";
 
 impl Arguments for Cli {
@@ -157,8 +157,8 @@ fn run(cli: &Cli, messages: Messages) -> Result<(), Failure> {
             "standard output is a terminal: expected a pipe or file; --force overrides",
         ));
     }
-    let wish = cli.wish();
-    cli.check_stdin(&wish)?;
+    let request = cli.request();
+    cli.check_stdin(&request)?;
     if let Some(file) = &cli.way.report {
         let (what, metadata) = (&cli.what, &cli.metadata);
         let read = [&cli.disk, &what.extents, &what.map, &metadata.ova, &metadata.check_ova];
@@ -166,7 +166,7 @@ fn run(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     }
     let (xml, expected) = cli.metadata(messages)?;
     let fit = Fit { pad: cli.archive.pad, others_follow: cli.archive.no_trailer, expected };
-    let mut source = Source::open(&wish, fit, !cli.way.measure, messages)?;
+    let mut source = Source::open(&request, fit, !cli.way.measure, messages)?;
     if cli.way.measure {
         return print_measure(&mut source, xml.as_deref(), fit.others_follow);
     }
@@ -188,33 +188,33 @@ fn run(cli: &Cli, messages: Messages) -> Result<(), Failure> {
 }
 
 impl Cli {
-    fn wish(&self) -> Wish {
+    fn request(&self) -> Request {
         let disk = self.disk.clone().unwrap_or_default();
         if let Some(map) = &self.what.map {
-            return Wish::Map { map: map.clone() };
+            return Request::Map { map: map.clone() };
         }
         if self.what.scan {
-            return Wish::Scan { disk, skip_holes: self.what.skip_holes };
+            return Request::Scan { disk, skip_holes: self.what.skip_holes };
         }
         let document = self.what.extents.clone().unwrap_or_else(|| PathBuf::from("-"));
-        Wish::Extents { disk, document, fallback: self.what.fallback_scan }
+        Request::Extents { disk, document, fallback: self.what.fallback_scan }
     }
 
     /// Standard input can be one thing only.
-    fn check_stdin(&self, wish: &Wish) -> Result<(), Failure> {
-        let mut files = match wish {
-            Wish::Extents { disk, document, .. } => vec![("DISK", disk), ("the extents", document)],
-            Wish::Scan { disk, .. } => vec![("DISK", disk)],
-            Wish::Map { map } => vec![("the map", map)],
+    fn check_stdin(&self, request: &Request) -> Result<(), Failure> {
+        let mut files = match request {
+            Request::Extents { disk, document, .. } => vec![("DISK", disk), ("the extents", document)],
+            Request::Scan { disk, .. } => vec![("DISK", disk)],
+            Request::Map { map } => vec![("the map", map)],
         };
         files.extend(
             self.metadata.ova.as_ref().or(self.metadata.check_ova.as_ref()).map(|file| ("ova.xml", file)),
         );
         files.retain(|(_, file)| file.as_os_str() == "-");
         match files[..] {
-            [(first, _), (second, _), ..] => Err(Failure::usage(format!(
-                "{first} and {second} can not both be standard input; see --help"
-            ))),
+            [(first, _), (second, _), ..] => {
+                Err(Failure::usage(format!("{first} and {second} cannot both be standard input; see --help")))
+            }
             _ => Ok(()),
         }
     }

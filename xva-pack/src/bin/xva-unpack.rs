@@ -112,7 +112,7 @@ fn unpack(mut cli: Cli, messages: Messages) -> Result<(), Failure> {
     }
     let to_stdout = cli.unpack.output.as_deref() == Some(Path::new("-"));
     if to_stdout && cli.unpack.all {
-        return Err(Failure::usage("--all can not write to standard output: expected a directory"));
+        return Err(Failure::usage("--all cannot write to standard output: expected a directory"));
     }
     if to_stdout && !cli.unpack.force && std::io::stdout().is_terminal() {
         return Err(Failure::usage("standard output is a terminal: expected a pipe or file, or --force"));
@@ -163,7 +163,7 @@ fn unpack(mut cli: Cli, messages: Messages) -> Result<(), Failure> {
         if !archive.has_ova {
             messages.warn(format!(
                 "{name}: has no ova.xml: xapi does not import it alone, and whether the last block of a disk is missing \
-                 can not be known"
+                 cannot be known"
             ));
         }
     }

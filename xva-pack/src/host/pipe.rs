@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 const PIPE_BYTES: usize = 1 << 20;
 
 /// Makes a pipe as large as allowed, so that the writer and the reader wake each other less often. What is no pipe
-/// stays as it is, and a pipe that can not grow is only slower.
+/// stays as it is, and a pipe that cannot grow is only slower.
 pub fn enlarge(output: impl AsFd) {
     let _ = rustix::pipe::fcntl_setpipe_size(output, PIPE_BYTES);
 }

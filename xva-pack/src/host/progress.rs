@@ -49,8 +49,8 @@ impl Progress {
     /// As the user asked. A bar is drawn only where stderr is a terminal.
     ///
     /// The descriptor is opened by its name in /dev/fd: a pipe or a file, no socket.
-    pub fn new(wish: Option<Destination>) -> Result<Self, Failure> {
-        let form = match wish {
+    pub fn new(request: Option<Destination>) -> Result<Self, Failure> {
+        let form = match request {
             Some(Destination::Descriptor(descriptor)) => {
                 let path = format!("/dev/fd/{descriptor}");
                 // Opening a named pipe that nobody reads any more would wait for ever.

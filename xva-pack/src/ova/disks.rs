@@ -28,7 +28,7 @@ pub struct Disk {
 /// What the metadata says about the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ova {
-    /// How blocks are checked: 2 is the only value to write, and 0 (also a missing one) can not be imported.
+    /// How blocks are checked: 2 is the only value to write, and 0 (also a missing one) cannot be imported.
     pub export_vsn: i64,
     /// All disks, in byte order of their prefixes: the order in which the importer reads them.
     pub disks: Vec<Disk>,
@@ -47,12 +47,12 @@ impl Ova {
 
 /// Reads metadata as the importer does.
 ///
-/// Refused (status 3): what is not one XML-RPC value with a `version` and `objects`, and a disk whose size can not be
+/// Refused (status 3): what is not one XML-RPC value with a `version` and `objects`, and a disk whose size cannot be
 /// known. Status 4: more than [`MAX_BYTES`] or too many values. What else the importer would refuse is listed in
 /// [`Ova::objections`].
 pub fn read(bytes: &[u8]) -> Result<Ova, Failure> {
     if bytes.len() > MAX_BYTES {
-        return Err(Failure::unanswerable(format!(
+        return Err(Failure::unsupported(format!(
             "too large: found {} bytes, expected at most {MAX_BYTES}",
             bytes.len()
         )));

@@ -38,7 +38,7 @@ impl<'a> Parser<'a> {
         self.values += 1;
         self.depth += 1;
         if self.values > MAX_VALUES || self.depth > MAX_DEPTH {
-            return Err(Failure::unanswerable(format!(
+            return Err(Failure::unsupported(format!(
                 "too large: expected at most {MAX_VALUES} values, {MAX_DEPTH} inside one another"
             )));
         }
@@ -188,7 +188,7 @@ mod tests {
             ("<value><struct><member><value/></member></struct></value>", "found <value>, expected <name>"),
             ("<value>&nbsp;</value>", "unknown entity &nbsp;"),
             ("<value><float>1</float></value>", "unknown tag <float>, at byte 14"),
-            ("<value>&#1;</value>", "U+0001 can not stand in XML"),
+            ("<value>&#1;</value>", "U+0001 cannot stand in XML"),
             ("<value><int>1</value></int>", "is not XML"),
             ("<value><!-- a -- b -->1</value>", "is not XML"),
             ("<value a='1' a='2'>1</value>", "is not XML"),

@@ -128,7 +128,7 @@ impl<'a> Tokens<'a> {
 
     fn join(&self, text: &mut Cow<'a, str>, part: Cow<'a, str>) -> Result<(), Failure> {
         if let Some(bad) = part.chars().find(|c| !is_xml(*c)) {
-            return Err(self.damaged(&format!("character U+{:04X} can not stand in XML", u32::from(bad))));
+            return Err(self.damaged(&format!("character U+{:04X} cannot stand in XML", u32::from(bad))));
         }
         if text.is_empty() {
             *text = part;

@@ -46,7 +46,7 @@ impl VmDisk {
         }
         if *size == 0 || *size > MAX_SIZE {
             return Err(format!(
-                "disk {prefix} can not be archived: found {size} bytes, expected 1 to {MAX_SIZE}"
+                "disk {prefix} cannot be archived: found {size} bytes, expected 1 to {MAX_SIZE}"
             ));
         }
         Ok(())

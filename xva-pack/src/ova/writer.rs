@@ -11,7 +11,7 @@ use crate::ova::value::Value;
 
 /// The document that consists of `value`, with a newline at its end.
 ///
-/// Refused (status 2): characters that XML can not say, such as U+0000, wherever they stand.
+/// Refused (status 2): characters that XML cannot say, such as U+0000, wherever they stand.
 pub(crate) fn write(value: &Value<'_>) -> Result<Vec<u8>, Failure> {
     let mut out = Out(Writer::new(Vec::new()));
     out.value(value)?;
@@ -56,7 +56,7 @@ impl Out {
     fn text(&mut self, text: &str) -> Result<(), Failure> {
         if let Some(bad) = text.chars().find(|c| !is_xml(*c)) {
             return Err(Failure::usage(format!(
-                "{text:?} can not be written: found U+{:04X}, expected a character of XML",
+                "{text:?} cannot be written: found U+{:04X}, expected a character of XML",
                 u32::from(bad)
             )));
         }

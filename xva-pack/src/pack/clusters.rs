@@ -54,7 +54,7 @@ impl Clusters {
     /// Fills `into` with the bytes of `cluster` from `cluster.skip` on, where they must be. `number` is that of
     /// `file`.
     ///
-    /// Status 3 for a cluster that can not be decompressed, or becomes shorter than it should.
+    /// Status 3 for a cluster that cannot be decompressed, or becomes shorter than it should.
     pub fn read(
         &mut self,
         file: &ImageFile,

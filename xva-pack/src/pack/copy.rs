@@ -61,7 +61,7 @@ pub fn pack(
     let mut crc = Crc32::new();
     let mut archived_size = 0;
     progress.set(0, total);
-    // The metadata waits for the first block, so that a disk that can not be read leaves no output at all.
+    // The metadata waits for the first block, so that a disk that cannot be read leaves no output at all.
     let mut ova_xml = ova_xml;
     while let Some(mut block) = workers.next_block()? {
         if let Some(xml) = ova_xml.take() {

@@ -82,7 +82,7 @@ impl Files {
             return Ok(number);
         }
         if table.known.len() == MAX_FILES {
-            return Err(Failure::unanswerable(format!("the map names more than {MAX_FILES} files")));
+            return Err(Failure::unsupported(format!("the map names more than {MAX_FILES} files")));
         }
         // A name from a map is never standard input.
         let path = if name == "-" { Path::new("./-") } else { Path::new(name) };

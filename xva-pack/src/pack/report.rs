@@ -44,7 +44,7 @@ struct Report<'a> {
     archived: &'a Option<Checked>,
 }
 
-/// Fails with status 1 if a report can not be written to `file`, and with 2 if it would replace the archive or a file that
+/// Fails with status 1 if a report cannot be written to `file`, and with 2 if it would replace the archive or a file that
 /// is `read`. Nothing is created: a failed export leaves no report.
 pub fn check_writable<'a>(file: &Path, read: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), Failure> {
     let identity = |file: &Path| metadata(file).ok().map(|found| (found.dev(), found.ino()));

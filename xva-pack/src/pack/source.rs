@@ -23,14 +23,14 @@ use crate::xva::block::Fit;
 
 /// What the user asked to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum Request {
     /// The blocks of a disk that a document names.
     Extents {
         /// A raw file or block device.
         disk: PathBuf,
         /// The document; `-` is standard input.
         document: PathBuf,
-        /// Scan the disk if the document can not be read.
+        /// Scan the disk if the document cannot be read.
         fallback: bool,
     },
     /// The whole disk.
@@ -91,17 +91,17 @@ impl Origin {
 impl Source {
     /// Opens what is asked for, and reads the extents to their end. A map that is a file is read to its end too;
     /// one from a pipe is followed. With `read_ahead` the kernel is told what will be read.
-    pub fn open(wish: &Wish, fit: Fit, read_ahead: bool, messages: Messages) -> Result<Self, Failure> {
-        match wish {
-            Wish::Extents { disk, document, fallback } => {
+    pub fn open(request: &Request, fit: Fit, read_ahead: bool, messages: Messages) -> Result<Self, Failure> {
+        match request {
+            Request::Extents { disk, document, fallback } => {
                 let (disk, archived_size) = open_disk(disk, fit)?;
                 let (blocks, origin) = extents_or_scan(&disk, document, *fallback, messages)?;
                 Source::disk(disk, archived_size, blocks, origin, read_ahead)
             }
-            Wish::Scan { disk, skip_holes } if is_stdin(disk) && !stdin_is_seekable() => {
+            Request::Scan { disk, skip_holes } if is_stdin(disk) && !stdin_is_seekable() => {
                 Source::stream(*skip_holes, fit)
             }
-            Wish::Scan { disk, skip_holes } => {
+            Request::Scan { disk, skip_holes } => {
                 let (disk, archived_size) = open_disk(disk, fit)?;
                 let (blocks, reason) = if *skip_holes {
                     (blocks_with_data(&disk)?, "--scan --skip-holes")
@@ -110,7 +110,7 @@ impl Source {
                 };
                 Source::disk(disk, archived_size, blocks, Origin::Scan(reason.to_owned()), read_ahead)
             }
-            Wish::Map { map } => Source::map(map, fit, read_ahead),
+            Request::Map { map } => Source::map(map, fit, read_ahead),
         }
     }
 
@@ -189,7 +189,7 @@ fn stdin_is_seekable() -> bool {
     !io::stdin().is_terminal() && ImageFile::open(Path::new("-")).is_ok()
 }
 
-/// The blocks of the document, or all blocks if it can not be read and that is allowed.
+/// The blocks of the document, or all blocks if it cannot be read and that is allowed.
 fn extents_or_scan(
     disk: &ImageFile,
     document: &Path,

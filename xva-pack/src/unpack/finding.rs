@@ -7,7 +7,7 @@ use extents::failure::Failure;
 
 /// What follows from a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gravity {
+pub enum Severity {
     /// The importer takes it; another reader may not.
     Remark,
     /// The importer refuses the archive, but which bytes belong where is beyond doubt.
@@ -22,7 +22,7 @@ pub enum Gravity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// How bad it is.
-    pub gravity: Gravity,
+    pub severity: Severity,
     /// Byte of the archive at which the first header of the member begins, or where reading came to.
     pub byte: u64,
     /// Name of the member, if it has one.
@@ -34,16 +34,16 @@ pub struct Finding {
 impl Finding {
     /// A finding about no member: it ends the reading, as nothing after it can be trusted.
     pub(crate) fn damage_at(byte: u64, what: impl Into<String>) -> Self {
-        Finding { gravity: Gravity::Damaged, byte, member: String::new(), what: what.into() }
+        Finding { severity: Severity::Damaged, byte, member: String::new(), what: what.into() }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.gravity {
-            Gravity::Refused => f.write_str("xapi refuses it: ")?,
-            Gravity::LeftOut => f.write_str("xapi does not import it: ")?,
-            Gravity::Remark | Gravity::Damaged => {}
+        match self.severity {
+            Severity::Refused => f.write_str("xapi refuses it: ")?,
+            Severity::LeftOut => f.write_str("xapi does not import it: ")?,
+            Severity::Remark | Severity::Damaged => {}
         }
         if !self.member.is_empty() {
             write!(f, "{} ", self.member)?;
@@ -59,7 +59,7 @@ pub(crate) enum Stop {
     Failed(Failure),
     /// Something about the archive that is no finding, such as that it is compressed.
     Refused(Failure),
-    /// The archive can not be followed any further.
+    /// The archive cannot be followed any further.
     Damaged(Finding),
 }
 

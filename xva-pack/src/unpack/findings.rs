@@ -2,7 +2,7 @@
 
 use extents::frame::Messages;
 
-use crate::unpack::finding::{Finding, Gravity};
+use crate::unpack::finding::{Finding, Severity};
 
 /// Lines on stderr: an archive of a million wrong members is not worth a million of them.
 const MAX_LINES: u64 = 20;
@@ -34,10 +34,10 @@ impl Findings {
 
     /// Takes a finding, which comes back if it ends the work.
     pub(crate) fn raise(&mut self, finding: Finding) -> Result<(), Finding> {
-        let bad = match finding.gravity {
-            Gravity::Remark => false,
-            Gravity::Refused | Gravity::LeftOut => self.policy.strict,
-            Gravity::Damaged => true,
+        let bad = match finding.severity {
+            Severity::Remark => false,
+            Severity::Refused | Severity::LeftOut => self.policy.strict,
+            Severity::Damaged => true,
         };
         if bad && !self.policy.keep_going {
             return Err(finding);

@@ -2,7 +2,7 @@
 
 use extents::failure::Failure;
 
-use crate::unpack::finding::{Finding, Gravity, Stop};
+use crate::unpack::finding::{Finding, Severity, Stop};
 use crate::unpack::findings::Findings;
 use crate::unpack::input::Input;
 use crate::xva::extended_header::Overrides;
@@ -27,8 +27,8 @@ pub(crate) struct Member {
 
 impl Member {
     /// A finding about this member.
-    pub(crate) fn finding(&self, gravity: Gravity, what: impl Into<String>) -> Finding {
-        Finding { gravity, byte: self.byte, member: self.name.clone(), what: what.into() }
+    pub(crate) fn finding(&self, severity: Severity, what: impl Into<String>) -> Finding {
+        Finding { severity, byte: self.byte, member: self.name.clone(), what: what.into() }
     }
 }
 
@@ -175,21 +175,21 @@ impl Members {
         let mut member = Member { name, size, byte, is_file };
         if header.kind == b'S' {
             return Err(member
-                .finding(Gravity::Damaged, "is stored sparse: expected an archive made without tar --sparse")
+                .finding(Severity::Damaged, "is stored sparse: expected an archive made without tar --sparse")
                 .into());
         }
         if !is_file && size > 0 {
             let kind = [header.kind].escape_ascii().to_string();
             let what = format!("found {size} bytes of data in a member of type {kind}, expected a file");
-            return Err(member.finding(Gravity::Damaged, what).into());
+            return Err(member.finding(Severity::Damaged, what).into());
         }
-        let refused = |what| member.finding(Gravity::Refused, what);
+        let refused = |what| member.finding(Severity::Refused, what);
         let mut found: Vec<Finding> = objections.into_iter().map(refused).collect();
         let plain = member.name.trim_start_matches("./");
         if plain.len() < member.name.len() {
             if !self.dot_reported {
                 self.dot_reported = true;
-                found.push(member.finding(Gravity::Refused, "the name begins with ./"));
+                found.push(member.finding(Severity::Refused, "the name begins with ./"));
             }
             member.name = plain.to_owned();
         }
@@ -208,7 +208,7 @@ fn refuse_compressed(record: &[u8; RECORD], input: &Input) -> Result<(), Stop> {
     let name = input.name();
     let file =
         if name.as_os_str() == "standard input" { "ARCHIVE".to_owned() } else { name.display().to_string() };
-    Err(Stop::Refused(Failure::unanswerable(format!(
+    Err(Stop::Refused(Failure::unsupported(format!(
         "is compressed with {format}: expected a tar; try: {command} {file} | xva-unpack ..."
     ))))
 }

@@ -13,7 +13,7 @@ mod placement;
 mod walk;
 
 pub use disk_state::DiskReport;
-pub use finding::{Finding, Gravity};
+pub use finding::{Finding, Severity};
 pub use findings::{Findings, Policy};
 pub use input::Input;
 pub use walk::{Archive, Options, Sink, read, read_ova};

@@ -112,7 +112,7 @@ fn file_of(directory: &Path, disk: &str) -> Result<PathBuf, Failure> {
     }
     name.push_str(".raw");
     if name.len() > MAX_FILE_NAME {
-        return Err(Failure::unanswerable(format!(
+        return Err(Failure::unsupported(format!(
             "the name of disk {disk} is too long for a file: unpack it with --disk"
         )));
     }

@@ -1,4 +1,4 @@
-//! Blocks, the unit of an XVA: their size, their numbers and names, and which disks can not be cut into them.
+//! Blocks, the unit of an XVA: their size, their numbers and names, and which disks cannot be cut into them.
 
 use extents::extent::rescale::units;
 use extents::failure::Failure;
@@ -28,7 +28,7 @@ const LONGEST_REST: usize = "/00000000.checksum".len();
 pub struct Prefix(String);
 
 impl Prefix {
-    /// Refuses (with the sentence) what can not be one directory of a V7 tar, or would leave it when unpacked.
+    /// Refuses (with the sentence) what cannot be one directory of a V7 tar, or would leave it when unpacked.
     pub fn parse(text: &str) -> Result<Self, String> {
         let longest = 100 - LONGEST_REST;
         if text.len() > longest {
@@ -75,24 +75,24 @@ pub struct Fit {
 impl Fit {
     /// Bytes that the archive holds of a disk of `virtual_size` bytes.
     ///
-    /// Status 4 for a disk that an XVA can not hold so that the importer reads it back; status 3 when `ova.xml`
+    /// Status 4 for a disk that an XVA cannot hold so that the importer reads it back; status 3 when `ova.xml`
     /// speaks of another size.
     pub fn archived_size(self, virtual_size: u64) -> Result<u64, Failure> {
         if virtual_size == 0 {
-            return Err(Failure::unanswerable(
+            return Err(Failure::unsupported(
                 "the disk is empty: found 0 bytes, expected at least one block",
             ));
         }
         self.check_not_above(virtual_size)?;
         let archived = if self.pad { units(virtual_size, BLOCK_BITS) * BLOCK } else { virtual_size };
         if archived % 512 != 0 {
-            return Err(Failure::unanswerable(format!(
-                "the importer can not read such a disk: found {virtual_size} bytes, expected a multiple of 512; \
+            return Err(Failure::unsupported(format!(
+                "the importer cannot read such a disk: found {virtual_size} bytes, expected a multiple of 512; \
                  --pad fills the last block with zeros"
             )));
         }
         if self.others_follow && archived < BLOCK {
-            return Err(Failure::unanswerable(format!(
+            return Err(Failure::unsupported(format!(
                 "a disk below {BLOCK} bytes breaks the disks that follow it in the archive: found {virtual_size} \
                  bytes; --pad fills its block with zeros"
             )));
@@ -109,7 +109,7 @@ impl Fit {
     /// can number, status 3 for more bytes than `ova.xml` promises.
     pub fn check_not_above(self, seen: u64) -> Result<(), Failure> {
         if seen > MAX_SIZE {
-            return Err(Failure::unanswerable(format!(
+            return Err(Failure::unsupported(format!(
                 "the disk is too large for an XVA: found {seen} bytes, expected at most {MAX_SIZE}"
             )));
         }

@@ -21,7 +21,7 @@ pub(crate) struct TarHeader {
     pub(crate) size: u64,
     /// The type flag: NUL or `0` is a file.
     pub(crate) kind: u8,
-    /// Which number the importer can not read; it reads those that do not matter, too.
+    /// Which number the importer cannot read; it reads those that do not matter, too.
     pub(crate) objection: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::extent::{Compression, Content, Piece};
+use crate::extent::{Compression, Content, Extent};
 use crate::failure::Failure;
 use crate::frame::stdout::write_failure;
 
@@ -13,38 +13,38 @@ pub struct MapWriter<W> {
     out: W,
     /// For each layer the name of the file its data lies in, as a JSON string; empty when offsets mean nothing.
     names: Vec<String>,
-    /// The piece that the next one may still continue.
-    pending: Option<Piece>,
+    /// The extent that the next one may still continue.
+    pending: Option<Extent>,
     written: bool,
 }
 
 impl<W: Write> MapWriter<W> {
     /// A map whose offsets belong to `files`, one a layer; without any, no offsets are written.
     ///
-    /// A file name that is not UTF-8 can not be said in JSON: status 4.
+    /// A file name that is not UTF-8 cannot be said in JSON: status 4.
     pub fn new(out: W, files: &[PathBuf]) -> Result<Self, Failure> {
         let names = files.iter().map(|file| json_string(file)).collect::<Result<_, _>>()?;
         Ok(MapWriter { out, names, pending: None, written: false })
     }
 
-    /// Adds the piece that follows the last one; pieces that lie together in the guest and in the file become one.
-    pub fn push(&mut self, piece: Piece) -> Result<(), Failure> {
+    /// Adds the extent that follows the last one; extents that lie together in the guest and in the file become one.
+    pub fn push(&mut self, extent: Extent) -> Result<(), Failure> {
         match &mut self.pending {
-            Some(last) if last.continues_in(&piece) => last.length += piece.length,
+            Some(last) if last.continues_in(&extent) => last.length += extent.length,
             pending => {
-                if let Some(piece) = pending.replace(piece) {
-                    self.write_entry(&piece).map_err(|e| write_failure(&e))?;
+                if let Some(extent) = pending.replace(extent) {
+                    self.write_entry(&extent).map_err(|e| write_failure(&e))?;
                 }
             }
         }
         Ok(())
     }
 
-    fn write_entry(&mut self, piece: &Piece) -> io::Result<()> {
+    fn write_entry(&mut self, extent: &Extent) -> io::Result<()> {
         let out = &mut self.out;
-        let Piece { start, length, layer, content } = *piece;
+        let Extent { start, length, layer, content } = *extent;
         let present = content != Content::Absent;
-        let data = piece.is_data();
+        let data = extent.is_data();
         let compressed = matches!(content, Content::Compressed(_));
         out.write_all(if self.written { b",\n" } else { b"[" })?;
         write!(
@@ -79,8 +79,8 @@ impl<W: Write> MapWriter<W> {
     /// Completes the map and flushes it.
     pub fn finish(mut self) -> Result<(), Failure> {
         let mut end = || {
-            if let Some(piece) = self.pending.take() {
-                self.write_entry(&piece)?;
+            if let Some(extent) = self.pending.take() {
+                self.write_entry(&extent)?;
             }
             self.out.write_all(if self.written { b"]\n" } else { b"[]\n" })?;
             self.out.flush()
@@ -91,7 +91,7 @@ impl<W: Write> MapWriter<W> {
 
 fn json_string(file: &Path) -> Result<String, Failure> {
     let name = file.to_str().ok_or_else(|| {
-        Failure::unanswerable("the file name is not UTF-8, and a map can not say it: rename the file")
+        Failure::unsupported("the file name is not UTF-8, and a map cannot say it: rename the file")
             .in_file(file)
     })?;
     Ok(serde_json::Value::from(name).to_string())
@@ -102,11 +102,11 @@ mod tests {
     use super::*;
     use crate::extent::CompressedCluster;
 
-    fn map(files: &[PathBuf], pieces: &[Piece]) -> Vec<serde_json::Value> {
+    fn map(files: &[PathBuf], extents: &[Extent]) -> Vec<serde_json::Value> {
         let mut out = Vec::new();
         let mut writer = MapWriter::new(&mut out, files).unwrap();
-        for &piece in pieces {
-            writer.push(piece).unwrap();
+        for &extent in extents {
+            writer.push(extent).unwrap();
         }
         writer.finish().unwrap();
         serde_json::from_slice(&out).unwrap()
@@ -122,8 +122,8 @@ mod tests {
             skip: 0,
             compression: Compression::Zstd,
         });
-        // Every piece has 10 bytes. The third element is the length of the entry that begins there, if one does.
-        let pieces = [
+        // Every extent has 10 bytes. The third element is the length of the entry that begins there, if one does.
+        let extents = [
             (0, data(100), 20),
             (0, data(110), 0),
             (0, data(121), 10),
@@ -139,15 +139,15 @@ mod tests {
             (1, data(0), 10),
         ];
         let expected: Vec<(u64, u64)> = (0..)
-            .zip(&pieces)
+            .zip(&extents)
             .map(|(at, &(.., length))| (at * 10, length))
             .filter(|entry| entry.1 > 0)
             .collect();
-        let pieces: Vec<Piece> = (0..)
-            .zip(pieces)
-            .map(|(at, (layer, content, _))| Piece { start: at * 10, length: 10, layer, content })
+        let extents: Vec<Extent> = (0..)
+            .zip(extents)
+            .map(|(at, (layer, content, _))| Extent { start: at * 10, length: 10, layer, content })
             .collect();
-        let entries = map(&["a".into(), "b".into()], &pieces);
+        let entries = map(&["a".into(), "b".into()], &extents);
         let found: Vec<(u64, u64)> = entries
             .iter()
             .map(|entry| (entry["start"].as_u64().unwrap(), entry["length"].as_u64().unwrap()))

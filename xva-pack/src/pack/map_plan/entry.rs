@@ -57,7 +57,7 @@ pub(crate) struct Data {
 impl Written {
     /// Checks the entry by itself. `position` is where the entry before it ended.
     ///
-    /// Status 3 for a gap or an overlap, and for numbers that can not be; status 4 if the map does not say where the
+    /// Status 3 for a gap or an overlap, and for numbers that cannot be; status 4 if the map does not say where the
     /// data is.
     pub(crate) fn check(self, position: u64) -> Result<Entry, Failure> {
         let start = self.start;
@@ -87,7 +87,7 @@ impl Written {
     fn data(self) -> Result<Data, Failure> {
         let start = self.start;
         let unsaid = |what: &str| {
-            Failure::unanswerable(format!(
+            Failure::unsupported(format!(
                 "the map does not say where the data at {start} is: found no {what}, expected one as vhd-headers and \
                  qcow-headers write it with --output map"
             ))
@@ -104,7 +104,7 @@ impl Written {
         let host_length = self.host_length.ok_or_else(|| unsaid("host_length"))?;
         if cluster_size == 0 || cluster_size > MAX_CLUSTER || host_length == 0 {
             return Err(Failure::damaged(format!(
-                "the compressed cluster at {start} can not be: found {host_length} bytes that become {cluster_size}, \
+                "the compressed cluster at {start} cannot be: found {host_length} bytes that become {cluster_size}, \
                  expected at least 1 and at most {MAX_CLUSTER}"
             )));
         }
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_can_not_be_are_damage_and_those_that_say_too_little_are_unanswerable() {
+    fn entries_that_can_not_be_are_damage_and_those_that_say_too_little_are_unsupported() {
         for (json, expected) in [
             (r#"{"start":0,"length":512,"zero":true}"#, 3),
             (r#"{"start":512,"length":512,"zero":true}"#, 0),

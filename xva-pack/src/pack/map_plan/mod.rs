@@ -108,7 +108,7 @@ impl<R: Read> MapPlan<R> {
             let length = end - entry.start;
             let at = part(block * BLOCK, entry.start);
             if segments.len() == MAX_SEGMENTS {
-                return Err(Failure::unanswerable(format!(
+                return Err(Failure::unsupported(format!(
                     "block {block} is in too many pieces: expected at most {MAX_SEGMENTS}"
                 )));
             }

@@ -2,7 +2,7 @@
 
 use extents::failure::Failure;
 
-use crate::unpack::finding::{Gravity, Stop};
+use crate::unpack::finding::{Severity, Stop};
 use crate::unpack::walk::Walk;
 use crate::unpack::walk::disks::check_names;
 use crate::xva::member_name::{Meaning, meaning};
@@ -32,14 +32,14 @@ impl Walk<'_> {
         }
         if self.ova.as_ref().is_some_and(|ova| ova.export_vsn == 1) {
             let what = "export_vsn is 1: the table of checksums behind the last disk is not compared";
-            self.raise_here(Gravity::Remark, what.to_owned())?;
+            self.raise_here(Severity::Remark, what.to_owned())?;
         } else if !zero {
             let what = format!("{length} bytes follow the last block, not all zero: xapi ignores them");
-            self.raise_here(Gravity::Remark, what)?;
+            self.raise_here(Severity::Remark, what)?;
         } else if !seen && length < TRAILER.len() as u64 {
             let what =
                 "the end-of-tar is missing: xapi ignores that, Xen Orchestra calls the archive incomplete";
-            self.raise_here(Gravity::Remark, what.to_owned())?;
+            self.raise_here(Severity::Remark, what.to_owned())?;
         }
         Ok(())
     }
@@ -56,7 +56,7 @@ impl Walk<'_> {
         let is_block = matches!(meaning(&member.name), Meaning::Block(_, digits) if digits.len() == 8);
         if self.ova.is_some() && is_block && member.is_file && member.size > 0 {
             let what = "holds data behind the last block that ova.xml announces";
-            self.findings.raise(member.finding(Gravity::LeftOut, what))?;
+            self.findings.raise(member.finding(Severity::LeftOut, what))?;
         }
         Ok(false)
     }

@@ -3,7 +3,7 @@
 use extents::failure::Failure;
 
 use crate::unpack::disk_state::DiskState;
-use crate::unpack::finding::{Gravity, Stop};
+use crate::unpack::finding::{Severity, Stop};
 use crate::unpack::members::Member;
 use crate::unpack::walk::Walk;
 use crate::xva::checksum::Algorithm;
@@ -28,17 +28,17 @@ impl Walk<'_> {
             Ok(place) => place,
             Err(what) => {
                 disk.damaged = true;
-                return self.reject(member, Gravity::Damaged, &what);
+                return self.reject(member, Severity::Damaged, &what);
             }
         };
         let (expected, wanted) = (disk.expected, disk.wanted);
         if place.sorts_before_last {
             let what = "the name sorts before the one of the last block: expected eight digits";
-            self.findings.raise(member.finding(Gravity::Refused, what))?;
+            self.findings.raise(member.finding(Severity::Refused, what))?;
         }
         if !member.size.is_multiple_of(512) {
             let what = format!("found {} bytes, expected a multiple of 512", member.size);
-            self.findings.raise(member.finding(Gravity::Refused, what))?;
+            self.findings.raise(member.finding(Severity::Refused, what))?;
         }
         if let Some(expected) = expected.filter(|expected| place.offset >= *expected) {
             let what = format!(
@@ -46,7 +46,7 @@ impl Walk<'_> {
                 place.offset
             );
             self.current.iter_mut().for_each(|disk| disk.damaged = true);
-            return self.reject(member, Gravity::Damaged, &what);
+            return self.reject(member, Severity::Damaged, &what);
         }
         self.report_progress(place.offset);
         if wanted {
@@ -75,7 +75,7 @@ impl Walk<'_> {
             let (name, found) = (&member.name, member.size);
             let what =
                 format!("{name}: the block is too large: found {found} bytes, expected at most {MAX_BLOCK}");
-            return Err(Stop::Refused(Failure::unanswerable(what)));
+            return Err(Stop::Refused(Failure::unsupported(what)));
         };
         self.buffer.resize(length, 0);
         self.members.input.read_exact(&mut self.buffer, &member.name)?;
@@ -99,18 +99,21 @@ impl Walk<'_> {
         let lost = padding.iter().chain(behind).any(|&byte| byte != 0);
         let finding = if lost && behind.is_empty() {
             Some((
-                Gravity::Damaged,
+                Severity::Damaged,
                 format!("holds data behind --size: expected zeros from byte {} on", disk.written_size()),
             ))
         } else if behind.is_empty() {
             None
         } else {
-            let gravity = if lost { Gravity::Damaged } else { Gravity::Refused };
-            Some((gravity, format!("goes beyond the end of the disk: found {} bytes too many", behind.len())))
+            let severity = if lost { Severity::Damaged } else { Severity::Refused };
+            Some((
+                severity,
+                format!("goes beyond the end of the disk: found {} bytes too many", behind.len()),
+            ))
         };
-        if let Some((gravity, what)) = finding {
-            disk.damaged |= gravity == Gravity::Damaged;
-            self.findings.raise(member.finding(gravity, what))?;
+        if let Some((severity, what)) = finding {
+            disk.damaged |= severity == Severity::Damaged;
+            self.findings.raise(member.finding(severity, what))?;
         }
         Ok(())
     }
@@ -135,18 +138,18 @@ impl Walk<'_> {
         }
         let finding = match self.text_of(next)? {
             Some(text) => compare(&text, &algorithm.text(&self.buffer)),
-            None => Some((Gravity::Damaged, wrong_length(next.size, algorithm))),
+            None => Some((Severity::Damaged, wrong_length(next.size, algorithm))),
         };
-        if let Some((gravity, what)) = finding {
+        if let Some((severity, what)) = finding {
             if let Some(disk) = &mut self.current {
-                disk.damaged |= gravity == Gravity::Damaged;
+                disk.damaged |= severity == Severity::Damaged;
             }
-            self.findings.raise(next.finding(gravity, what))?;
+            self.findings.raise(next.finding(severity, what))?;
         }
         Ok(())
     }
 
-    /// The text in a checksum member; none if it can not be one.
+    /// The text in a checksum member; none if it cannot be one.
     fn text_of(&mut self, member: &Member) -> Result<Option<Vec<u8>>, Stop> {
         let Some(length) = usize::try_from(member.size).ok().filter(|length| *length <= MAX_TEXT) else {
             self.members.skip(member)?;
@@ -165,30 +168,30 @@ impl Walk<'_> {
             None if self.members.trailer_seen => "the end-of-tar".to_owned(),
             None => {
                 let what = "ends early, behind this block, whose checksum is missing";
-                return Err(member.finding(Gravity::Damaged, what).into());
+                return Err(member.finding(Severity::Damaged, what).into());
             }
         };
         self.ahead = next;
         self.current.iter_mut().for_each(|disk| disk.unchecked += 1);
         let what =
             format!("the block has no checksum: found {found} behind it, expected {}.xxhash", member.name);
-        self.findings.raise(member.finding(Gravity::Refused, what))?;
+        self.findings.raise(member.finding(Severity::Refused, what))?;
         Ok(())
     }
 }
 
 /// What is wrong with the text of a checksum. The importer compares it to the letter.
-fn compare(found: &[u8], expected: &str) -> Option<(Gravity, String)> {
+fn compare(found: &[u8], expected: &str) -> Option<(Severity, String)> {
     if found == expected.as_bytes() {
         return None;
     }
-    let gravity = if found.trim_ascii().eq_ignore_ascii_case(expected.as_bytes()) {
-        Gravity::Refused
+    let severity = if found.trim_ascii().eq_ignore_ascii_case(expected.as_bytes()) {
+        Severity::Refused
     } else {
-        Gravity::Damaged
+        Severity::Damaged
     };
     let found = found.escape_ascii();
-    Some((gravity, format!("the checksum is not that of the block: found {found}, expected {expected}")))
+    Some((severity, format!("the checksum is not that of the block: found {found}, expected {expected}")))
 }
 
 fn wrong_length(found: u64, algorithm: Algorithm) -> String {

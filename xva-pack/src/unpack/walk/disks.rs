@@ -6,7 +6,7 @@ use extents::failure::Failure;
 
 use crate::ova::{Disk, Ova};
 use crate::unpack::disk_state::DiskState;
-use crate::unpack::finding::{Gravity, Stop};
+use crate::unpack::finding::{Severity, Stop};
 use crate::unpack::members::Member;
 use crate::unpack::walk::{Options, Walk};
 
@@ -33,11 +33,11 @@ impl Walk<'_> {
     pub(crate) fn begin_disk(&mut self, prefix: &str, member: &Member) -> Result<(), Stop> {
         if self.ended.contains(prefix) {
             let what = "belongs to a disk that has ended before";
-            return Err(member.finding(Gravity::Damaged, what).into());
+            return Err(member.finding(Severity::Damaged, what).into());
         }
         if self.ended.len() >= MAX_DISKS && self.ova.is_none() {
             let what = format!("holds too many disks: expected at most {MAX_DISKS}");
-            return Err(Stop::Refused(Failure::unanswerable(what)));
+            return Err(Stop::Refused(Failure::unsupported(what)));
         }
         let known = self.ova.iter().flat_map(|ova| &ova.disks).find(|disk| disk.prefix == prefix);
         let out_of_order = match (&self.ova, self.expected_next(), known) {
@@ -54,7 +54,7 @@ impl Walk<'_> {
         let expected = known.filter(|disk| disk.streamed).map(|disk| disk.virtual_size);
         let name = known.map(|disk| disk.name.clone()).unwrap_or_default();
         if let Some(what) = out_of_order {
-            self.findings.raise(member.finding(Gravity::Refused, what))?;
+            self.findings.raise(member.finding(Severity::Refused, what))?;
         }
         self.open_disk(prefix, &name, expected)?;
         Ok(())
@@ -80,7 +80,7 @@ impl Walk<'_> {
             disk.damaged = true;
             let end = disk.placement.end();
             let what = format!("disk {} ends early: found {end} bytes, expected {expected}", disk.prefix);
-            if let Err(finding) = self.raise_here(Gravity::Damaged, what) {
+            if let Err(finding) = self.raise_here(Severity::Damaged, what) {
                 self.current = Some(disk);
                 return Err(finding.into());
             }
@@ -113,7 +113,7 @@ impl Walk<'_> {
             if disk.virtual_size > 0 {
                 let early = if self.members.trailer_seen { "" } else { "ends early: " };
                 let what = format!("{early}disk {} has no block", disk.prefix);
-                self.raise_here(Gravity::Damaged, what)?;
+                self.raise_here(Severity::Damaged, what)?;
             } else {
                 self.open_disk(&disk.prefix, &disk.name, Some(0))?;
                 self.end_disk()?;

@@ -3,7 +3,7 @@
 use extents::failure::{Failure, Status};
 
 use crate::ova;
-use crate::unpack::finding::{Gravity, Stop};
+use crate::unpack::finding::{Severity, Stop};
 use crate::unpack::findings::Findings;
 use crate::unpack::input::Input;
 use crate::unpack::members::{Member, Members};
@@ -18,7 +18,7 @@ pub fn read_ova(input: Input, findings: &mut Findings) -> Result<Vec<u8>, Failur
             return Err(Stop::Refused(Failure::damaged("is empty")));
         };
         if member.name != ova::FILE_NAME {
-            return Err(member.finding(Gravity::Damaged, "is the first member: expected ova.xml").into());
+            return Err(member.finding(Severity::Damaged, "is the first member: expected ova.xml").into());
         }
         let bytes = metadata_bytes(&mut members, &member)?;
         if members.input.size().is_none() {
@@ -35,7 +35,7 @@ fn metadata_bytes(members: &mut Members, member: &Member) -> Result<Vec<u8>, Sto
     let Some(length) = length else {
         let (found, most) = (member.size, ova::MAX_BYTES);
         let what = format!("{} is too large: found {found} bytes, expected at most {most}", member.name);
-        return Err(Stop::Refused(Failure::unanswerable(what)));
+        return Err(Stop::Refused(Failure::unsupported(what)));
     };
     let mut bytes = vec![0; length];
     members.input.read_exact(&mut bytes, &member.name)?;
@@ -57,16 +57,16 @@ impl Walk<'_> {
         match ova::read(&bytes) {
             Ok(mut ova) => {
                 for objection in std::mem::take(&mut ova.objections) {
-                    self.findings.raise(member.finding(Gravity::Refused, objection))?;
+                    self.findings.raise(member.finding(Severity::Refused, objection))?;
                 }
                 // Said once: such metadata is written by people, who then left out the same field everywhere.
                 if let Some(field) = ova.missing_fields.first().filter(|_| self.findings.policy().strict) {
-                    self.findings.raise(member.finding(Gravity::Remark, field.as_str()))?;
+                    self.findings.raise(member.finding(Severity::Remark, field.as_str()))?;
                 }
                 self.ova = Some(ova);
             }
             Err(failure) if failure.status() == Status::Damaged => {
-                self.findings.raise(member.finding(Gravity::Damaged, failure.to_string()))?;
+                self.findings.raise(member.finding(Severity::Damaged, failure.to_string()))?;
             }
             Err(failure) => return Err(Stop::Refused(failure)),
         }

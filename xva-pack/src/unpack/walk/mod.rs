@@ -8,7 +8,7 @@ use disks::check_names;
 
 use crate::ova::{FILE_NAME, Ova};
 use crate::unpack::disk_state::{DiskReport, DiskState};
-use crate::unpack::finding::{Finding, Gravity, Stop};
+use crate::unpack::finding::{Finding, Severity, Stop};
 use crate::unpack::findings::Findings;
 use crate::unpack::input::Input;
 use crate::unpack::members::{Member, Members};
@@ -121,18 +121,18 @@ impl Walk<'_> {
             match meaning(&member.name) {
                 Meaning::Block(prefix, digits) if member.is_file => self.block(&member, prefix, digits)?,
                 Meaning::Block(..) => {
-                    self.reject(&member, Gravity::Damaged, "is a link or a directory: expected a file")?;
+                    self.reject(&member, Severity::Damaged, "is a link or a directory: expected a file")?;
                 }
                 Meaning::Inside(prefix) if self.is_disk(prefix) => {
-                    self.reject(&member, Gravity::Damaged, "is neither a block nor a checksum")?;
+                    self.reject(&member, Severity::Damaged, "is neither a block nor a checksum")?;
                 }
                 Meaning::Checksum(..) => {
-                    self.reject(&member, Gravity::Refused, "does not follow the block that it belongs to")?;
+                    self.reject(&member, Severity::Refused, "does not follow the block that it belongs to")?;
                 }
                 _ if member.name == FILE_NAME => {
-                    self.reject(&member, Gravity::Refused, "is not the first member")?;
+                    self.reject(&member, Severity::Refused, "is not the first member")?;
                 }
-                _ => self.reject(&member, Gravity::Refused, "is not a part of an XVA")?,
+                _ => self.reject(&member, Severity::Refused, "is not a part of an XVA")?,
             }
         }
         self.end_disk()?;
@@ -156,8 +156,8 @@ impl Walk<'_> {
     }
 
     /// Reports a member, and leaves it out.
-    fn reject(&mut self, member: &Member, gravity: Gravity, what: &str) -> Result<(), Stop> {
-        self.findings.raise(member.finding(gravity, what))?;
+    fn reject(&mut self, member: &Member, severity: Severity, what: &str) -> Result<(), Stop> {
+        self.findings.raise(member.finding(severity, what))?;
         self.members.skip(member)
     }
 
@@ -170,9 +170,9 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn raise_here(&mut self, gravity: Gravity, what: String) -> Result<(), Finding> {
+    fn raise_here(&mut self, severity: Severity, what: String) -> Result<(), Finding> {
         let byte = self.members.input.position();
-        self.findings.raise(Finding { gravity, byte, member: String::new(), what })
+        self.findings.raise(Finding { severity, byte, member: String::new(), what })
     }
 
     /// Says how far a file is read; of a pipe, how far the disks are, if the metadata says how long they are.
@@ -187,11 +187,11 @@ impl Walk<'_> {
         self.sink.progress(done, total);
     }
 
-    /// Ends the walk where it stopped. Where the archive can not be followed any further, what came is kept if that is
+    /// Ends the walk where it stopped. Where the archive cannot be followed any further, what came is kept if that is
     /// wanted, and the sentence says how much it is.
     fn abandon(&mut self, stop: Stop) -> Result<(), Stop> {
         let Stop::Damaged(finding) = stop else { return Err(stop) };
-        if finding.gravity != Gravity::Damaged {
+        if finding.severity != Severity::Damaged {
             return Err(finding.into());
         }
         let whole = self.reports.iter().filter(|disk| disk.whole).count();

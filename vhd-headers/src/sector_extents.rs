@@ -1,6 +1,6 @@
 //! A layer sector by sector: the walk that reads the bitmap of every allocated block, unless the batmap spares it.
 
-use extents::extent::{Content, Piece};
+use extents::extent::{Content, Extent};
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 use extents::image::window::Window;
@@ -13,9 +13,9 @@ use crate::sector_bitmap;
 /// Bytes of a bitmap read at a time. One of a block of up to 256 MiB is read at once.
 const WINDOW: usize = 64 << 10;
 
-/// The pieces of a dynamic or differencing disk, exact to the sector.
+/// The extents of a dynamic or differencing disk, exact to the sector.
 #[derive(Debug)]
-pub struct SectorPieces<'a> {
+pub struct SectorExtents<'a> {
     file: &'a ImageFile,
     /// Number of the layer in its chain.
     layer: u16,
@@ -38,7 +38,7 @@ struct Partial {
     done: u64,
 }
 
-impl<'a> SectorPieces<'a> {
+impl<'a> SectorExtents<'a> {
     /// The walk over `entries`. A sector that was never written is `unwritten`.
     pub fn new(
         file: &'a ImageFile,
@@ -48,7 +48,7 @@ impl<'a> SectorPieces<'a> {
         batmap: Option<Batmap<'a>>,
         unwritten: Content,
     ) -> Self {
-        SectorPieces {
+        SectorExtents {
             file,
             layer,
             blocks,
@@ -60,21 +60,21 @@ impl<'a> SectorPieces<'a> {
         }
     }
 
-    fn advance(&mut self) -> Result<Option<Piece>, Failure> {
+    fn advance(&mut self) -> Result<Option<Extent>, Failure> {
         loop {
-            if let Some(piece) = self.next_of_block()? {
-                return Ok(Some(piece));
+            if let Some(extent) = self.next_of_block()? {
+                return Ok(Some(extent));
             }
             match self.entries.next().transpose()? {
                 None => return Ok(None),
                 Some(Allocation::Absent { first, end }) => {
                     let (start, length) = (self.blocks.start(first), self.blocks.bytes(first, end));
-                    return Ok(Some(Piece { start, length, layer: self.layer, content: Content::Absent }));
+                    return Ok(Some(Extent { start, length, layer: self.layer, content: Content::Absent }));
                 }
                 Some(Allocation::Present { block, offset }) if self.is_full(block, offset)? => {
                     let (start, length) = (self.blocks.start(block), self.blocks.bytes(block, block + 1));
                     let content = Content::Data { offset: offset + self.blocks.bitmap_bytes() };
-                    return Ok(Some(Piece { start, length, layer: self.layer, content }));
+                    return Ok(Some(Extent { start, length, layer: self.layer, content }));
                 }
                 Some(Allocation::Present { block, offset }) => {
                     self.in_hand = Some(Partial { block, offset, done: 0 });
@@ -90,7 +90,7 @@ impl<'a> SectorPieces<'a> {
     }
 
     /// The next run of sectors of the block in hand; `None` when it is done.
-    fn next_of_block(&mut self) -> Result<Option<Piece>, Failure> {
+    fn next_of_block(&mut self) -> Result<Option<Extent>, Failure> {
         let Some(hand) = &mut self.in_hand else { return Ok(None) };
         let sectors = self.blocks.sectors(hand.block);
         // Whole bytes are read: the bits of `bytes` begin with the sector `aligned`.
@@ -111,12 +111,12 @@ impl<'a> SectorPieces<'a> {
         } else {
             self.unwritten
         };
-        Ok(Some(Piece { start: block + begin, length: until - begin, layer: self.layer, content }))
+        Ok(Some(Extent { start: block + begin, length: until - begin, layer: self.layer, content }))
     }
 }
 
-impl Iterator for SectorPieces<'_> {
-    type Item = Result<Piece, Failure>;
+impl Iterator for SectorExtents<'_> {
+    type Item = Result<Extent, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.advance().transpose()
