@@ -8,7 +8,6 @@ use proptest::prelude::*;
 use xva_pack::pack::files::Files;
 use xva_pack::pack::map_plan::MapPlan;
 use xva_pack::pack::member_pair::MemberPair;
-use xva_pack::pack::plan::Plan;
 use xva_pack::pack::reader::Reader;
 use xva_pack::xva::block::{BLOCK_LEN, Fit};
 
@@ -22,7 +21,7 @@ fn extents() -> impl Strategy<Value = Vec<Extent>> {
         (1..5000_usize).prop_map(|sectors| sectors * 512),
         (1..3_usize).prop_map(|blocks| blocks * BLOCK_LEN),
     ];
-    // A disk of whole blocks is rare among the others, and has no block behind its last one.
+    // A disk of whole blocks is rare among the others, and has no block after its last one.
     let whole = prop_oneof![Just(0_usize), Just(BLOCK_LEN), Just(BLOCK_LEN / 2)];
     let place = || prop::option::weighted(0.6, (0..2_usize, 0..3000_usize));
     prop_oneof![
@@ -69,20 +68,22 @@ proptest! {
         }
         let files = Files::new();
         let fit = Fit { pad: true, ..Fit::default() };
-        let mut plan = MapPlan::new(map.as_bytes(), PathBuf::from("map"), Arc::clone(&files), fit, false);
+        let plan = MapPlan::new(map.as_bytes(), PathBuf::from("map"), Arc::clone(&files), fit, false);
         let mut reader = Reader::new(files, false);
         let mut memory = MemberPair::new();
         let mut read = Vec::new();
         let mut required = Vec::new();
-        while let Some(job) = plan.next(&mut memory).unwrap() {
+        for job in plan {
+            let job = job.unwrap();
             reader.fill(&job, &mut memory).unwrap();
-            let start = usize::try_from(job.number).unwrap() * BLOCK_LEN;
-            prop_assert!(start >= read.len(), "block {} after {} bytes", job.number, read.len());
+            let block = job.block;
+            let start = usize::try_from(block.number).unwrap() * BLOCK_LEN;
+            prop_assert!(start >= read.len(), "block {} after {} bytes", block.number, read.len());
             read.resize(start, 0);
-            read.extend(memory.data(job.length));
-            prop_assert_eq!(job.length, BLOCK_LEN);
-            prop_assert_eq!(job.disk_length, (raw.len() - start).min(BLOCK_LEN));
-            if job.required {
+            read.extend(memory.data(block.length));
+            prop_assert_eq!(block.length, BLOCK_LEN);
+            prop_assert_eq!(block.disk_length, (raw.len() - start).min(BLOCK_LEN));
+            if block.required {
                 required.push(start);
             }
         }

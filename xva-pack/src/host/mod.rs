@@ -3,3 +3,4 @@
 pub mod pipe;
 pub mod progress;
 pub mod read_ahead;
+pub mod stdout;
