@@ -193,3 +193,6 @@ fn state(metadata: &Metadata, device_size: u64) -> State {
         Identity::File { .. } => state,
     }
 }
+
+#[cfg(test)]
+mod tests;
