@@ -5,7 +5,7 @@ use extents::image::file::ImageFile;
 use image_builders::vhd::{Chain, Locator, Vhd, Write};
 use vhd_headers::sparse::Granularity;
 
-use crate::answers::{assert_exact, extents, failure_in, intervals, open};
+use crate::guest::{assert_exact, extents, failure_in, intervals, open};
 
 /// A parent of four blocks of 8 KiB, the first two of which hold something.
 fn parent() -> Vhd {

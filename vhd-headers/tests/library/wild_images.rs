@@ -4,7 +4,7 @@
 use image_builders::vhd::{Chain, FooterCopy, Vhd, Write};
 use vhd_headers::sparse::Granularity;
 
-use crate::answers::{assert_answered, content, document, extents, intervals, open};
+use crate::guest::{assert_answered, content, document, extents, intervals, open};
 use extents::document::print::Form;
 
 const MIB: u64 = 1 << 20;
