@@ -9,6 +9,8 @@ export LC_ALL=C.UTF-8
 # script runs its command in $SHELL, and a bar is drawn on a terminal that has a name: neither is set everywhere.
 SHELL=$(command -v bash)
 export SHELL TERM=xterm
+# For the modules in this directory, beside which nothing is to be left.
+export PYTHONPATH=$ROOT/tests PYTHONDONTWRITEBYTECODE=1
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || return 1

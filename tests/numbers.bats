@@ -74,9 +74,7 @@ refused() {
   qemu-io -f vpc -c 'write -q -P 7 0 1k' a.vhd
   python3 - <<'PY'
 import struct
-def seal(image, at, length, field):
-    bare = image[at:at + field] + bytes(4) + image[at + field + 4:at + length]
-    return image[:at + field] + struct.pack(">I", ~sum(bare) & 0xFFFFFFFF) + image[at + field + 4:]
+from vhd_bytes import FOOTER_CHECKSUM, HEADER_CHECKSUM, sealed_at
 def put(image, at, value):
     return image[:at] + struct.pack(">Q", value) + image[at + 8:]
 qcow2, vhd = open("a.qcow2", "rb").read(), open("a.vhd", "rb").read()
@@ -88,10 +86,10 @@ for value in (1 << 63) - 512, 1 << 63, (1 << 63) + 512, (1 << 64) - 512, (1 << 6
         open(f"{at}-{value}.qcow2", "wb").write(image[:16] + struct.pack(">I", 8 * (at == 8)) + image[20:])
     # data offset, current size, in both footers
     for at in 16, 48:
-        image = seal(put(put(vhd, at, value), tail + at, value), 0, 512, 64)
-        open(f"{at}-{value}.vhd", "wb").write(seal(image, tail, 512, 64))
+        image = sealed_at(put(put(vhd, at, value), tail + at, value), 0, 512, FOOTER_CHECKSUM)
+        open(f"{at}-{value}.vhd", "wb").write(sealed_at(image, tail, 512, FOOTER_CHECKSUM))
     # BAT
-    open(f"bat-{value}.vhd", "wb").write(seal(put(vhd, header + 16, value), header, 1024, 36))
+    open(f"bat-{value}.vhd", "wb").write(sealed_at(put(vhd, header + 16, value), header, 1024, HEADER_CHECKSUM))
 PY
   for image in *-*.qcow2; do
     refused qcow-headers "$image"

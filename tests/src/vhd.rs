@@ -20,10 +20,12 @@
 mod built;
 mod chain;
 mod random;
+mod seal;
 mod structures;
 
 pub use built::Built;
 pub use chain::Chain;
+pub use seal::{FOOTER_CHECKSUM, HEADER_CHECKSUM, seal};
 pub use structures::{Locator, SECTOR};
 
 /// How an image stores its disk.

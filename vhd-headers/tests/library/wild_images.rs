@@ -291,8 +291,7 @@ fn a_batmap_of_another_writer_than_tapdisk_is_not_read() {
         let mut built = image.build();
         let bits = built.batmap.unwrap() + 512;
         built.bytes[bits] |= 0x20;
-        let sum = !(built.bytes[bits..bits + 512].iter().map(|&byte| u32::from(byte)).sum::<u32>());
-        built.bytes[bits - 512 + 24..bits - 512 + 28].copy_from_slice(&sum.to_be_bytes());
+        built.seal_batmap(512);
         if creator.1 > 1 {
             assert_answered(&image, &built);
         } else {
@@ -310,10 +309,8 @@ fn a_batmap_that_is_odd_in_any_way_is_not_read() {
     let with = |at: usize, value: &[u8], summed: usize| {
         let mut built = image.build();
         let header = built.batmap.unwrap();
-        let bits = header + 512;
-        built.bytes[bits] |= 0x20;
-        let sum = !(built.bytes[bits..bits + summed].iter().map(|&byte| u32::from(byte)).sum::<u32>());
-        built.bytes[header + 24..header + 28].copy_from_slice(&sum.to_be_bytes());
+        built.bytes[header + 512] |= 0x20;
+        built.seal_batmap(summed);
         built.bytes[header + at..header + at + value.len()].copy_from_slice(value);
         built
     };
