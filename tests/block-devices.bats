@@ -2,7 +2,7 @@
 # Images, disks, documents and archives on block devices: what LVM hands out. Loop devices stand for them.
 
 load common
-load loop_devices
+load loop-devices
 load archive
 
 setup() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads an XVA as strictly as xapi's importer does, and writes the disks that it finds.
 
-usage: pack_importer.py ARCHIVE OUTDIR PREFIX=BYTES...
+usage: importer.py ARCHIVE OUTDIR PREFIX=BYTES...
 
 The rules are those of the importer in xapi's stream_vdi.ml: disks in byte order of their prefixes, names that increase
 as strings, gaps counted in units of the very first block, the header of a checksum member right behind a block whose

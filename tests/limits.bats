@@ -1,9 +1,9 @@
+#!/usr/bin/env bats
 # What an image can make the header tools do: little memory, few descriptors, one line, no file but those it may name.
 
-bats_require_minimum_version 1.5.0
 load common
-load qcow_images
-load opened_files
+load qcow2-images
+load opened-files
 
 # child NAME PARENT: a differencing VHD of 1 MiB without a block, over the raw file whose name is PARENT, as printf has it.
 child() { python3 "$ROOT/tests/vhd_child.py" "$@"; }

@@ -3,7 +3,7 @@
 # numbers refuses them in one line; none wraps around.
 
 load common
-load qcow_images
+load qcow2-images
 
 # 2^63, the edge of 64 bits, and far behind it.
 HUGE=(9223372036854775808 18446744073709551615 18446744073709551616 99999999999999999999999999)
@@ -17,7 +17,7 @@ refused() {
   [[ $output != *']}' && $output != *']' ]] || { echo "an answer: $*: $output"; return 1; }
 }
 
-@test "documents" {
+@test "a document with such a number is refused" {
   truncate -s 1M disk
   for number in "${HUGE[@]}" "${NONE[@]}"; do
     for document in \
@@ -35,7 +35,7 @@ refused() {
   [ "$(extents-merge document)" = '{"virtual_size":1048576,"cluster_bits":20,"data_clusters":[[0,0]]}' ]
 }
 
-@test "maps of qemu-img and nbdinfo" {
+@test "a map of qemu-img or nbdinfo with such a number is refused" {
   for number in "${HUGE[@]}" "${NONE[@]}"; do
     for map in \
       "[{\"start\":0,\"length\":$number,\"zero\":false,\"data\":true}]" \
@@ -50,7 +50,7 @@ refused() {
   done
 }
 
-@test "maps that are followed" {
+@test "a map with such a number is not followed" {
   truncate -s 1M disk
   for number in "${HUGE[@]}" "${NONE[@]}"; do
     for entry in \
@@ -67,7 +67,7 @@ refused() {
   done
 }
 
-@test "headers of images" {
+@test "an image with such a number in its header is refused" {
   new a.qcow2 1M
   fill a.qcow2 0 64k
   qemu-img create -q -f vpc -o subformat=dynamic,force_size=on a.vhd 4M
@@ -101,7 +101,7 @@ PY
   done
 }
 
-@test "members of an archive" {
+@test "an archive with such a number in its headers is refused" {
   python3 - <<'PY'
 import io, struct, tarfile
 def header(size_field, kind=b"0"):
@@ -134,7 +134,7 @@ PY
   done
 }
 
-@test "metadata and arguments" {
+@test "metadata and arguments with such a number are refused" {
   truncate -s 1M disk
   xva-pack --scan disk >disk.xva
   ova-xml --name a --memory 1G --vcpus 1 --firmware bios --disk Ref:0=1M >good.xml

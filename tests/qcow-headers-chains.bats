@@ -2,7 +2,7 @@
 # qcow-headers and the files that an image names: backing files and data files, which may lie anywhere or be anything.
 
 load common
-load qcow_images
+load qcow2-images
 
 @test "a backing file is followed, and --no-backing leaves it out" {
   new base.qcow2 1M

@@ -2,7 +2,7 @@
 # The program qcow-headers as a user meets it: what it prints, what it says when it cannot, and its exit status.
 
 load common
-load qcow_images
+load qcow2-images
 
 @test "help gives examples and exit statuses, version the version" {
   run -0 qcow-headers --help

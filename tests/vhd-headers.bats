@@ -1,6 +1,6 @@
+#!/usr/bin/env bats
 # vhd-headers as a program: its arguments, streams and exit statuses, and qemu-img as the oracle where qemu is right.
 
-bats_require_minimum_version 1.5.0
 load common
 
 # A dynamic image of 20 MiB whose blocks 1, 4 and 9 hold something.

@@ -1,3 +1,4 @@
+#!/usr/bin/env bats
 # xva-pack: disks that fail, readers that are slow or gone, signals. Whatever happens, an archive that is not whole
 # does not end like one.
 
@@ -16,7 +17,7 @@ has_no_end() {
   ! tail -c 1024 "$1" | cmp -s - <(head -c 1024 /dev/zero)
 }
 
-@test "a_disk_that_becomes_shorter_while_it_is_read_is_an_error_that_names_the_block" {
+@test "a disk that becomes shorter while it is read is an error that names the block" {
   cp "$(disk)" short
   mkfifo pipe
   xva-pack --jobs 1 --scan short > pipe 2> errors &
@@ -35,7 +36,7 @@ has_no_end() {
   has_no_end archive
 }
 
-@test "a_disk_that_becomes_longer_while_it_is_read_is_an_error" {
+@test "a disk that becomes longer while it is read is an error" {
   cp "$(disk)" long
   mkfifo pipe
   xva-pack --jobs 1 --scan long > pipe 2> errors &
@@ -52,14 +53,14 @@ has_no_end() {
   has_no_end archive
 }
 
-@test "a_disk_is_not_overwritten_by_its_own_archive" {
+@test "a disk is not overwritten by its own archive" {
   cp "$(disk)" own
   run -2 --separate-stderr bash -c 'xva-pack --scan own 1<>own'
   [[ $stderr == *"own: is where the archive goes: expected another" ]]
   cmp own "$(disk)"
 }
 
-@test "a_full_output_is_a_system_error" {
+@test "a full output is a system error" {
   run --separate-stderr bash -c "xva-pack --scan '$(disk)' > /dev/full"
   [ "$status" -eq 1 ]
   [ "${#stderr_lines[@]}" -eq 1 ]
@@ -69,18 +70,18 @@ has_no_end() {
   has_no_end limited
 }
 
-@test "a_closed_output_is_an_error_before_any_work" {
+@test "a closed output is an error before any work" {
   run --separate-stderr bash -c "xva-pack --scan '$(disk)' >&-"
   [ "$status" -eq 1 ]
 }
 
-@test "a_reader_that_goes_away_ends_it_quietly_by_sigpipe" {
+@test "a reader that goes away ends it quietly by SIGPIPE" {
   run --separate-stderr bash -c "xva-pack --scan '$(disk)' | head -c 5M > /dev/null; exit \${PIPESTATUS[0]}"
   [ "$status" -eq 141 ]
   [ -z "$stderr" ]
 }
 
-@test "signals_end_it_without_an_end_of_tar" {
+@test "signals end it without an end-of-tar" {
   for signal in INT TERM; do
     rm -f pipe archive
     mkfifo pipe
@@ -103,7 +104,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' xva-pack --scan --report report "$(disk)" 
   done
 }
 
-@test "a_slow_reader_on_a_non_blocking_socket_is_waited_for" {
+@test "a slow reader on a non-blocking socket is waited for" {
   xva-pack --scan "$(disk)" > expected
   python3 - "$(disk)" << 'PYTHON'
 import hashlib, socket, subprocess, sys, time
@@ -121,7 +122,7 @@ assert got.hexdigest() == hashlib.sha1(open("expected", "rb").read()).hexdigest(
 PYTHON
 }
 
-@test "a_non_blocking_standard_input_is_waited_for" {
+@test "a non-blocking standard input is waited for" {
   head -c 122880 "$(disk)" > part
   python3 - << 'PYTHON'
 import os, subprocess, time
@@ -143,7 +144,7 @@ assert streamed == packed and part in packed
 PYTHON
 }
 
-@test "memory_is_bounded_whatever_the_disk_and_the_number_of_threads" {
+@test "memory is bounded whatever the disk and the number of threads" {
   truncate -s 15T huge
   # 4096 scattered blocks of allocated zeros.
   python3 -c 'print("{\"virtual_size\":%d,\"cluster_bits\":20,\"data_clusters\":[%s]}" % (15 << 40, ",".join(str(i * 3840) for i in range(4096))))' > document

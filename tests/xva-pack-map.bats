@@ -1,7 +1,8 @@
+#!/usr/bin/env bats
 # xva-pack --map: the disk is put together from the files that the map names.
 
 load common
-load pack_inputs
+load pack-inputs
 
 setup_file() {
   cd "$BATS_FILE_TMPDIR" || return 1
@@ -96,7 +97,7 @@ is_refused_without_an_end() {
   ! tail -c 1024 archive | cmp -s - <(head -c 1024 /dev/zero)
 }
 
-@test "the_archive_of_a_map_is_that_of_the_raw_disk" {
+@test "the archive of a map is that of the raw disk" {
   xva-pack --scan raw > expected
   xva-pack --map map | cmp - expected
   xva-pack --map - < map | cmp - expected
@@ -106,21 +107,21 @@ is_refused_without_an_end() {
   xva-pack --scan --pad raw | cmp - <(xva-pack --pad --map map)
 }
 
-@test "the_report_of_a_map_has_the_crc_of_the_raw_disk" {
+@test "the report of a map has the CRC of the raw disk" {
   cat map | xva-pack --map - --report report > archive
   crc=$(python3 -c 'import zlib; print("%08x" % zlib.crc32(open("raw", "rb").read()))')
   jq -e --arg crc "$crc" --argjson size "$(stat -c %s archive)" \
     '.source == "map" and .disk == {bytes: 5767168, crc32: $crc} and .bytes_written == $size' report
 }
 
-@test "measure_and_progress_work_through_a_map" {
+@test "--measure and --progress work through a map" {
   [ "$(xva-pack --map map --measure --keep-zeros)" -eq "$(xva-pack --map map --keep-zeros | wc -c)" ]
   [ "$(xva-pack --map - --measure --keep-zeros < map)" -eq "$(xva-pack --map map --keep-zeros | wc -c)" ]
   xva-pack --map map --progress=9 9> lines > archive
   [ "$(tail -n 1 lines)" = 100/100 ]
 }
 
-@test "empty_maps_and_zero_maps" {
+@test "an empty map is no disk, and a map of zeros is the archive of a disk of zeros" {
   fails_with 4 xva-pack --map <(echo '[]')
   echo '[{"start":0,"length":3145728,"zero":true,"data":false}]' > zeros
   truncate -s 3M disk
@@ -130,7 +131,7 @@ is_refused_without_an_end() {
   xva-pack --map zeros | cmp - <(xva-pack --scan disk)
 }
 
-@test "gaps_overlaps_and_entries_outside_their_file_end_without_an_end_of_tar" {
+@test "gaps, overlaps and entries outside their file end without an end-of-tar" {
   changed 'del(.[3])' | is_refused_without_an_end 3
   changed '.[3].length -= 512' | is_refused_without_an_end 3
   changed '.[3].length += 512' | is_refused_without_an_end 3
@@ -145,7 +146,7 @@ is_refused_without_an_end() {
   head -c 0 map | is_refused_without_an_end 3
 }
 
-@test "a_map_in_a_file_is_sound_before_the_first_byte" {
+@test "a map in a file is sound before the first byte" {
   changed '.[-1].offset += 512' > wrong
   fails_with 3 xva-pack --map wrong
   [ -z "$output" ]
@@ -154,13 +155,13 @@ is_refused_without_an_end() {
   [ -z "$output" ]
 }
 
-@test "a_map_that_does_not_say_where_the_data_is_is_unanswerable" {
+@test "a map that does not say where the data is ends with status 4" {
   qemu-img map --output=json -f raw raw | is_refused_without_an_end 4
   changed 'map(del(.filename))' | is_refused_without_an_end 4
   changed 'map(del(.compression))' | is_refused_without_an_end 4
 }
 
-@test "a_file_that_changes_before_the_map_mentions_it_is_a_system_error" {
+@test "a file that changes before the map mentions it is a system error" {
   for change in 'printf y | dd of=late bs=1 seek=100 conv=notrunc status=none' 'mv other late'; do
     head -c 2M /dev/urandom > early
     head -c 1M /dev/urandom > late
@@ -185,7 +186,7 @@ is_refused_without_an_end() {
   done
 }
 
-@test "damaged_and_short_clusters_are_named" {
+@test "damaged and short clusters are named" {
   first=$(jq 'map(select(.compression == "zlib"))[0].offset' map)
   printf '\377\377\377' | dd of=a.img bs=1 seek="$first" conv=notrunc status=none
   is_refused_without_an_end 3 < map
@@ -200,12 +201,12 @@ is_refused_without_an_end() {
     is_refused_without_an_end 3
 }
 
-@test "a_missing_file_is_a_system_error" {
+@test "a missing file is a system error" {
   rm a.img
   is_refused_without_an_end 1 < map
 }
 
-@test "a_file_that_changes_meanwhile_is_noticed_at_the_end" {
+@test "a file that changes meanwhile is noticed at the end" {
   mkfifo slow
   for change in 'touch a.img' 'truncate -s +512 a.img' 'cp a.img new; mv new a.img' 'rm a.img'; do
     cp -p "$BATS_FILE_TMPDIR/a.img" .
@@ -226,7 +227,7 @@ is_refused_without_an_end() {
   done
 }
 
-@test "many_files_are_read_with_few_descriptors" {
+@test "many files are read with few descriptors" {
   python3 - << 'PYTHON'
 import json, os
 entries = []
@@ -242,7 +243,7 @@ PYTHON
   (ulimit -n 64; xva-pack --map many) | cmp - <(xva-pack --scan many.raw)
 }
 
-@test "a_map_is_followed_in_bounded_memory" {
+@test "a map is followed in bounded memory" {
   # 2 GiB by the sector, from one sector: 4,000,000 entries.
   python3 -c '
 print("[", end="")
@@ -258,7 +259,7 @@ assert peak <= 64, f"{peak} MiB"
 PYTHON
 }
 
-@test "a_disk_too_large_for_eight_digits_is_refused" {
+@test "a disk too large for eight digits is refused" {
   echo '[{"start":0,"length":104857600000512,"zero":true,"data":false}]' > large
   fails_with 4 xva-pack --map large
   [[ $stderr == *104857600000512*104857600000000* ]]
@@ -267,7 +268,7 @@ PYTHON
   diff <(xva-pack --map large | tar -t) <(printf 'Ref:0/%s\n' 00000000{,.xxhash} 99999999{,.xxhash})
 }
 
-@test "metadata_is_held_against_the_size_of_the_map" {
+@test "metadata is held against the size of the map" {
   ova right Ref:0=5767168
   ova padded Ref:0=6291456
   xva-pack -q --map map --ova right > archive
@@ -284,7 +285,7 @@ PYTHON
   done
 }
 
-@test "a_map_needs_no_disk_and_excludes_what_names_one" {
+@test "a map needs no disk and excludes what names one" {
   fails_with 2 xva-pack --map map raw
   fails_with 2 xva-pack --map map --scan
   fails_with 2 xva-pack --map map --extents map
@@ -292,7 +293,7 @@ PYTHON
   fails_with 2 xva-pack
 }
 
-@test "a_cluster_that_reserves_a_gigabyte_takes_no_such_memory" {
+@test "a cluster that reserves a gibibyte takes no such memory" {
   python3 - > big.json << 'PYTHON'
 import json, zlib
 deflate = zlib.compressobj(9, zlib.DEFLATED, -12)
@@ -307,7 +308,7 @@ PYTHON
   [ "$(tail -n 1 peak)" -le 65536 ]
 }
 
-@test "a_map_of_countless_pieces_takes_no_memory" {
+@test "a map of countless entries takes no memory" {
   head -c 4096 /dev/urandom > f
   python3 - > many.json <<'EOF'
 print("[" + ",".join(f'{{"start":{i},"length":1,"zero":false,"offset":{i * 7 % 4096},"filename":"f"}}' for i in range(1 << 20)) + "]")

@@ -2,7 +2,7 @@
 # xva-unpack to block devices: a restore to a logical volume, which holds what another disk left there.
 
 load common
-load loop_devices
+load loop-devices
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || return 1

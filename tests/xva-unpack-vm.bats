@@ -3,7 +3,7 @@
 
 load common
 
-@test "a_vm_of_two_disks_comes_back_with_its_disks_and_their_crc" {
+@test "a VM of two disks comes back with its disks and their CRC" {
   truncate -s 7340544 a.raw
   truncate -s 3M b.raw
   head -c 1000000 /dev/urandom | dd of=a.raw bs=1M seek=3 conv=notrunc status=none
