@@ -38,7 +38,6 @@ EOF
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || return 1
-  set -o pipefail
   cp -r "$BATS_FILE_TMPDIR/." .
 }
 

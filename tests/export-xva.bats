@@ -42,7 +42,7 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
 @test "with --disk the bytes come from the raw disk, and only where the image has data" {
   qemu-img create -q -f qcow2 a.qcow2 10M
   qemu-io -c 'write -P 7 3M 1M' a.qcow2 >/dev/null
-  seq 1 2000000 | head -c 10M >device.raw
+  head -c 10M <(seq 1 2000000) >device.raw
   export_xva -o vm.xva --disk device.raw a.qcow2
   [ "$(members vm.xva)" = "$(printf 'Ref:000/%08d ' 0 3 9)" ]
   tar -xOf vm.xva Ref:000/00000003 | cmp - <(tail -c +3145729 device.raw | head -c 1M)
@@ -71,8 +71,8 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
 @test "a disk that is not the image's is refused, and nothing is left" {
   qemu-img create -q -f qcow2 a.qcow2 10M
   truncate -s 11M device.raw
-  run --separate-stderr export_xva -o vm.xva --disk device.raw a.qcow2
-  [ "$status" -ne 0 ]
+  run -3 --separate-stderr export_xva -o vm.xva --disk device.raw a.qcow2
+  [[ $stderr == *"found virtual_size 10485760, expected 11534336 as the size of device.raw"* ]]
   [ "$(echo *)" = "a.qcow2 device.raw" ]
 }
 
@@ -176,6 +176,8 @@ SH
   [[ $stderr != *attempt* ]]
 }
 
+has_ended() { ! kill -0 "$1" 2>/dev/null; }
+
 @test "an export that is interrupted ends at once, with all its programs, and is not tried again" {
   qemu-img create -q -f qcow2 a.qcow2 10M
   mkdir ../bin
@@ -189,14 +191,13 @@ SH
   chmod +x ../bin/xva-pack
   for signal in HUP INT TERM; do
     XVA_BIN_DIR=$PWD/../bin env --default-signal "$ROOT/scripts/export-xva" -o vm.xva a.qcow2 2>said &
-    until [ -s ../packer ]; do sleep 0.05; done
+    await [ -s ../packer ]
     kill -$signal $!
     local status=0
     wait $! || status=$?
     [ "$status" -eq $((128 + $(kill -l $signal))) ]
     packer=$(cat ../packer)
-    for _ in {1..100}; do kill -0 "$packer" 2>/dev/null || break; sleep 0.05; done
-    run ! kill -0 "$packer"
+    await has_ended "$packer"
     rm ../packer
     [ ! -s said ]
     rm said
@@ -205,7 +206,7 @@ SH
 }
 
 @test "what would be exported is never written to, and a directory is no archive" {
-  seq 1 300000 | head -c 1M >w.xva
+  head -c 1M <(seq 1 300000) >w.xva
   cp w.xva before
   fails_with 2 export_xva --format raw -o w.xva w.xva
   ln -s w.xva link.xva
@@ -224,14 +225,12 @@ SH
 }
 
 @test "two exports to one name leave one whole archive" {
-  seq 1 3000000 | head -c 16M >a.raw
+  head -c 16M <(seq 1 3000000) >a.raw
   for _ in 1 2 3; do
     export_xva --format raw -o o.xva a.raw &
     export_xva --format raw -o o.xva a.raw
-    wait
-    xva_unpack_verifies o.xva
+    wait $!
+    xva-unpack --verify o.xva >/dev/null
   done
   [ "$(echo *)" = "a.raw o.xva" ]
 }
-
-xva_unpack_verifies() { xva-unpack --verify "$1" >/dev/null; }

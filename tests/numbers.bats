@@ -5,7 +5,7 @@
 load common
 load qcow2-images
 
-# 2^63, the edge of 64 bits, and far behind it.
+# 2^63, the edge of 64 bits, and far past it.
 HUGE=(9223372036854775808 18446744073709551615 18446744073709551616 99999999999999999999999999)
 NONE=(-1 1.5 1e3 '"1"' null)
 
@@ -30,7 +30,7 @@ refused() {
       refused xva-pack --extents document disk
     done
   done
-  # A run behind the disk is refused; one that begins in it is cut off.
+  # A run past the disk is refused; one that begins in it is cut off.
   printf '{"virtual_size":1048576,"cluster_bits":20,"data_clusters":[[0,18446744073709551615]]}' >document
   [ "$(extents-merge document)" = '{"virtual_size":1048576,"cluster_bits":20,"data_clusters":[[0,0]]}' ]
 }
@@ -140,7 +140,7 @@ PY
   ova-xml --name a --memory 1G --vcpus 1 --firmware bios --disk Ref:0=1M >good.xml
   for number in "${HUGE[@]}" -1 1.5 '' 0x100000 1e6; do
     sed "s,virtual_size</name><value>1048576,virtual_size</name><value>$number," good.xml >bad.xml
-    ! cmp -s good.xml bad.xml
+    run -1 cmp -s good.xml bad.xml
     refused xva-pack --scan --ova bad.xml disk
     { tar -c --format=ustar --transform s/bad/ova/ bad.xml | head -c "$((($(stat -c %s bad.xml) + 1023) / 512 * 512))"; cat disk.xva; } >bad.xva
     run --separate-stderr xva-unpack --verify bad.xva

@@ -26,7 +26,6 @@ soak() {
   local image seed size options squeeze
   random-chains "$1" $FIRST_SEED $CHAINS . >images
   [ "$(wc -l <images)" -eq $CHAINS ]
-  set -o pipefail
   while read -r image; do
     seed=$(basename "$(dirname "$image")")
     cd "$seed"

@@ -224,7 +224,8 @@ PY
   # More runs than a pipe holds.
   large big.vhd 0 200000
   run --separate-stderr bash -c 'vhd-headers big.vhd | head -c 10 > /dev/null; exit "${PIPESTATUS[0]}"'
-  [ "$status" -eq 141 ] && [ -z "$stderr" ]
+  [ "$status" -eq 141 ]
+  [ -z "$stderr" ]
   fails_with 1 bash -c 'vhd-headers big.vhd >&-'
   fails_with 1 bash -c 'vhd-headers big.vhd > /dev/full'
 }

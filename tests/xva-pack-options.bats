@@ -26,7 +26,7 @@ crc_of() {
   fails_with 4 xva-pack --scan - < /dev/null
   head -c 1048577 /dev/zero | { ! xva-pack --scan - > archive 2> errors; }
   [ "$(wc -l < errors)" -eq 1 ]
-  ! tail -c 1024 archive | cmp -s - <(head -c 1024 /dev/zero)
+  has_no_end archive
   head -c 512 /dev/zero | { ! xva-pack --scan --no-trailer - > archive 2> errors; }
   [ ! -s archive ]
 }
@@ -227,8 +227,10 @@ crc_of() {
   cmp a out/Ref:000.raw
   cmp b <(head -c 2500000 out/Ref:001.raw)
   # When the first one fails nothing follows it.
+  status=0
   { xva-pack -q --ova ova.xml --prefix Ref:000 --no-trailer a < /dev/null &&
-    xva-pack -q --scan --pad --check-ova ova.xml --prefix Ref:001 b; } > broken.xva 2> errors || true
+    xva-pack -q --scan --pad --check-ova ova.xml --prefix Ref:001 b; } > broken.xva 2> errors || status=$?
+  [ "$status" -eq 3 ]
   [ ! -s broken.xva ]
   # The last disk may not come first, nor the first one last.
   fails_with 3 xva-pack -q --scan --pad --ova ova.xml --prefix Ref:001 --no-trailer b
@@ -258,8 +260,12 @@ crc_of() {
   run --separate-stderr bash -c 'xva-pack --scan disk --progress=1 | cat > archive; exit "${PIPESTATUS[0]}"'
   [ "$status" -eq 2 ]
   [ ! -s archive ]
-  run --separate-stderr bash -c 'xva-pack --scan disk 3>&1 --progress=3 > archive'
-  [ "$status" -eq 2 ] || tar -tf archive
+  run -2 --separate-stderr bash -c 'xva-pack --scan disk > archive 3>&1 --progress=3'
+  [ ! -s archive ]
+  # Here 3 is what standard output was before it became the archive.
+  run -0 bash -c 'xva-pack --scan disk 3>&1 --progress=3 > archive'
+  [ "${lines[-1]}" = 100/100 ]
+  tar -tf archive
 }
 
 @test "a file on standard input is read from where it is as a pipe would be" {

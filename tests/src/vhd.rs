@@ -94,7 +94,7 @@ pub struct Vhd {
     pub spare_entries: u32,
     /// Unused sectors before the header, before the BAT, and before each block.
     pub gaps: [u64; 3],
-    /// The BAT lies behind the blocks.
+    /// The BAT lies after the blocks.
     pub table_last: bool,
     /// There is a batmap, with a bit for each block that is written in full.
     pub batmap: bool,
