@@ -79,9 +79,9 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
 @test "wrong usage is status 2" {
   fails_with 2 export_xva --bogus
   fails_with 2 export_xva -o
-  fails_with 2 export_xva -o vm.tar "$ROOT/tests/fixtures/example.qcow2"
+  fails_with 2 export_xva -o vm.tar "$ROOT/scripts/example/example.qcow2"
   fails_with 1 export_xva missing.qcow2
-  fails_with 2 export_xva --format vmdk -o vm.xva "$ROOT/tests/fixtures/example.qcow2"
+  fails_with 2 export_xva --format vmdk -o vm.xva "$ROOT/scripts/example/example.qcow2"
   run -0 export_xva --help
   [[ $output == *Example:* ]]
 }
