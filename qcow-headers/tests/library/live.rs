@@ -71,7 +71,7 @@ fn a_cluster_that_is_given_is_noticed_where_the_walk_has_been() {
 
 #[test]
 fn what_looks_like_damage_in_an_image_that_changed_is_a_change() {
-    // The cluster was given behind the end of the file that was opened.
+    // The cluster was given past the end of the file that was opened.
     let grown = |built: &mut Built| {
         let end = built.bytes.len() as u64;
         built.put_u64(built.l2_entry(10 * 64 + 1), end);

@@ -21,6 +21,17 @@ pub(crate) fn open(path: &Path) -> Result<Chain, Failure> {
     Chain::open(ImageFile::open(path)?, Some(&confinement))
 }
 
+/// Opens the chain of the image at `path`, whose parents may also lie in `directory`.
+pub(crate) fn open_within(path: &Path, directory: &Path) -> Result<Chain, Failure> {
+    let confinement = Confinement::new(path, &SearchPaths { directories: vec![directory.to_path_buf()] })?;
+    Chain::open(ImageFile::open(path)?, Some(&confinement))
+}
+
+/// Opens the image at `path` without its parents.
+pub(crate) fn open_alone(path: &Path) -> Result<Chain, Failure> {
+    Chain::open(ImageFile::open(path)?, None)
+}
+
 /// The extents of a chain, which must cover its disk.
 pub(crate) fn extents(chain: &Chain, granularity: Granularity) -> Result<Vec<Extent>, Failure> {
     covering(chain.extents(granularity)?, chain.virtual_size())

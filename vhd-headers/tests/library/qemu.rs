@@ -58,6 +58,7 @@ fn images_made_by_qemu_are_read_as_qemu_reads_them() {
 
 #[test]
 fn images_made_by_the_builder_are_read_as_qemu_reads_them() {
+    let mut compared = 0;
     for seed in 0..IMAGES {
         let directory = tempfile::tempdir().unwrap();
         let mut image = image_builders::vhd::Chain::random(seed, SECTORS).0.remove(0);
@@ -77,5 +78,7 @@ fn images_made_by_the_builder_are_read_as_qemu_reads_them() {
         image.size = image.size.next_multiple_of(512);
         image.build().write_to(directory.path()).unwrap();
         is_read_as_qemu_reads_it(seed, directory.path());
+        compared += 1;
     }
+    assert!(compared > IMAGES / 2, "only {compared} images are such that QEMU reads them");
 }

@@ -133,7 +133,7 @@ fn every_block_size_from_a_sector_to_a_gibibyte_is_read() {
 }
 
 #[test]
-fn a_block_as_a_whole_is_what_lies_behind_its_bitmap() {
+fn a_block_as_a_whole_is_what_follows_its_bitmap() {
     // `--skip-holes` looks for the holes of a single image there. Sectors that were not written are zeros in this file.
     let image = Vhd { shuffle: 77, empty_blocks: vec![0], ..small() };
     let directory = tempfile::tempdir().unwrap();
@@ -304,7 +304,7 @@ fn a_batmap_of_another_writer_than_tapdisk_is_not_read() {
 
 #[test]
 fn a_batmap_that_is_odd_in_any_way_is_not_read() {
-    // Its bit says that block 2 is full, of which no sector was written. It lies behind a BAT of more than two sectors.
+    // Its bit says that block 2 is full, of which no sector was written. It follows a BAT of more than two sectors.
     let image = Vhd { batmap: true, spare_entries: 300, empty_blocks: vec![2], ..small() };
     let with = |at: usize, value: &[u8], summed: usize| {
         let mut built = image.build();
