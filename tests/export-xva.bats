@@ -72,8 +72,39 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
   qemu-img create -q -f qcow2 a.qcow2 10M
   truncate -s 11M device.raw
   run -3 --separate-stderr export_xva -o vm.xva --disk device.raw a.qcow2
-  [[ $stderr == *"found virtual_size 10485760, expected 11534336 as the size of device.raw"* ]]
+  [[ $stderr == *"device.raw: the disk is not the one in ova.xml: found 11534336 bytes or more, expected virtual_size 10485760" ]]
   [ "$(echo *)" = "a.qcow2 device.raw" ]
+}
+
+@test "the programs and formats that the scripts know are those of the workspace" {
+  . "$ROOT/scripts/image-format.bash"
+  cargo metadata --quiet --offline --locked --no-deps --format-version 1 --manifest-path "$ROOT/Cargo.toml" >metadata
+  diff <(printf '%s\n' "${PROGRAMS[@]}" | sort) \
+    <(jq -r '.packages[] | select(.publish != []) | .targets[] | select(.kind == ["bin"]) | .name' metadata | sort)
+}
+
+@test "a format is known by its magic, and not guessed where there is none or two" {
+  . "$ROOT/scripts/image-format.bash"
+  fail() { echo "$1"; exit "$2"; }
+  qemu-img create -q -f qcow2 a 1M
+  [ "$(format_of a)" = qcow2 ]
+  for kind in dynamic fixed; do
+    qemu-img create -q -f vpc -o subformat=$kind b 1M
+    [ "$(format_of b)" = vhd ]
+  done
+  truncate -s -1 b
+  [ "$(format_of b)" = vhd ]
+  printf 'QFI\373' | dd of=b conv=notrunc status=none
+  run -4 format_of b
+  [[ $output == "b: looks like a QCOW2 and like a VHD: say which with --format" ]]
+  for format in vmdk vhdx vdi; do
+    qemu-img create -q -f $format c 1M
+    run -4 format_of c
+    [[ $output == "c: is a ${format^^}: see "* ]]
+  done
+  truncate -s 1M raw
+  run -4 format_of raw
+  [[ $output == "raw: neither a VHD nor a QCOW2: if it is a raw disk, say so with --format raw" ]]
 }
 
 @test "wrong usage is status 2" {
