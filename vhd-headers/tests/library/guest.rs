@@ -1,4 +1,5 @@
-//! What the library says about an image, in forms that tests compare.
+//! The guest's view of a chain, read through its extents, and what else the library says about an image, in forms that
+//! tests compare.
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -9,6 +10,7 @@ use extents::failure::{Failure, Status};
 use extents::image::confinement::{Confinement, SearchPaths};
 use extents::image::file::ImageFile;
 use image_builders::vhd::{Built, Vhd};
+use image_builders::walk::{covering, units};
 use vhd_headers::chain::Chain;
 use vhd_headers::layer::Layer;
 use vhd_headers::sparse::Granularity;
@@ -19,27 +21,20 @@ pub(crate) fn open(path: &Path) -> Result<Chain, Failure> {
     Chain::open(ImageFile::open(path)?, Some(&confinement))
 }
 
-/// The extents of a chain, which must cover its disk without gap or overlap.
-pub(crate) fn extents(chain: &Chain, granularity: Granularity) -> Result<Vec<Extent>, Failure> {
-    let extents: Vec<Extent> = chain.extents(granularity)?.collect::<Result<_, _>>()?;
-    let mut end = 0;
-    for extent in &extents {
-        assert!(extent.start == end && extent.length > 0, "{extent:?} does not begin at {end}");
-        end = extent.end();
-    }
-    assert_eq!(end, chain.virtual_size());
-    Ok(extents)
+/// Opens the chain of the image at `path`, whose parents may also lie in `directory`.
+pub(crate) fn open_within(path: &Path, directory: &Path) -> Result<Chain, Failure> {
+    let confinement = Confinement::new(path, &SearchPaths { directories: vec![directory.to_path_buf()] })?;
+    Chain::open(ImageFile::open(path)?, Some(&confinement))
 }
 
-/// For each unit of 2^`bits` bytes whether an extent of data touches it.
-pub(crate) fn data_units(extents: &[Extent], bits: u32) -> Vec<bool> {
-    let end = extents.last().map_or(0, Extent::end);
-    let mut units = vec![false; usize::try_from(end.div_ceil(1 << bits)).unwrap()];
-    for extent in extents.iter().filter(|extent| extent.is_data()) {
-        let (first, end) = (extent.start >> bits, extent.end().div_ceil(1 << bits));
-        units[usize::try_from(first).unwrap()..usize::try_from(end).unwrap()].fill(true);
-    }
-    units
+/// Opens the image at `path` without its parents.
+pub(crate) fn open_alone(path: &Path) -> Result<Chain, Failure> {
+    Chain::open(ImageFile::open(path)?, None)
+}
+
+/// The extents of a chain, which must cover its disk.
+pub(crate) fn extents(chain: &Chain, granularity: Granularity) -> Result<Vec<Extent>, Failure> {
+    covering(chain.extents(granularity)?, chain.virtual_size())
 }
 
 /// The disk as one reads it who follows the extents.
@@ -87,7 +82,7 @@ pub(crate) fn failure_of(image: &Built) -> (Status, String) {
     failure_in(directory.path(), image)
 }
 
-/// The same in a directory that may hold parents.
+/// Writes `image` to `directory`, which may hold its parents, and returns how opening it fails.
 pub(crate) fn failure_in(directory: &Path, image: &Built) -> (Status, String) {
     let path = image.write_to(directory).unwrap();
     let failure = open(&path).and_then(|chain| extents(&chain, Granularity::Sector).map(|_| ())).unwrap_err();
@@ -105,7 +100,7 @@ pub(crate) fn assert_answered(image: &Vhd, built: &Built) {
 pub(crate) fn assert_exact(chain: &Chain, truth: &image_builders::vhd::Chain) {
     let sectors = extents(chain, Granularity::Sector).unwrap();
     assert!(content(chain, &sectors) == truth.truth(), "the content differs");
-    assert_eq!(data_units(&sectors, 9), truth.stored_sectors());
+    assert_eq!(units(&sectors, 9), truth.stored_sectors());
     let bits = chain.block_bits();
-    assert_eq!(data_units(&extents(chain, Granularity::Block).unwrap(), bits), truth.touched_units(bits));
+    assert_eq!(units(&extents(chain, Granularity::Block).unwrap(), bits), truth.touched_units(bits));
 }

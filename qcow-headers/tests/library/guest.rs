@@ -7,6 +7,7 @@ use extents::extent::{CompressedCluster, Compression, Content, Extent, Extents};
 use extents::failure::Failure;
 use extents::image::confinement::{Confinement, SearchPaths};
 use extents::image::file::ImageFile;
+use image_builders::walk::covering;
 use qcow_headers::chain::{Chain, Options};
 
 /// Opens an image with all that lies below it, and its data files.
@@ -20,16 +21,9 @@ pub(crate) fn open_with(image: &Path, options: Options) -> Result<Chain, Failure
     Chain::open(ImageFile::open(image)?, &confinement, options)
 }
 
-/// The extents, which must follow each other without a gap and end with the virtual size.
+/// The extents of a walk over the chain, which must cover its disk.
 pub(crate) fn extents(chain: &Chain, walk: Extents<'_>) -> Result<Vec<Extent>, Failure> {
-    let extents = walk.collect::<Result<Vec<_>, _>>()?;
-    let mut end = 0;
-    for extent in &extents {
-        assert!(extent.start == end && extent.length > 0, "{extent:?} does not follow {end}");
-        end = extent.end();
-    }
-    assert_eq!(end, chain.virtual_size());
-    Ok(extents)
+    covering(walk, chain.virtual_size())
 }
 
 /// What the guest reads.
@@ -67,16 +61,4 @@ fn decompress(file: &ImageFile, cluster: CompressedCluster) -> Result<Vec<u8>, F
     }
     .map_err(|error| file.damaged(format!("cannot decompress: {error}")))?;
     Ok(whole)
-}
-
-/// For each unit of 2^`bits` bytes, whether some of its extents is data.
-pub(crate) fn units(extents: &[Extent], virtual_size: u64, bits: u32) -> Vec<bool> {
-    let mut units =
-        vec![false; usize::try_from(extents::extent::rescale::units(virtual_size, bits)).unwrap()];
-    for extent in extents.iter().filter(|extent| extent.is_data()) {
-        let first = usize::try_from(extent.start >> bits).unwrap();
-        let last = usize::try_from((extent.end() - 1) >> bits).unwrap();
-        units[first..=last].fill(true);
-    }
-    units
 }

@@ -1,15 +1,10 @@
 //! The files that a QCOW2 image needs besides itself: how many, and how much of them.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic, in its helpers too")]
-
-#[allow(dead_code, reason = "other tests need more of it")]
-mod qcow_guest;
-
 use std::fs::OpenOptions;
 
+use crate::guest::{open, open_with, read};
 use extents::failure::Status;
 use image_builders::qcow2::{Cluster, Image};
-use qcow_guest::{open, open_with, read};
 use qcow_headers::chain::Options;
 
 #[test]
