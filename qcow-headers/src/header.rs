@@ -36,6 +36,7 @@ pub(crate) mod incompatible {
 
 /// The fields that decide where data is. Offsets and sizes are file bytes unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_field_names, reason = "header_length is the specification's name")]
 pub(crate) struct Header {
     /// 2 or 3.
     pub(crate) version: u32,

@@ -33,8 +33,7 @@ impl Layer {
     /// one.
     pub(crate) fn open(file: ImageFile, confinement: Option<&Confinement>) -> Result<Layer, Failure> {
         let mut tables = Tables::open(&file)?;
-        let mut notes: Vec<String> = tables.notes();
-        notes.iter_mut().for_each(|note| note.insert_str(0, &format!("{}: ", file.path().display())));
+        let mut notes = tables.notes(file.path());
         if let Some(confinement) = confinement.filter(|_| tables.geometry().external_data_file) {
             let data = open_data_file(&file, &tables.first_cluster, confinement)?;
             notes.push(format!("{}: external data file, {} bytes", data.path().display(), data.size()));
@@ -72,7 +71,7 @@ impl Layer {
     }
 
     /// log2 of the smallest unit that its tables know; the largest there is for a raw image.
-    pub(crate) fn cluster_bits(&self) -> u32 {
+    pub fn cluster_bits(&self) -> u32 {
         self.tables.as_ref().map_or(u32::MAX, |tables| tables.geometry().unit_bits())
     }
 

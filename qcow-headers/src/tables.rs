@@ -1,5 +1,7 @@
 //! What is known of a QCOW2 beside its file: its first cluster, and in which state its L1 table was.
 
+use std::path::Path;
+
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 use extents::image::second_look::{self, Fingerprint};
@@ -37,18 +39,18 @@ impl Tables {
         &self.first_cluster.geometry
     }
 
-    /// What the header says, for people.
-    pub(crate) fn notes(&self) -> Vec<String> {
-        let geometry = self.geometry();
+    /// What the header says, for people who ask: `path` is the name of the image.
+    pub(crate) fn notes(&self, path: &Path) -> Vec<String> {
+        let (path, geometry) = (path.display(), self.geometry());
         let mut notes = vec![format!(
-            "QCOW2 version {}, {} bytes, clusters of {} bytes, units of {} bytes",
+            "{path}: QCOW2 version {}, {} bytes, clusters of {} bytes, units of {} bytes",
             self.first_cluster.header.version,
             geometry.virtual_size,
             geometry.cluster_size(),
             1_u64 << geometry.unit_bits()
         )];
         if self.first_cluster.is_dirty() {
-            notes.push("was not closed properly; its tables are valid all the same".to_owned());
+            notes.push(format!("{path}: was not closed properly; its tables are valid all the same"));
         }
         notes
     }

@@ -104,7 +104,7 @@ impl Layer {
     }
 
     /// log2 of its block size; that of the usual block when it has no blocks.
-    pub(crate) fn cluster_bits(&self) -> u32 {
+    pub fn cluster_bits(&self) -> u32 {
         match &self.body {
             Body::Flat => FLAT_BITS,
             Body::Sparse(sparse) => sparse.block_bits(),
@@ -125,7 +125,7 @@ impl Layer {
     /// The names of its parent, best first; none when it has no parent. They must stay what they are.
     pub(crate) fn remember_parent_names(&mut self) -> Result<Option<Vec<PathBuf>>, Failure> {
         let names = self.read_parent_names()?;
-        self.parent_names = Some(fingerprint(&names));
+        self.parent_names = Some(fingerprint(names.as_deref()));
         Ok(names)
     }
 
@@ -185,7 +185,7 @@ impl Layer {
             sparse.check_unchanged(&self.file)?;
         }
         if let Some(was) = &self.parent_names {
-            let now = self.read_parent_names().map(|names| fingerprint(&names));
+            let now = self.read_parent_names().map(|names| fingerprint(names.as_deref()));
             second_look::compare(&self.file, "the name of the parent", was, now)?;
         }
         Ok(())
@@ -214,7 +214,7 @@ impl Layer {
 }
 
 /// A number for names.
-fn fingerprint(names: &Option<Vec<PathBuf>>) -> u64 {
+fn fingerprint(names: Option<&[PathBuf]>) -> u64 {
     let mut hasher = DefaultHasher::new();
     names.hash(&mut hasher);
     hasher.finish()

@@ -3,7 +3,7 @@
 use extents::failure::Failure;
 use image_builders::vhd::{Built, Chain, Vhd, Write};
 use image_builders::walk::{assert_noticed, changed_after};
-use vhd_headers::sparse::Granularity;
+use vhd_headers::granularity::Granularity;
 
 use crate::guest::open;
 
