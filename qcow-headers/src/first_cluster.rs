@@ -1,5 +1,6 @@
 //! All that the first cluster of an image says: the header, the header extensions, and the name of the backing file.
 
+use extents::extent::rescale::in_memory;
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 
@@ -25,7 +26,7 @@ impl FirstCluster {
     /// Reads and judges it. The whole cluster must lie inside the file.
     pub(crate) fn read(file: &ImageFile) -> Result<Self, Failure> {
         let in_file = |failure: Failure| failure.in_file(file.path());
-        let seen = usize::try_from(file.size()).unwrap_or(HEADER_BYTES).min(HEADER_BYTES);
+        let seen = in_memory(file.size()).min(HEADER_BYTES);
         let mut bytes = vec![0; seen];
         file.read_exact_at(&mut bytes, 0, "header")?;
         let header = Header::parse(&bytes).map_err(in_file)?;
@@ -35,9 +36,9 @@ impl FirstCluster {
         // At most 2 MiB.
         bytes.resize(1 << header.cluster_bits, 0);
         file.read_exact_at(&mut bytes, 0, "first cluster")?;
-        let (head, backing_name) = match usize::try_from(header.backing_file_offset) {
-            Ok(0) | Err(_) => (bytes.as_slice(), None),
-            Ok(offset) => {
+        let (head, backing_name) = match in_memory(header.backing_file_offset) {
+            0 => (bytes.as_slice(), None),
+            offset => {
                 let (head, name) = bytes.split_at_checked(offset).unwrap_or((&bytes, &[]));
                 (head, Some(text(name.get(..header.backing_file_size as usize).unwrap_or(name))))
             }

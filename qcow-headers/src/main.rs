@@ -51,9 +51,9 @@ Exit status: 0 done, 1 system failure or a file not found, 2 wrong usage,
 3 damaged image, 4 sound image that cannot be answered for (read the whole
 disk instead)";
 
-extents::main!(headers, Output::Document);
+extents::main!(|cli: Cli, messages| headers(&cli, messages), Output::Document);
 
-fn headers(cli: Cli, messages: Messages) -> Result<(), Failure> {
+fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     let image = cli.image.open_image_for(cli.output)?;
     let confinement = Confinement::new(cli.image.path(), &cli.search_paths.directories)?;
     let reads_data = cli.output == Form::Map || cli.skip_holes;
@@ -64,7 +64,7 @@ fn headers(cli: Cli, messages: Messages) -> Result<(), Failure> {
     if reads_data {
         chain.check_readable()?;
     }
-    print(&cli, &chain)
+    print(cli, &chain)
 }
 
 fn print(cli: &Cli, chain: &Chain) -> Result<(), Failure> {

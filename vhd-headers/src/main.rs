@@ -53,9 +53,9 @@ Exit status: 0 done, 1 system failure or parent not found, 2 wrong usage,
 3 damaged image, 4 sound image that cannot be answered for (read the whole
 disk instead)";
 
-extents::main!(headers, Output::Document);
+extents::main!(|cli: Cli, messages| headers(&cli, messages), Output::Document);
 
-fn headers(cli: Cli, messages: Messages) -> Result<(), Failure> {
+fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     let image = cli.image.open_image_for(cli.output)?;
     let confinement = Confinement::new(cli.image.path(), &cli.search_paths.directories)?;
     let chain = Chain::open(image, &confinement, Options { parents: !cli.no_parents })?;
@@ -64,7 +64,7 @@ fn headers(cli: Cli, messages: Messages) -> Result<(), Failure> {
     if cli.output == Form::Map || cli.skip_holes {
         chain.check_readable()?;
     }
-    print(&cli, &chain)?;
+    print(cli, &chain)?;
     // Only now: a failure says one line.
     chain.layers().iter().flat_map(Layer::warnings).for_each(|warning| messages.warn(warning));
     Ok(())
