@@ -10,11 +10,14 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use extents::extent::{Extent, Extents};
+use extents::extent::Extent;
 use extents::failure::{Failure, Status};
 
 /// The extents of a walk, which must follow each other without a gap from byte 0 to byte `virtual_size`.
-pub fn covering(walk: Extents<'_>, virtual_size: u64) -> Result<Vec<Extent>, Failure> {
+pub fn covering(
+    walk: impl Iterator<Item = Result<Extent, Failure>>,
+    virtual_size: u64,
+) -> Result<Vec<Extent>, Failure> {
     let extents = walk.collect::<Result<Vec<_>, _>>()?;
     let mut end = 0;
     for extent in &extents {
@@ -44,7 +47,7 @@ pub(crate) fn touched(ranges: impl Iterator<Item = std::ops::Range<u64>>, size: 
 /// Takes `count` extents of the walk, makes `content` that of the file at `path`, and walks on.
 pub fn changed_after(
     count: usize,
-    mut walk: Extents<'_>,
+    mut walk: impl Iterator<Item = Result<Extent, Failure>>,
     path: &Path,
     content: &[u8],
 ) -> Result<(), Failure> {

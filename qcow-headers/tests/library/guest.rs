@@ -3,7 +3,9 @@
 use std::io::Read;
 use std::path::Path;
 
-use extents::extent::{CompressedCluster, Compression, Content, Extent, Extents};
+use extents::extent::stored::{CompressedCluster, Compression, Stored};
+use extents::extent::walk::{Extents, then_look_again};
+use extents::extent::{Content, Extent};
 use extents::failure::Failure;
 use extents::image::confinement::{Confinement, SearchPaths};
 use extents::image::file::ImageFile;
@@ -23,7 +25,7 @@ pub(crate) fn open_with(image: &Path, options: Options) -> Result<Chain, Failure
 
 /// The extents of a walk over the chain, which must cover its disk.
 pub(crate) fn extents(chain: &Chain, walk: Extents<'_>) -> Result<Vec<Extent>, Failure> {
-    covering(walk, chain.virtual_size())
+    covering(then_look_again(walk), chain.virtual_size())
 }
 
 /// What the guest reads.
@@ -36,10 +38,10 @@ pub(crate) fn read(chain: &Chain) -> Result<Vec<u8>, Failure> {
         let file = files.get(usize::from(extent.layer));
         match extent.content {
             Content::Absent | Content::Zero => {}
-            Content::Data { offset } => file.unwrap().read_exact_at(target, offset, "data")?,
-            Content::Compressed(cluster) => {
+            Content::Data(Stored::Plain { offset }) => file.unwrap().read_exact_at(target, offset, "data")?,
+            Content::Data(Stored::Compressed(cluster)) => {
                 let whole = decompress(file.unwrap(), cluster)?;
-                let skip = cluster.skip as usize;
+                let skip = usize::try_from(cluster.skip).unwrap();
                 target.copy_from_slice(&whole[skip..skip + target.len()]);
             }
         }

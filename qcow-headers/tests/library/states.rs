@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::guest::{self, open_with};
 use extents::extent::Content;
+use extents::extent::stored::Stored;
 use extents::failure::Status;
 use image_builders::qcow2::{Cluster, Image, SUBCLUSTERS, Subcluster};
 use image_builders::walk;
@@ -71,9 +72,9 @@ fn first_extent(upper: &Path, backing: bool) -> Reads {
             Damage
         }
         Ok(extent) => match extent.content {
-            Content::Data { .. } if extent.layer == 1 => Below,
-            Content::Data { .. } => Own,
-            Content::Compressed(_) => Reads::Compressed,
+            Content::Data(Stored::Compressed(_)) => Reads::Compressed,
+            Content::Data(Stored::Plain { .. }) if extent.layer == 1 => Below,
+            Content::Data(Stored::Plain { .. }) => Own,
             Content::Zero => Zeros,
             Content::Absent => {
                 assert!(!backing, "the backing file has all of it");

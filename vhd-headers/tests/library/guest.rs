@@ -4,7 +4,9 @@
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use extents::document::print::{Form, Walk};
+use extents::document::print::{Form, Printer};
+use extents::extent::stored::Stored;
+use extents::extent::walk::then_look_again;
 use extents::extent::{Content, Extent};
 use extents::failure::{Failure, Status};
 use extents::image::confinement::{Confinement, SearchPaths};
@@ -34,7 +36,7 @@ pub(crate) fn open_alone(path: &Path) -> Result<Chain, Failure> {
 
 /// The extents of a chain, which must cover its disk.
 pub(crate) fn extents(chain: &Chain, granularity: Granularity) -> Result<Vec<Extent>, Failure> {
-    covering(chain.extents(granularity)?, chain.virtual_size())
+    covering(then_look_again(chain.extents(granularity)?), chain.virtual_size())
 }
 
 /// The disk as one reads it who follows the extents.
@@ -42,7 +44,7 @@ pub(crate) fn content(chain: &Chain, extents: &[Extent]) -> Vec<u8> {
     let mut disk = vec![0; usize::try_from(chain.virtual_size()).unwrap()];
     for extent in extents {
         let bytes = &mut disk[usize::try_from(extent.start).unwrap()..usize::try_from(extent.end()).unwrap()];
-        if let Content::Data { offset } = extent.content {
+        if let Content::Data(Stored::Plain { offset }) = extent.content {
             let file = chain.layers()[usize::from(extent.layer)].file();
             file.as_file().read_exact_at(bytes, offset).unwrap();
         }
@@ -58,13 +60,14 @@ pub(crate) fn document(
     form: Form,
 ) -> Result<String, Failure> {
     let chain = open(path)?;
-    let walk = Walk {
+    let printer = Printer {
+        form,
         virtual_size: chain.virtual_size(),
         cluster_bits: cluster_bits.unwrap_or(chain.block_bits()),
         files: chain.layers().iter().map(|layer: &Layer| layer.file().path().to_path_buf()).collect(),
     };
     let mut out = Vec::new();
-    walk.print(form, chain.extents(granularity)?, &mut out)?;
+    printer.print(then_look_again(chain.extents(granularity)?), &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
