@@ -4,11 +4,11 @@ use std::io::Read;
 use std::path::Path;
 
 use extents::extent::stored::{CompressedCluster, Compression, Stored};
-use extents::extent::walk::{Extents, then_look_again};
 use extents::extent::{Content, Extent};
 use extents::failure::Failure;
-use extents::image::confinement::{Confinement, SearchPaths};
+use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
+use extents::image::holes::SkipHoles;
 use image_builders::walk::covering;
 use qcow_headers::chain::{Chain, Options};
 
@@ -19,20 +19,25 @@ pub(crate) fn open(image: &Path) -> Result<Chain, Failure> {
 
 /// Opens an image.
 pub(crate) fn open_with(image: &Path, options: Options) -> Result<Chain, Failure> {
-    let confinement = Confinement::new(image, &SearchPaths::default())?;
+    let confinement = Confinement::new(Some(image), &[])?;
     Chain::open(ImageFile::open(image)?, &confinement, options)
 }
 
-/// The extents of a walk over the chain, which must cover its disk.
-pub(crate) fn extents(chain: &Chain, walk: Extents<'_>) -> Result<Vec<Extent>, Failure> {
-    covering(then_look_again(walk), chain.virtual_size())
+/// The extents of the chain, which must cover its disk.
+pub(crate) fn extents(chain: &Chain) -> Result<Vec<Extent>, Failure> {
+    covering(chain.extents(), chain.virtual_size())
+}
+
+/// The extents of the chain with the holes of its files as zeros, which must cover its disk.
+pub(crate) fn extents_without_holes(chain: &Chain) -> Result<Vec<Extent>, Failure> {
+    covering(SkipHoles::new(chain.extents(), chain.data_files()), chain.virtual_size())
 }
 
 /// What the guest reads.
 pub(crate) fn read(chain: &Chain) -> Result<Vec<u8>, Failure> {
-    let files: Vec<&ImageFile> = chain.data_files().collect();
+    let files = chain.data_files();
     let mut guest = vec![0; usize::try_from(chain.virtual_size()).unwrap()];
-    for extent in extents(chain, chain.extents())? {
+    for extent in extents(chain)? {
         let target =
             &mut guest[usize::try_from(extent.start).unwrap()..usize::try_from(extent.end()).unwrap()];
         let file = files.get(usize::from(extent.layer));
@@ -51,7 +56,7 @@ pub(crate) fn read(chain: &Chain) -> Result<Vec<u8>, Failure> {
 
 /// A compressed cluster that lost bytes of its last sector cannot be told by the tables; it is here that it shows.
 fn decompress(file: &ImageFile, cluster: CompressedCluster) -> Result<Vec<u8>, Failure> {
-    let length = u64::from(cluster.host_length).min(file.size() - cluster.offset);
+    let length = cluster.host_length.min(file.size() - cluster.offset);
     let mut stored = vec![0; usize::try_from(length).unwrap()];
     file.read_exact_at(&mut stored, cluster.offset, "compressed cluster")?;
     let mut whole = vec![0; cluster.cluster_size as usize];

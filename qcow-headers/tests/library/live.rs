@@ -3,7 +3,6 @@
 use std::fs::OpenOptions;
 
 use crate::guest::open;
-use extents::extent::walk::then_look_again;
 use extents::failure::{Failure, Status};
 use image_builders::qcow2::{Built, Cluster, Image};
 use image_builders::walk::{assert_noticed, changed_after};
@@ -27,7 +26,7 @@ fn walked(image: usize, change: impl Fn(&mut Built)) -> Result<(), Failure> {
     let chain = open(&paths[1]).unwrap();
     let mut built = images[image].build();
     change(&mut built);
-    changed_after(4, then_look_again(chain.extents()), &paths[image], &built.bytes)
+    changed_after(4, chain.extents(), &paths[image], &built.bytes)
 }
 
 fn noticed(image: usize, what: &str, change: impl Fn(&mut Built)) {
@@ -107,9 +106,9 @@ fn a_raw_backing_file_that_grows_is_noticed() {
     std::fs::write(&base, [7; 4096]).unwrap();
     let top = Image::new("top.qcow2", 1 << 20).over("base.raw", Some("raw"));
     let chain = open(&top.write_to(directory.path()).unwrap()).unwrap();
-    assert!(then_look_again(chain.extents()).all(|extent| extent.is_ok()));
+    assert!(chain.extents().all(|extent| extent.is_ok()));
     OpenOptions::new().write(true).open(&base).unwrap().set_len(8192).unwrap();
-    let failure = then_look_again(chain.extents()).find_map(Result::err).unwrap();
+    let failure = chain.extents().find_map(Result::err).unwrap();
     assert_eq!(failure.status(), Status::System);
     assert!(
         failure.to_string().ends_with("base.raw: changed while it was read: it was written to; try again")

@@ -2,13 +2,13 @@
 //! xva-pack follows.
 #![no_main]
 
-use extents::image::confinement::{Confinement, SearchPaths};
+use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
 use fuzz::{check_cover, check_map, files};
 use image_builders::vhd::{FOOTER_CHECKSUM, HEADER_CHECKSUM, seal};
 use libfuzzer_sys::fuzz_target;
-use vhd_headers::chain::Chain;
-use vhd_headers::sparse::Granularity;
+use vhd_headers::chain::{Chain, Options};
+use vhd_headers::granularity::Granularity;
 
 /// Gives each structure of `length` bytes that begins with `cookie` its checksum, at offset `field`: without it, hardly any
 /// input would come past the first check.
@@ -25,14 +25,14 @@ fuzz_target!(|input: &[u8]| {
     seal_all(&mut sealed, b"conectix", 512, FOOTER_CHECKSUM);
     seal_all(&mut sealed, b"cxsparse", 1024, HEADER_CHECKSUM);
     let path = files(&sealed);
-    let confinement = Confinement::new(&path, &SearchPaths::default()).unwrap();
-    let Ok(chain) = Chain::open(ImageFile::open(&path).unwrap(), Some(&confinement)) else { return };
+    let confinement = Confinement::new(Some(&path), &[]).unwrap();
+    let Ok(chain) = Chain::open(ImageFile::open(&path).unwrap(), &confinement, Options { parents: true }) else { return };
     for granularity in [Granularity::Block, Granularity::Sector] {
         if let Ok(extents) = chain.extents(granularity) {
             check_cover(extents, chain.virtual_size());
         }
     }
-    let paths = chain.layers().iter().map(|layer| layer.file().path().to_path_buf()).collect();
+    let paths = chain.data_files().iter().map(|file| file.path().to_path_buf()).collect();
     if chain.extents(Granularity::Sector).is_ok() {
         check_map(|| chain.extents(Granularity::Sector).unwrap(), chain.virtual_size(), paths);
     }

@@ -2,41 +2,42 @@
 //! tests compare.
 
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use extents::document::print::{Form, Printer};
 use extents::extent::stored::Stored;
-use extents::extent::walk::then_look_again;
 use extents::extent::{Content, Extent};
 use extents::failure::{Failure, Status};
-use extents::image::confinement::{Confinement, SearchPaths};
+use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
 use image_builders::vhd::{Built, Vhd};
 use image_builders::walk::{covering, units};
-use vhd_headers::chain::Chain;
-use vhd_headers::layer::Layer;
-use vhd_headers::sparse::Granularity;
+use vhd_headers::chain::{Chain, Options};
+use vhd_headers::granularity::Granularity;
 
 /// Opens the chain of the image at `path`; its parents lie beside it.
 pub(crate) fn open(path: &Path) -> Result<Chain, Failure> {
-    let confinement = Confinement::new(path, &SearchPaths::default())?;
-    Chain::open(ImageFile::open(path)?, Some(&confinement))
+    open_with(path, &[], true)
 }
 
 /// Opens the chain of the image at `path`, whose parents may also lie in `directory`.
 pub(crate) fn open_within(path: &Path, directory: &Path) -> Result<Chain, Failure> {
-    let confinement = Confinement::new(path, &SearchPaths { directories: vec![directory.to_path_buf()] })?;
-    Chain::open(ImageFile::open(path)?, Some(&confinement))
+    open_with(path, &[directory.to_path_buf()], true)
 }
 
 /// Opens the image at `path` without its parents.
 pub(crate) fn open_alone(path: &Path) -> Result<Chain, Failure> {
-    Chain::open(ImageFile::open(path)?, None)
+    open_with(path, &[], false)
+}
+
+fn open_with(path: &Path, search_paths: &[PathBuf], parents: bool) -> Result<Chain, Failure> {
+    let confinement = Confinement::new(Some(path), search_paths)?;
+    Chain::open(ImageFile::open(path)?, &confinement, Options { parents })
 }
 
 /// The extents of a chain, which must cover its disk.
 pub(crate) fn extents(chain: &Chain, granularity: Granularity) -> Result<Vec<Extent>, Failure> {
-    covering(then_look_again(chain.extents(granularity)?), chain.virtual_size())
+    covering(chain.extents(granularity)?, chain.virtual_size())
 }
 
 /// The disk as one reads it who follows the extents.
@@ -63,11 +64,11 @@ pub(crate) fn document(
     let printer = Printer {
         form,
         virtual_size: chain.virtual_size(),
-        cluster_bits: cluster_bits.unwrap_or(chain.block_bits()),
-        files: chain.layers().iter().map(|layer: &Layer| layer.file().path().to_path_buf()).collect(),
+        cluster_bits: cluster_bits.unwrap_or(chain.cluster_bits()),
+        files: chain.data_files().iter().map(|file| file.path().to_path_buf()).collect(),
     };
     let mut out = Vec::new();
-    printer.print(then_look_again(chain.extents(granularity)?), &mut out)?;
+    printer.print(chain.extents(granularity)?, &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
@@ -104,6 +105,6 @@ pub(crate) fn assert_exact(chain: &Chain, truth: &image_builders::vhd::Chain) {
     let sectors = extents(chain, Granularity::Sector).unwrap();
     assert!(content(chain, &sectors) == truth.truth(), "the content differs");
     assert_eq!(units(&sectors, 9), truth.stored_sectors());
-    let bits = chain.block_bits();
+    let bits = chain.cluster_bits();
     assert_eq!(units(&extents(chain, Granularity::Block).unwrap(), bits), truth.touched_units(bits));
 }

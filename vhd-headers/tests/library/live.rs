@@ -1,10 +1,9 @@
 //! Images that change while they are walked.
 
-use extents::extent::walk::then_look_again;
 use extents::failure::Failure;
 use image_builders::vhd::{Built, Chain, Vhd, Write};
 use image_builders::walk::{assert_noticed, changed_after};
-use vhd_headers::sparse::Granularity;
+use vhd_headers::granularity::Granularity;
 
 use crate::guest::open;
 
@@ -23,7 +22,7 @@ fn walked(image: usize, change: impl Fn(&mut Built)) -> Result<(), Failure> {
     let chain = open(&truth.write_to(directory.path()).unwrap()).unwrap();
     let mut built = truth.0[image].build();
     change(&mut built);
-    let extents = then_look_again(chain.extents(Granularity::Sector).unwrap());
+    let extents = chain.extents(Granularity::Sector).unwrap();
     changed_after(2, extents, &directory.path().join(&built.name), &built.bytes)
 }
 

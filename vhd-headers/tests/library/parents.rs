@@ -1,7 +1,7 @@
 //! Finding and checking the parents of a differencing disk.
 
 use image_builders::vhd::{Chain, Locator, Vhd, Write};
-use vhd_headers::sparse::Granularity;
+use vhd_headers::granularity::Granularity;
 
 use crate::guest::{assert_exact, extents, failure_in, intervals, open, open_alone, open_within};
 
@@ -166,7 +166,7 @@ fn block_sizes_may_differ_where_vhd_tool_loses_data() {
         let directory = tempfile::tempdir().unwrap();
         let truth = Chain(vec![parent, child]);
         let chain = open(&truth.write_to(directory.path()).unwrap()).unwrap();
-        assert_eq!(chain.block_bits(), above.min(below));
+        assert_eq!(chain.cluster_bits(), above.min(below));
         assert_exact(&chain, &truth);
     }
 }

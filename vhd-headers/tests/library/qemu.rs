@@ -7,7 +7,7 @@ use image_builders::qcow2::Dice;
 use image_builders::qemu::{self, must_run};
 use image_builders::vhd::{Disk, FooterCopy, Vhd};
 use image_builders::walk::units;
-use vhd_headers::sparse::Granularity;
+use vhd_headers::granularity::Granularity;
 
 use crate::guest;
 
@@ -23,9 +23,9 @@ fn is_read_as_qemu_reads_it(seed: u64, directory: &Path) {
         let extents = guest::extents(&chain, granularity).unwrap();
         assert!(guest::content(&chain, &extents) == truth, "seed {seed}: other content");
     }
-    let blocks = units(&guest::extents(&chain, Granularity::Block).unwrap(), chain.block_bits());
+    let blocks = units(&guest::extents(&chain, Granularity::Block).unwrap(), chain.cluster_bits());
     let by_qemu =
-        qemu::units(directory, ("vpc", "disk.vhd"), chain.virtual_size(), chain.block_bits(), |entry| {
+        qemu::units(directory, ("vpc", "disk.vhd"), chain.virtual_size(), chain.cluster_bits(), |entry| {
             entry["data"] == true
         });
     assert_eq!(blocks, by_qemu, "seed {seed}");

@@ -4,7 +4,7 @@
 use image_builders::vhd::{Chain, Disk, FooterCopy, Vhd, Write};
 use image_builders::walk::units;
 use proptest::prelude::*;
-use vhd_headers::sparse::Granularity;
+use vhd_headers::granularity::Granularity;
 
 use crate::guest;
 
@@ -84,7 +84,7 @@ proptest! {
         let sectors = guest::extents(&chain, Granularity::Sector).unwrap();
         prop_assert!(guest::content(&chain, &sectors) == truth.truth(), "the content differs");
         prop_assert_eq!(units(&sectors, 9), truth.stored_sectors());
-        let bits = chain.block_bits();
+        let bits = chain.cluster_bits();
         let blocks = guest::extents(&chain, Granularity::Block).unwrap();
         prop_assert_eq!(units(&blocks, bits), truth.touched_units(bits));
     }

@@ -2,7 +2,7 @@
 //! the start of the file, and qemu only the geometry of some creators.
 
 use image_builders::vhd::{Chain, FooterCopy, Vhd, Write};
-use vhd_headers::sparse::Granularity;
+use vhd_headers::granularity::Granularity;
 
 use crate::guest::{assert_answered, content, document, extents, intervals, open};
 use extents::document::print::Form;
