@@ -2,4 +2,5 @@
 
 pub mod pipe;
 pub mod progress;
-pub mod read_ahead;
+pub(crate) mod read_ahead;
+pub(crate) mod zeros;

@@ -11,7 +11,7 @@ use std::path::Path;
 use extents::failure::Failure;
 use tempfile::{Builder, NamedTempFile};
 
-use crate::pack::reader::is_zero;
+use crate::host::zeros::is_zero;
 
 /// Zeros of this length, from a multiple of it on, are left as a hole: the block of most file systems.
 const HOLE: usize = 4096;
