@@ -1,7 +1,7 @@
 //! The fields without which xapi refuses a record: those of its data model that have no default.
 //!
 //! Source: `ocaml/idl/datamodel*.ml` of xen-api at 23.19, 25.7 and HEAD (2026), where they are the same, and at 1.110,
-//! 1.249.34 and 22.3, which need more (`tests/fixtures/ova-fields.tsv`): an archive that lacks those is still good for a
+//! 1.249.34 and 22.3, which need more (`tests/ova-fields.tsv`): an archive that lacks those is still good for a
 //! new host.
 
 use crate::ova::kind::Kind::{self, Bool, Int, Map, Set, Text, Time};
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     /// Class, field, type, and for each release R (required), d (has a default) or - (unknown).
-    const FIELDS: &str = include_str!("../../../tests/fixtures/ova-fields.tsv");
+    const FIELDS: &str = include_str!("../../tests/ova-fields.tsv");
 
     #[test]
     fn the_fields_are_those_that_every_release_or_some_require() {
