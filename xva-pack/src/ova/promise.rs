@@ -7,9 +7,9 @@ use std::path::Path;
 use extents::failure::Failure;
 use extents::frame::{self, Messages};
 
-use crate::ova::{MAX_BYTES, Ova, read};
+use crate::ova::metadata::{MAX_BYTES, Ova, read};
 
-/// The version whose checksums stand behind each block, with nothing behind the last disk.
+/// The version in which a checksum follows each block, and nothing the last disk.
 const EXPORT_VSN: i64 = 2;
 
 /// The place of a disk in the archive.
@@ -68,17 +68,25 @@ fn check(ova: &Ova, prefix: &str, place: Place) -> Result<u64, Failure> {
             "VDI {prefix} is not expected in the archive: no VBD other than a CD refers to it, or its SR is of iso"
         )));
     }
-    let lowest = ova.streamed().next().map_or("", |disk| &disk.prefix);
-    let highest = ova.streamed().last().map_or("", |disk| &disk.prefix);
-    if place.first && lowest != prefix {
-        return Err(Failure::damaged(format!("another disk comes first: found {prefix}, expected {lowest}")));
+    // They are in byte order.
+    let lowest = ova.streamed().find(|other| other.prefix < disk.prefix);
+    let highest = ova.streamed().filter(|other| other.prefix > disk.prefix).last();
+    match lowest {
+        Some(lowest) if place.first => {
+            let lowest = &lowest.prefix;
+            return Err(Failure::damaged(format!(
+                "another disk comes first: found {prefix}, expected {lowest}"
+            )));
+        }
+        None if !place.first => {
+            return Err(Failure::damaged(format!(
+                "{prefix} comes first, right after ova.xml: expected --ova, not --check-ova"
+            )));
+        }
+        _ => {}
     }
-    if !place.first && lowest == prefix {
-        return Err(Failure::damaged(format!(
-            "{prefix} comes first, right behind ova.xml: expected --ova, not --check-ova"
-        )));
-    }
-    if place.last && highest != prefix {
+    if let Some(highest) = highest.filter(|_| place.last) {
+        let highest = &highest.prefix;
         return Err(Failure::damaged(format!(
             "another disk comes last: found {prefix}, expected {highest} before the end-of-tar; see --no-trailer"
         )));

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use extents::failure::Failure;
 
-use crate::ova::{Disk, Ova};
+use crate::ova::disk::Disk;
+use crate::ova::metadata::Ova;
 use crate::unpack::disk_state::DiskState;
 use crate::unpack::finding::{Severity, Stop};
 use crate::unpack::members::Member;

@@ -2,7 +2,7 @@
 
 use extents::failure::{Failure, Status};
 
-use crate::ova;
+use crate::ova::metadata::{FILE_NAME, MAX_BYTES, read};
 use crate::unpack::finding::{Severity, Stop};
 use crate::unpack::findings::Findings;
 use crate::unpack::input::Input;
@@ -17,7 +17,7 @@ pub fn read_ova(input: Input, findings: &mut Findings) -> Result<Vec<u8>, Failur
         let Some(member) = members.next(findings)? else {
             return Err(Stop::Refused(Failure::damaged("is empty")));
         };
-        if member.name != ova::FILE_NAME {
+        if member.name != FILE_NAME {
             return Err(member.finding(Severity::Damaged, "is the first member: expected ova.xml").into());
         }
         let bytes = metadata_bytes(&mut members, &member)?;
@@ -31,9 +31,9 @@ pub fn read_ova(input: Input, findings: &mut Findings) -> Result<Vec<u8>, Failur
 
 /// The data of the member `ova.xml`.
 fn metadata_bytes(members: &mut Members, member: &Member) -> Result<Vec<u8>, Stop> {
-    let length = usize::try_from(member.size).ok().filter(|length| *length <= ova::MAX_BYTES);
+    let length = usize::try_from(member.size).ok().filter(|length| *length <= MAX_BYTES);
     let Some(length) = length else {
-        let (found, most) = (member.size, ova::MAX_BYTES);
+        let (found, most) = (member.size, MAX_BYTES);
         let what = format!("{} is too large: found {found} bytes, expected at most {most}", member.name);
         return Err(Stop::Refused(Failure::unsupported(what)));
     };
@@ -49,12 +49,12 @@ impl Walk<'_> {
         let Some(member) = self.members.next(self.findings)? else {
             return Err(Stop::Refused(Failure::damaged("is empty: expected an archive")));
         };
-        if member.name != ova::FILE_NAME || !member.is_file {
+        if member.name != FILE_NAME || !member.is_file {
             self.ahead = Some(member);
             return Ok(());
         }
         let bytes = metadata_bytes(&mut self.members, &member)?;
-        match ova::read(&bytes) {
+        match read(&bytes) {
             Ok(mut ova) => {
                 for objection in std::mem::take(&mut ova.objections) {
                     self.findings.raise(member.finding(Severity::Refused, objection))?;

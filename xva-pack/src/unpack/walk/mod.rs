@@ -6,7 +6,7 @@ use extents::failure::Failure;
 
 use disks::check_names;
 
-use crate::ova::{FILE_NAME, Ova};
+use crate::ova::metadata::{FILE_NAME, Ova};
 use crate::unpack::disk_state::{DiskReport, DiskState};
 use crate::unpack::finding::{Finding, Severity, Stop};
 use crate::unpack::findings::Findings;
