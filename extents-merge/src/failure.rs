@@ -1,11 +1,15 @@
-//! The one error of every filter: a sentence for people and an exit status for programs.
+//! The one error of every filter: a sentence for people and an exit status for programs. It lies below all rooms.
 
 use std::fmt;
 use std::io;
 use std::path::Path;
 
-/// Why a filter ends without an answer. The discriminant is the exit status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use clap::ValueEnum;
+
+/// Why a filter ends without an answer. The discriminant, one digit, is the exit status.
+///
+/// `ValueEnum` is for the list of them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[repr(u8)]
 pub enum Status {
     /// The system failed: I/O, permission, a file or parent that is not there.
@@ -16,6 +20,13 @@ pub enum Status {
     Damaged = 3,
     /// The input is sound, but this tool cannot answer for it: read the whole disk instead.
     Unsupported = 4,
+}
+
+impl Status {
+    /// The status of a filter that ended with `code`; none if no filter ends so.
+    pub fn of_exit(code: u8) -> Option<Self> {
+        Status::value_variants().iter().copied().find(|status| *status as u8 == code)
+    }
 }
 
 /// A sentence `file: what is wrong: found X, expected Y`, and the status it ends with.
@@ -55,6 +66,11 @@ impl Failure {
         Failure::system(format!("{}: {what}: {error}", file.display()))
     }
 
+    /// Status 1, for a write to standard output that failed.
+    pub fn output(error: &io::Error) -> Self {
+        Failure::system(format!("standard output: cannot write: {error}"))
+    }
+
     /// Puts the name of the file in front of the sentence.
     #[must_use]
     pub fn in_file(self, file: &Path) -> Self {
@@ -67,14 +83,22 @@ impl Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        OneLine(&self.0.1).fmt(f)
+    }
+}
+
 /// Characters of a sentence that are shown: three times the longest file name.
 const LONGEST: usize = 12 << 10;
 
-impl fmt::Display for Failure {
-    /// One line, whatever a file name or an image put into it.
+/// A sentence as one line, whatever a file name or an image put into it.
+pub(crate) struct OneLine<'a>(pub(crate) &'a str);
+
+impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
-        let mut characters = self.0.1.chars();
+        let mut characters = self.0.chars();
         for c in characters.by_ref().take(LONGEST) {
             // What ends a line, or turns its direction, in some place or other.
             if c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
@@ -98,6 +122,15 @@ mod tests {
         let failure = Failure::damaged("no magic").in_file(Path::new("a\nb\u{1b}[2J\u{2028}"));
         assert_eq!(failure.to_string(), "a\\nb\\u{1b}[2J\\u{2028}: no magic");
         assert_eq!(failure.status() as u8, 3);
+    }
+
+    #[test]
+    fn a_status_is_one_digit_and_found_by_it() {
+        for status in Status::value_variants() {
+            assert!((1..=9).contains(&(*status as u8)));
+            assert_eq!(Status::of_exit(*status as u8), Some(*status));
+        }
+        assert_eq!(Status::of_exit(0), None);
     }
 
     #[test]

@@ -1,8 +1,31 @@
-//! What the four filters have in common: the extents document, the arithmetic on it, and the frame of a `main`.
+//! What the filters have in common: a disk as extents, the documents that say where its data is, the files that users and
+//! images name, and the frame of every `main`.
 //!
-//! An image is walked once, as [`extent::Extent`]s in guest order; one layer is laid [over another](extent::Overlay),
-//! and [`document::print`] writes the walk as a document, a list or a map. A consumer [reads](document::union::Union) such documents
-//! into a [`extent::unit_set::UnitSet`], whatever dialect they are in.
+//! ```text
+//!                  ┌─ document ─┐
+//! failure ─ extent ┤            ├─ frame ─ main          a room knows what is left of it
+//!                  └─ image ────┘
+//! ```
+//!
+//! An image is walked once, as [`Extent`](extent::Extent)s in guest order, and [printed](document::print::Printer) in one of three
+//! forms. A consumer [reads](document::union::Union) such documents, whatever dialect they are in:
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use extents::document::union::Union;
+//!
+//! # fn main() -> Result<(), extents::failure::Failure> {
+//! let document = r#"{"virtual_size":10485760,"cluster_bits":16,"data_clusters":[[0,3],[40,40]]}"#;
+//! let map = r#"[{ "start": 0, "length": 10485760, "zero": true }]"#;
+//!
+//! // In blocks of 1 MiB.
+//! let mut union = Union::read(20, document.as_bytes(), Path::new("disk.json"))?;
+//! union.add(map.as_bytes(), Path::new("map.json"))?;
+//! assert_eq!(union.data().runs().collect::<Vec<_>>(), [(0, 0), (2, 2)]);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod document;
 pub mod extent;

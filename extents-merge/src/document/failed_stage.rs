@@ -4,33 +4,19 @@
 //!
 //! No JSON parser takes such an output for an answer: the mark has no closing bracket either.
 
-use std::io::{self, ErrorKind, IsTerminal, Read, Write};
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io::{self, ErrorKind, Read};
 
 use crate::failure::{Failure, Status};
-use crate::frame::stdout::Stdout;
 
 /// What stands at the end of the output of a filter that failed, before the digit of its exit status.
 const MARK: &[u8] = b"{\"exit_status\":";
 
-/// Bytes that are read on behind an error in the document, to find a mark there.
+/// Bytes that are read on after an error in the document, to find a mark there.
 const LOOK_AHEAD: u64 = 4096;
 
-/// Marks the output of this process as that of a filter that failed. On a terminal it would only be noise.
-pub(crate) fn tell(status: Status) {
-    if io::stdout().is_terminal() {
-        return;
-    }
-    let Ok(mut out) = Stdout::open() else { return };
-    // Into a pipe that nobody reads any more, the mark would only replace our status by that of SIGPIPE.
-    let mut ready = [PollFd::new(&out, PollFlags::OUT)];
-    let reader_is_gone =
-        poll(&mut ready, Some(&Timespec::default())).is_ok() && ready[0].revents().contains(PollFlags::ERR);
-    if !reader_is_gone {
-        // The error itself was said on stderr.
-        let _ = out.write_all(&[MARK, &[b'0' + status as u8]].concat());
-    }
+/// The end of the output of a filter that failed with `status`.
+pub(crate) fn mark(status: Status) -> Vec<u8> {
+    [MARK, (status as u8).to_string().as_bytes()].concat()
 }
 
 /// Input from another filter, which remembers how it ended.
@@ -51,13 +37,8 @@ impl<R: Read> Upstream<R> {
     pub fn failure(&mut self) -> Option<Failure> {
         // What cannot be read now was no mark.
         let _ = io::copy(&mut self.by_ref().take(LOOK_AHEAD), &mut io::sink());
-        let status = match self.tail.strip_prefix(MARK)? {
-            b"1" => Status::System,
-            b"2" => Status::Usage,
-            b"3" => Status::Damaged,
-            b"4" => Status::Unsupported,
-            _ => return None,
-        };
+        let digit = std::str::from_utf8(self.tail.strip_prefix(MARK)?).ok()?;
+        let status = Status::of_exit(digit.parse().ok()?)?;
         Some(Failure::new(status, format!("the filter before this one failed with status {}", status as u8)))
     }
 }
@@ -110,6 +91,8 @@ mod tests {
             b"{\"exit_status\":0",
             b"{\"exit_status\":4}",
             b"{\"exit_status\":44",
+            b"{\"exit_status\":+",
+            b"{\"exit_status\":9",
         ] {
             assert_eq!(failure_in(&[text]), None);
         }

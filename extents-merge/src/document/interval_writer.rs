@@ -4,31 +4,32 @@
 
 use std::io::{self, Write};
 
-/// What stands in `data_clusters`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// Inclusive `[first,last]` runs.
-    Intervals,
-    /// Every cluster number, as `vhd-tool read_headers` prints it.
-    List,
-}
-
 /// Streams a document: its closing brackets are written by [`DocumentWriter::finish`] alone, so that a document is
 /// complete only if everything before it went well.
 #[derive(Debug)]
 pub struct DocumentWriter<W> {
     out: W,
-    style: Style,
+    /// Every cluster number is written, in place of runs.
+    list: bool,
     /// The run that the next one may still touch, first and last inclusive.
     pending: Option<(u64, u64)>,
     written: bool,
 }
 
 impl<W: Write> DocumentWriter<W> {
-    /// Writes the head of the document. `virtual_size` in bytes, a cluster is 2^`cluster_bits` bytes.
-    pub fn new(mut out: W, style: Style, virtual_size: u64, cluster_bits: u32) -> io::Result<Self> {
+    /// A document with inclusive `[first,last]` runs. `virtual_size` in bytes, a cluster is 2^`cluster_bits` bytes.
+    pub fn intervals(out: W, virtual_size: u64, cluster_bits: u32) -> io::Result<Self> {
+        DocumentWriter::new(out, false, virtual_size, cluster_bits)
+    }
+
+    /// A document with every cluster number, as `vhd-tool read_headers` prints it.
+    pub fn list(out: W, virtual_size: u64, cluster_bits: u32) -> io::Result<Self> {
+        DocumentWriter::new(out, true, virtual_size, cluster_bits)
+    }
+
+    fn new(mut out: W, list: bool, virtual_size: u64, cluster_bits: u32) -> io::Result<Self> {
         write!(out, "{{\"virtual_size\":{virtual_size},\"cluster_bits\":{cluster_bits},\"data_clusters\":[")?;
-        Ok(DocumentWriter { out, style, pending: None, written: false })
+        Ok(DocumentWriter { out, list, pending: None, written: false })
     }
 
     /// Adds the clusters `first..=last`. `first` must not lie before that of the run pushed last; runs that touch or
@@ -47,22 +48,19 @@ impl<W: Write> DocumentWriter<W> {
 
     fn write_run(&mut self, first: u64, last: u64) -> io::Result<()> {
         let mut number = itoa::Buffer::new();
-        match self.style {
-            Style::Intervals => {
-                self.out.write_all(if self.written { b",[" } else { b"[" })?;
-                self.out.write_all(number.format(first).as_bytes())?;
-                self.out.write_all(b",")?;
-                self.out.write_all(number.format(last).as_bytes())?;
-                self.out.write_all(b"]")?;
-            }
-            Style::List => {
-                for cluster in first..=last {
-                    if self.written || cluster > first {
-                        self.out.write_all(b",")?;
-                    }
-                    self.out.write_all(number.format(cluster).as_bytes())?;
+        if self.list {
+            for cluster in first..=last {
+                if self.written || cluster > first {
+                    self.out.write_all(b",")?;
                 }
+                self.out.write_all(number.format(cluster).as_bytes())?;
             }
+        } else {
+            self.out.write_all(if self.written { b",[" } else { b"[" })?;
+            self.out.write_all(number.format(first).as_bytes())?;
+            self.out.write_all(b",")?;
+            self.out.write_all(number.format(last).as_bytes())?;
+            self.out.write_all(b"]")?;
         }
         self.written = true;
         Ok(())
@@ -82,9 +80,9 @@ impl<W: Write> DocumentWriter<W> {
 mod tests {
     use super::*;
 
-    fn document(style: Style, runs: &[(u64, u64)]) -> String {
+    fn document(list: bool, runs: &[(u64, u64)]) -> String {
         let mut out = Vec::new();
-        let mut writer = DocumentWriter::new(&mut out, style, 10_737_418_240, 21).unwrap();
+        let mut writer = DocumentWriter::new(&mut out, list, 10_737_418_240, 21).unwrap();
         for &(first, last) in runs {
             writer.push(first, last).unwrap();
         }
@@ -93,18 +91,18 @@ mod tests {
     }
 
     #[test]
-    fn both_styles_are_what_vhd_tool_prints() {
+    fn runs_and_lists_are_what_vhd_tool_prints() {
         let runs = [(0, 1), (2, 3), (3, 3), (7, 7)];
         let head = "{\"virtual_size\":10737418240,\"cluster_bits\":21,\"data_clusters\":";
-        assert_eq!(document(Style::Intervals, &runs), format!("{head}[[0,3],[7,7]]}}\n"));
-        assert_eq!(document(Style::List, &runs), format!("{head}[0,1,2,3,7]}}\n"));
-        assert_eq!(document(Style::List, &[]), format!("{head}[]}}\n"));
+        assert_eq!(document(false, &runs), format!("{head}[[0,3],[7,7]]}}\n"));
+        assert_eq!(document(true, &runs), format!("{head}[0,1,2,3,7]}}\n"));
+        assert_eq!(document(true, &[]), format!("{head}[]}}\n"));
     }
 
     #[test]
     fn an_unfinished_document_is_not_complete() {
         let mut out = Vec::new();
-        DocumentWriter::new(&mut out, Style::Intervals, 1 << 20, 20).unwrap().push(0, 0).unwrap();
+        DocumentWriter::intervals(&mut out, 1 << 20, 20).unwrap().push(0, 0).unwrap();
         assert!(!out.ends_with(b"\n") && !out.contains(&b']'));
     }
 }

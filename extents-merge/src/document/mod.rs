@@ -1,6 +1,7 @@
-//! Documents about a disk: intervals, lists and maps, written and read.
+//! What is said about a disk: three [forms](print::Form) that are [printed](print), and every [dialect](mod@dialect) of them
+//! that is read, into a [union](union::Union). A filter that failed leaves [a mark](failed_stage) in its unfinished document.
 
-mod dialect;
+pub mod dialect;
 pub mod failed_stage;
 pub mod interval_writer;
 mod json_limits;
@@ -8,3 +9,4 @@ pub mod map;
 pub mod print;
 pub mod summary;
 pub mod union;
+mod union_builder;

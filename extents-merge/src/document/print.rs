@@ -1,14 +1,13 @@
-//! The three printers of a walk: intervals, list and map.
+//! The three forms in which a disk is printed: intervals, list and map.
 
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use crate::document::interval_writer::{DocumentWriter, Style};
+use crate::document::interval_writer::DocumentWriter;
 use crate::document::map::writer::MapWriter;
 use crate::extent::Extent;
 use crate::extent::rescale::touched;
 use crate::failure::Failure;
-use crate::frame::stdout::write_failure;
 
 /// Written at once to a pipe; larger than its usual 64 KiB gains nothing.
 const BUFFER: usize = 64 << 10;
@@ -25,29 +24,33 @@ pub enum Form {
     Map,
 }
 
-/// What is printed beside the extents.
+/// Prints the extents of a disk.
 #[derive(Clone, Debug)]
-pub struct Walk {
+pub struct Printer {
+    /// How.
+    pub form: Form,
     /// Bytes that the guest sees.
     pub virtual_size: u64,
     /// log2 of the unit of intervals and lists.
     pub cluster_bits: u32,
-    /// For each layer the file that its data lies in; only a map needs them.
+    /// For each layer the file that its data lies in; only a map needs them, and without them has no offsets.
     pub files: Vec<PathBuf>,
 }
 
-impl Walk {
+impl Printer {
     /// Prints `extents`, which cover the virtual size, to `out`. After a failure the output is incomplete.
+    ///
+    /// Status 4 for a map whose files have names that it cannot say.
     pub fn print(
         &self,
-        form: Form,
         extents: impl Iterator<Item = Result<Extent, Failure>>,
         out: impl Write,
     ) -> Result<(), Failure> {
         let out = BufWriter::with_capacity(BUFFER, out);
-        let style = match form {
-            Form::Intervals => Style::Intervals,
-            Form::List => Style::List,
+        let (size, bits) = (self.virtual_size, self.cluster_bits);
+        let writer = match self.form {
+            Form::Intervals => DocumentWriter::intervals(out, size, bits),
+            Form::List => DocumentWriter::list(out, size, bits),
             Form::Map => {
                 let mut writer = MapWriter::new(out, &self.files)?;
                 for extent in extents {
@@ -56,16 +59,15 @@ impl Walk {
                 return writer.finish();
             }
         };
-        let writer = DocumentWriter::new(out, style, self.virtual_size, self.cluster_bits);
-        let mut writer = writer.map_err(|e| write_failure(&e))?;
+        let mut writer = writer.map_err(|error| Failure::output(&error))?;
         for extent in extents {
             let extent = extent?;
-            if let Some((first, last)) = touched(extent.start, extent.end(), self.cluster_bits)
+            if let Some((first, last)) = touched(extent.start, extent.end(), bits)
                 && extent.is_data()
             {
-                writer.push(first, last).map_err(|e| write_failure(&e))?;
+                writer.push(first, last).map_err(|error| Failure::output(&error))?;
             }
         }
-        writer.finish().map_err(|e| write_failure(&e))
+        writer.finish().map_err(|error| Failure::output(&error))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::extent::rescale::{bytes_of, touched};
+use crate::extent::rescale::{bytes_of, in_memory, touched};
 use crate::extent::unit_set::UnitSet;
 
 /// Cells in a line of the picture; with its label and frame a line has 78 columns.
@@ -34,7 +34,7 @@ impl Summary {
     pub fn new(data: &UnitSet, unit_bits: u32, virtual_size: u64) -> Self {
         let cell = virtual_size.div_ceil((COLUMNS * MAX_LINES) as u64).div_ceil(1 << BLOCK_BITS).max(1)
             << BLOCK_BITS;
-        let count = usize::try_from(virtual_size.div_ceil(cell)).unwrap_or(0);
+        let count = in_memory(virtual_size.div_ceil(cell));
         let mut summary =
             Summary { virtual_size, allocated: 0, runs: 0, blocks: 0, cell, cells: vec![0; count] };
         let mut next_block = 0;
@@ -57,9 +57,7 @@ impl Summary {
         while from < end {
             let cell = from / self.cell;
             let until = (cell + 1).saturating_mul(self.cell).min(end);
-            if let Some(bytes) = usize::try_from(cell).ok().and_then(|cell| self.cells.get_mut(cell)) {
-                *bytes += until - from;
-            }
+            self.cells[in_memory(cell)] += until - from;
             from = until;
         }
     }

@@ -10,20 +10,11 @@ use crate::image::file::ImageFile;
 /// The directories in which the parent, backing and data files of a chain may lie.
 #[derive(Debug)]
 pub struct Confinement {
-    /// The image that the user named, as it was named.
-    image: PathBuf,
+    /// The image that the user named, as it was named; none for standard input.
+    image: Option<PathBuf>,
     /// Its directory; none when the name leads to no directory: standard input and other descriptors.
     image_directory: Option<PathBuf>,
     search_paths: Vec<PathBuf>,
-}
-
-/// `--search-path`, flattened into the arguments of the header tools.
-#[derive(clap::Args, Clone, Debug, Default)]
-pub struct SearchPaths {
-    /// Directory in which the parents, backing or data files that an image names may lie, besides the directory of IMAGE
-    /// (repeatable)
-    #[arg(long = "search-path", value_name = "DIR")]
-    pub directories: Vec<PathBuf>,
 }
 
 fn list(paths: &[PathBuf]) -> String {
@@ -36,12 +27,12 @@ fn within(directories: &[PathBuf]) -> String {
 }
 
 impl Confinement {
-    /// Confines the files that `image` and the images below it name to its directory and to `search_paths`.
-    pub fn new(image: &Path, search_paths: &SearchPaths) -> Result<Self, Failure> {
-        let image_directory = if image.as_os_str() == "-" { None } else { directory_of_given(image)? };
-        let search_paths =
-            search_paths.directories.iter().map(|path| given(path)).collect::<Result<_, _>>()?;
-        Ok(Confinement { image: image.to_path_buf(), image_directory, search_paths })
+    /// Confines the files that `image` and the images below it name to its directory and to `search_paths`. Standard input
+    /// has no directory.
+    pub fn new(image: Option<&Path>, search_paths: &[PathBuf]) -> Result<Self, Failure> {
+        let image_directory = image.map(directory_of_given).transpose()?.flatten();
+        let search_paths = search_paths.iter().map(|path| given(path)).collect::<Result<_, _>>()?;
+        Ok(Confinement { image: image.map(Path::to_path_buf), image_directory, search_paths })
     }
 
     /// Opens the file that `by` calls `name`: an absolute path, or one joined to the directory of `by`. `what` says what it
@@ -103,7 +94,7 @@ impl Confinement {
 
     /// The directory that the names in `by` start from. Files that were found here have absolute paths.
     fn directory_of(&self, by: &ImageFile) -> Option<PathBuf> {
-        if by.path() == self.image || by.path().is_relative() {
+        if self.image.as_deref() == Some(by.path()) || by.path().is_relative() {
             return self.image_directory.clone();
         }
         by.path().parent().map(Path::to_path_buf)

@@ -1,23 +1,15 @@
-//! A disk image or disk that a user or an image names: opened without hanging, known by device and inode, and read
-//! so that the end of the file is damage and never zeros.
+//! A disk image or disk that a user or an image names: opened without hanging, and read so that the end of the file is
+//! damage and never zeros.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
-use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
 use crate::failure::Failure;
-use crate::frame::expect_stdin;
-
-/// Which file this is, whatever it is called: device and inode, or for a block device its own number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Identity {
-    device: u64,
-    inode: u64,
-}
+use crate::image::identity::{Identity, State};
 
 /// A seekable file opened for reading: a regular file or a block device.
 #[derive(Debug)]
@@ -25,33 +17,16 @@ pub struct ImageFile {
     file: File,
     path: PathBuf,
     size: u64,
-    identity: Identity,
+    /// When it was opened.
+    state: State,
     block_device: bool,
-    version: Version,
 }
 
-/// Bytes and time of the last change, in seconds and nanoseconds. Those of a block device stay what they are.
-type Version = (u64, i64, i64);
-
 impl ImageFile {
-    /// Opens what the user named; `-` is standard input.
+    /// Opens the file or block device `path`.
     ///
     /// A pipe, socket or character device is wrong usage (status 2): it cannot be read at an offset.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        if path.as_os_str() == "-" {
-            expect_stdin()?;
-            let fd = io::stdin().as_fd().try_clone_to_owned();
-            let mut file = File::from(fd.map_err(|e| Failure::io(path, "cannot open", &e))?);
-            let path = PathBuf::from("standard input");
-            // Part of it was read by someone else: whoever did that did not mean the whole file.
-            return match file.stream_position() {
-                Ok(position) if position > 0 => {
-                    Err(Failure::usage(format!("is at byte {position}: expected it at its beginning"))
-                        .in_file(&path))
-                }
-                _ => ImageFile::new(file, path),
-            };
-        }
         // Opening some devices has effects, and opening a pipe would wait for its writer: look first.
         let metadata = std::fs::metadata(path).map_err(|e| Failure::io(path, "cannot open", &e))?;
         check_kind(path, &metadata)?;
@@ -60,19 +35,19 @@ impl ImageFile {
         ImageFile::new(file.map_err(|e| Failure::io(path, "cannot open", &e))?, path.to_path_buf())
     }
 
-    fn new(mut file: File, path: PathBuf) -> Result<Self, Failure> {
+    /// An open file, called `path` in messages. It must be what [`ImageFile::open`] would open.
+    pub fn new(mut file: File, path: PathBuf) -> Result<Self, Failure> {
         let metadata = file.metadata().map_err(|e| Failure::io(&path, "cannot stat", &e))?;
         check_kind(&path, &metadata)?;
         let block_device = metadata.file_type().is_block_device();
-        let (size, identity) = if block_device {
+        let size = if block_device {
             // Standard input is opened more than once, and must be found at its beginning again.
             let size = file.seek(SeekFrom::End(0)).and_then(|size| file.rewind().map(|()| size));
-            let size = size.map_err(|e| Failure::io(&path, "cannot seek", &e))?;
-            (size, Identity { device: u64::MAX, inode: metadata.rdev() })
+            size.map_err(|e| Failure::io(&path, "cannot seek", &e))?
         } else {
-            (metadata.len(), Identity { device: metadata.dev(), inode: metadata.ino() })
+            metadata.len()
         };
-        Ok(ImageFile { file, path, size, identity, block_device, version: version(&metadata) })
+        Ok(ImageFile { file, path, size, state: State::of(&metadata), block_device })
     }
 
     /// The name it was opened by.
@@ -91,9 +66,9 @@ impl ImageFile {
         Some(metadata.blocks().saturating_mul(512))
     }
 
-    /// Device and inode.
+    /// Which file it is, whatever its name.
     pub fn identity(&self) -> Identity {
-        self.identity
+        self.state.identity
     }
 
     /// Whether this is a block device.
@@ -148,17 +123,13 @@ impl ImageFile {
 
     /// Whether the file was written to since it was opened, as far as its size and time say.
     pub fn has_changed(&self) -> bool {
-        !self.file.metadata().is_ok_and(|now| version(&now) == self.version)
+        !self.file.metadata().is_ok_and(|now| State::of(&now) == self.state)
     }
 
     /// Status 4, with the name of this file.
     pub fn unsupported(&self, sentence: impl Into<String>) -> Failure {
         Failure::unsupported(sentence).in_file(&self.path)
     }
-}
-
-fn version(metadata: &Metadata) -> Version {
-    (metadata.len(), metadata.mtime(), metadata.mtime_nsec())
 }
 
 /// A directory is a system error as `read` would give it; what cannot seek is wrong usage.

@@ -9,6 +9,7 @@ use std::ops::Range;
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
+use crate::extent::stored::Stored;
 use crate::extent::{Content, Extent};
 use crate::failure::Failure;
 use crate::image::file::ImageFile;
@@ -73,7 +74,7 @@ impl<'a, I: Iterator<Item = Result<Extent, Failure>>> SkipHoles<'a, I> {
     }
 
     fn split(&mut self, extent: Extent) -> Result<Extent, Failure> {
-        let (Content::Data { offset }, Some(holes)) =
+        let (Content::Data(Stored::Plain { offset }), Some(holes)) =
             (extent.content, self.holes.get_mut(usize::from(extent.layer)))
         else {
             return Ok(extent);
@@ -142,7 +143,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let upper = sparse(&directory, "upper", 4 * MIB, &[MIB..MIB + 64 * KIB, 3 * MIB..4 * MIB]);
         let lower = sparse(&directory, "lower", 2 * MIB, &[]);
-        let data = |offset| Content::Data { offset };
+        let data = Content::at;
         let extents = in_a_row(&[
             (2 * MIB, 0, data(512 * KIB)),
             (MIB, 1, data(512 * KIB)),

@@ -8,20 +8,12 @@ use std::ops::Range;
 
 use crc32fast::Hasher;
 
-use crate::extent::{Extent, Extents};
 use crate::failure::{Failure, Status};
 use crate::image::file::ImageFile;
 use crate::image::window::Window;
 
 /// Bytes of a table that are held at a time.
 const WINDOW: usize = 64 << 10;
-
-/// The `extents`, and behind the last of them the failure of `check`, if it fails. A consumer that stops at the first
-/// failure thus never completes its output over an image that changed.
-pub fn then_check<'a>(extents: Extents<'a>, check: impl FnOnce() -> Result<(), Failure> + 'a) -> Extents<'a> {
-    let failure = std::iter::once_with(check).filter_map(Result::err);
-    Box::new(extents.chain(failure.map(Err::<Extent, _>)))
-}
 
 /// Bytes of tables, one after the other, as a number. A CRC-32 shows every change of a single entry that spans no more
 /// than 32 bits; of others one in 2^32 escapes it. The 4 MiB of 2^20 VHD blocks take less than 1 ms.
@@ -117,13 +109,5 @@ mod tests {
             assert_eq!(failure.status(), Status::System);
             assert!(failure.to_string().contains("x is no longer what it was"), "{failure}");
         }
-    }
-
-    #[test]
-    fn a_failed_check_comes_after_the_last_extent() {
-        let none = || -> Extents { Box::new(std::iter::empty()) };
-        assert_eq!(then_check(none(), || Ok(())).count(), 0);
-        let extents: Vec<_> = then_check(none(), || Err(Failure::system("x"))).collect();
-        assert_eq!(extents, [Err(Failure::system("x"))]);
     }
 }

@@ -1,5 +1,6 @@
 //! A table of an image, read a stretch at a time: no image can make us hold its tables whole.
 
+use crate::extent::rescale::in_memory;
 use crate::failure::Failure;
 use crate::image::file::ImageFile;
 
@@ -31,13 +32,13 @@ impl Window {
             let length = (end - start).min(self.capacity as u64);
             // Taken out while it is filled: after an error the window must not answer with half-read bytes.
             let mut bytes = std::mem::take(&mut self.bytes);
-            bytes.resize(usize::try_from(length).unwrap_or(self.capacity), 0);
+            bytes.resize(in_memory(length), 0);
             file.read_exact_at(&mut bytes, start, what)?;
             self.start = start;
             self.bytes = bytes;
         }
-        let from = usize::try_from(start - self.start).unwrap_or(usize::MAX);
-        let until = usize::try_from(end - self.start).unwrap_or(usize::MAX).min(self.bytes.len());
+        let from = in_memory(start - self.start);
+        let until = in_memory(end - self.start).min(self.bytes.len());
         Ok(&self.bytes[from..until])
     }
 }

@@ -1,17 +1,58 @@
 //! `{"virtual_size":N,"cluster_bits":N,"data_clusters":[...]}`: keys in any order, runs and single numbers mixed.
 
 use std::fmt;
+use std::io::{BufReader, ErrorKind, Read};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
 
-use crate::document::union::Adder;
+use crate::document::json_limits::JsonLimits;
+use crate::document::union_builder::UnionBuilder;
 use crate::extent::rescale::MAX_UNIT_BITS;
+use crate::failure::Failure;
+
+/// Bytes that are looked at and parsed at a time.
+const BUFFER: usize = 64 << 10;
 
 /// Runs that can be held while the size and unit that they need are still to come: 16 MiB.
 const MAX_EARLY_RUNS: usize = 1 << 20;
 
-/// Adds a document, and yields its virtual size.
-pub(crate) fn visit<'de, A: MapAccess<'de>>(add: &mut Adder<'_>, mut map: A) -> Result<u64, A::Error> {
+/// Adds the document that `input` begins with, after which nothing may follow, and yields its virtual size.
+pub(crate) fn read(input: impl Read, builder: &mut UnionBuilder) -> Result<u64, Failure> {
+    let input = BufReader::with_capacity(BUFFER, JsonLimits::new(input));
+    let mut json = serde_json::Deserializer::from_reader(input);
+    let read = json.deserialize_map(Document(builder)).and_then(|size| json.end().map(|()| size));
+    read.map_err(|error| sentence(&error))
+}
+
+fn sentence(error: &serde_json::Error) -> Failure {
+    match error.classify() {
+        Category::Io if error.io_error_kind() == Some(ErrorKind::InvalidData) => {
+            Failure::damaged(format!("not an extents document: {error}"))
+        }
+        Category::Io => Failure::system(format!("cannot read: {error}")),
+        Category::Eof => Failure::damaged(format!("the document is cut off: {error}")),
+        Category::Syntax => Failure::damaged(format!("not a JSON document: {error}")),
+        Category::Data => Failure::damaged(format!("not an extents document: {error}")),
+    }
+}
+
+/// Yields the virtual size.
+struct Document<'a>(&'a mut UnionBuilder);
+
+impl<'de> Visitor<'de> for Document<'_> {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an extents document")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<u64, A::Error> {
+        add(self.0, map)
+    }
+}
+
+fn add<'de, A: MapAccess<'de>>(add: &mut UnionBuilder, mut map: A) -> Result<u64, A::Error> {
     let mut virtual_size: Option<u64> = None;
     let mut cluster_bits: Option<u32> = None;
     let mut early: Option<Vec<(u64, u64)>> = None;
@@ -62,7 +103,7 @@ fn once<E: Error>(key: &'static str, seen: bool) -> Result<(), E> {
 }
 
 /// Keeps a run until the size and unit are known.
-fn keep(add: &mut Adder<'_>, runs: &mut Vec<(u64, u64)>, run: (u64, u64)) -> Result<(), String> {
+fn keep(add: &mut UnionBuilder, runs: &mut Vec<(u64, u64)>, run: (u64, u64)) -> Result<(), String> {
     let full = runs.len() == MAX_EARLY_RUNS;
     match runs.last_mut() {
         Some((_, last)) if run.0 <= run.1 && last.checked_add(1) == Some(run.0) => *last = run.1,

@@ -2,11 +2,12 @@
 //! (`offset`, `length`, `type`).
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::io::BufRead;
 
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
-use crate::document::union::Adder;
+use crate::document::map::entry::Entry;
+use crate::document::map::reader::MapReader;
+use crate::document::union_builder::UnionBuilder;
+use crate::failure::Failure;
 
 /// Bit of an NBD `base:allocation` status that says that a range reads as zeros.
 const NBD_STATE_ZERO: u64 = 2;
@@ -18,21 +19,23 @@ const NBD_DESCRIPTIONS: [&str; 4] = ["data", "hole", "zero", "hole,zero"];
 /// Gaps that may be open at a time while an unsorted map is read: about 40 MiB.
 const MAX_GAPS: usize = 1 << 20;
 
-/// Adds a map, and yields the size of the disk: the end of its last entry.
+/// Adds the map in `input`, and yields the size of the disk: the end of its last entry.
 ///
 /// Entries may come in any order, and may overlap: a range is data where any of them says so. A byte that no entry
 /// speaks of is damage.
-pub(crate) fn visit<'de, A: SeqAccess<'de>>(add: &mut Adder<'_>, mut seq: A) -> Result<u64, A::Error> {
+pub(crate) fn read(input: impl BufRead, builder: &mut UnionBuilder) -> Result<u64, Failure> {
+    let mut map = MapReader::new(input);
     let mut covered = Covered::default();
-    while let Some(Entry { start, end, data }) = seq.next_element()? {
-        add.check_size(end).map_err(A::Error::custom)?;
+    while let Some(entry) = map.next_entry()? {
+        let Range { start, end, data } = range(&entry).map_err(|what| map.damaged(&what))?;
+        builder.check_size(end).map_err(Failure::damaged)?;
         if data {
-            add.add_bytes(start, end).map_err(A::Error::custom)?;
+            builder.add_bytes(start, end).map_err(Failure::damaged)?;
         }
         if !covered.add(start, end) {
-            let sentence =
-                format!("an unsorted map with more than {MAX_GAPS} gaps: expected ascending entries");
-            return Err(A::Error::custom(add.refuse(sentence)));
+            return Err(Failure::unsupported(format!(
+                "an unsorted map with more than {MAX_GAPS} gaps: expected ascending entries"
+            )));
         }
     }
     match covered.0.first_key_value() {
@@ -40,9 +43,38 @@ pub(crate) fn visit<'de, A: SeqAccess<'de>>(add: &mut Adder<'_>, mut seq: A) -> 
         Some((0, &size)) if covered.0.len() == 1 => Ok(size),
         Some((&start, &end)) => {
             let gap = if start == 0 { end } else { 0 };
-            Err(A::Error::custom(format!("the map has a gap: found no entry for byte {gap}")))
+            Err(Failure::damaged(format!("the map has a gap: found no entry for byte {gap}")))
         }
     }
+}
+
+/// Guest bytes `[start, end)` of one entry, and whether they may be anything but zeros.
+struct Range {
+    start: u64,
+    end: u64,
+    data: bool,
+}
+
+fn range(entry: &Entry) -> Result<Range, String> {
+    // An entry of qemu-img has an offset too: that of the file.
+    let (start, data) = match (entry.start, entry.offset) {
+        (Some(start), _) => (start, entry.zero != Some(true)),
+        (None, Some(offset)) => (offset, is_nbd_data(entry)?),
+        (None, None) => return Err("found no start".to_owned()),
+    };
+    Ok(Range { start, end: entry.end(start)?, data })
+}
+
+fn is_nbd_data(entry: &Entry) -> Result<bool, String> {
+    let kind = entry.kind.ok_or("found neither start nor type")?;
+    let known = NBD_DESCRIPTIONS.iter().zip(0..).find(|(_, number)| *number == kind);
+    let as_known = |found: &String| known.is_some_and(|(expected, _)| found == expected);
+    if known.is_none() || !entry.description.as_ref().is_none_or(as_known) {
+        return Err(format!(
+            "not of base:allocation: found type {kind}, expected 0 data, 1 hole, 2 zero or 3 hole,zero"
+        ));
+    }
+    Ok(kind & NBD_STATE_ZERO == 0)
 }
 
 /// The bytes that some entry speaks of: the end of each run by its start, disjoint and not touching.
@@ -65,105 +97,5 @@ impl Covered {
         }
         self.0.insert(start, end);
         self.0.len() <= MAX_GAPS
-    }
-}
-
-/// Guest bytes `[start, end)` of one entry.
-struct Entry {
-    start: u64,
-    end: u64,
-    data: bool,
-}
-
-impl<'de> Deserialize<'de> for Entry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(EntryVisitor)
-    }
-}
-
-struct EntryVisitor;
-
-impl<'de> Visitor<'de> for EntryVisitor {
-    type Value = Entry;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an entry of qemu-img map or nbdinfo --map")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry, A::Error> {
-        let (mut start, mut offset, mut length, mut kind) = (None, None, None, None);
-        let mut zero = None;
-        let mut description: Option<String> = None;
-        while let Some(key) = map.next_key::<Key>()? {
-            let known = match key {
-                Key::Start => start.replace(map.next_value::<u64>()?).map(|_| "start"),
-                Key::Offset => offset.replace(map.next_value::<u64>()?).map(|_| "offset"),
-                Key::Length => length.replace(map.next_value::<u64>()?).map(|_| "length"),
-                Key::Type => kind.replace(map.next_value::<u64>()?).map(|_| "type"),
-                Key::Zero => zero.replace(map.next_value::<bool>()?).map(|_| "zero"),
-                Key::Description => description.replace(map.next_value()?).map(|_| "description"),
-                Key::Other => map.next_value::<IgnoredAny>().map(|_| None)?,
-            };
-            if let Some(key) = known {
-                return Err(A::Error::duplicate_field(key));
-            }
-        }
-        // An entry of qemu-img has an offset too: that of the file.
-        let (start, data) = match (start, offset, kind) {
-            (Some(start), _, _) => (start, zero != Some(true)),
-            (None, Some(offset), Some(kind)) => {
-                let known = usize::try_from(kind).ok().and_then(|kind| NBD_DESCRIPTIONS.get(kind));
-                if known.is_none() || description.is_some_and(|found| Some(&found.as_str()) != known) {
-                    return Err(A::Error::custom(format!(
-                        "not a map of base:allocation: found type {kind}, expected 0 data, 1 hole, 2 zero or 3 hole,zero"
-                    )));
-                }
-                (offset, kind & NBD_STATE_ZERO == 0)
-            }
-            (None, Some(_), None) => return Err(A::Error::missing_field("type")),
-            (None, None, _) => return Err(A::Error::missing_field("start")),
-        };
-        let length: u64 = length.ok_or_else(|| A::Error::missing_field("length"))?;
-        let end = start.checked_add(length).ok_or_else(|| {
-            A::Error::custom(format!("an entry is too long: found {length} bytes at {start}"))
-        })?;
-        Ok(Entry { start, end, data })
-    }
-}
-
-/// The keys that matter, without a string for each.
-enum Key {
-    Start,
-    Offset,
-    Length,
-    Type,
-    Zero,
-    Description,
-    Other,
-}
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl Visitor<'_> for KeyVisitor {
-            type Value = Key;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_str<E: Error>(self, key: &str) -> Result<Key, E> {
-                Ok(match key {
-                    "start" => Key::Start,
-                    "offset" => Key::Offset,
-                    "length" => Key::Length,
-                    "type" => Key::Type,
-                    "zero" => Key::Zero,
-                    "description" => Key::Description,
-                    _ => Key::Other,
-                })
-            }
-        }
-        deserializer.deserialize_identifier(KeyVisitor)
     }
 }

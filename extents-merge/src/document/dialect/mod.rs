@@ -1,4 +1,53 @@
-//! What each dialect looks like.
+//! Documents, read: every dialect is told from the others by its first byte, and never held. What it says goes into a
+//! union range by range.
 
-pub(crate) mod intervals;
-pub(crate) mod map_array;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+
+use crate::document::failed_stage::Upstream;
+use crate::document::union_builder::UnionBuilder;
+use crate::failure::Failure;
+
+mod intervals;
+mod map_array;
+
+/// A pipe holds as much.
+const BUFFER: usize = 64 << 10;
+
+/// Adds the document in `input` to `builder`, and yields the virtual size of its disk.
+pub(crate) fn read(input: impl Read, builder: &mut UnionBuilder) -> Result<u64, Failure> {
+    let mut input = BufReader::with_capacity(BUFFER, Upstream::new(input));
+    let read = match first_byte(&mut input) {
+        Ok(b'{') => intervals::read(&mut input, builder),
+        Ok(b'[') => map_array::read(&mut input, builder),
+        Ok(other) => Err(Failure::damaged(format!(
+            "not a JSON document of a known dialect: found {:?}, expected an extents document, or an array from qemu-img \
+             map or nbdinfo --map",
+            char::from(other)
+        ))),
+        Err(failure) => Err(failure),
+    };
+    read.map_err(|failure| builder.unsupported().or_else(|| input.get_mut().failure()).unwrap_or(failure))
+}
+
+/// The first byte that is not white space, which stays in `input`.
+fn first_byte(input: &mut impl BufRead) -> Result<u8, Failure> {
+    let mut blank = false;
+    loop {
+        let held = match input.fill_buf() {
+            Ok(held) => held,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Failure::system(format!("cannot read: {error}"))),
+        };
+        match held.first() {
+            Some(byte) if byte.is_ascii_whitespace() => {
+                blank = true;
+                input.consume(1);
+            }
+            Some(byte) => return Ok(*byte),
+            None if blank => {
+                return Err(Failure::damaged("the document is cut off: found white space, expected JSON"));
+            }
+            None => return Err(Failure::damaged("no extents document: found nothing, expected JSON")),
+        }
+    }
+}

@@ -1,11 +1,11 @@
-//! The map, written: the array of `qemu-img map --output=json`, and beside every offset the file it belongs to.
+//! The map, written: as qemu-img does, entry by entry, and beside every offset the name of the file.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::extent::{Compression, Content, Extent};
+use crate::extent::stored::{CompressedCluster, Stored};
+use crate::extent::{Content, Extent};
 use crate::failure::Failure;
-use crate::frame::stdout::write_failure;
 
 /// Streams a map; its closing bracket is written by [`MapWriter::finish`] alone.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl<W: Write> MapWriter<W> {
             Some(last) if last.continues_in(&extent) => last.length += extent.length,
             pending => {
                 if let Some(extent) = pending.replace(extent) {
-                    self.write_entry(&extent).map_err(|e| write_failure(&e))?;
+                    self.write_entry(&extent).map_err(|e| Failure::output(&e))?;
                 }
             }
         }
@@ -45,7 +45,7 @@ impl<W: Write> MapWriter<W> {
         let Extent { start, length, layer, content } = *extent;
         let present = content != Content::Absent;
         let data = extent.is_data();
-        let compressed = matches!(content, Content::Compressed(_));
+        let compressed = matches!(content, Content::Data(Stored::Compressed(_)));
         out.write_all(if self.written { b",\n" } else { b"[" })?;
         write!(
             out,
@@ -56,20 +56,18 @@ impl<W: Write> MapWriter<W> {
         if let Some(name) = self.names.get(usize::from(layer)) {
             match content {
                 Content::Absent | Content::Zero => {}
-                Content::Data { offset } => write!(out, ", \"offset\": {offset}, \"filename\": {name}")?,
-                Content::Compressed(cluster) => write!(
-                    out,
-                    ", \"offset\": {}, \"filename\": {name}, \"host_length\": {}, \"compression\": \"{}\", \
-                     \"cluster_size\": {}, \"skip\": {}",
-                    cluster.offset,
-                    cluster.host_length,
-                    match cluster.compression {
-                        Compression::Zlib => "zlib",
-                        Compression::Zstd => "zstd",
-                    },
-                    cluster.cluster_size,
-                    cluster.skip
-                )?,
+                Content::Data(Stored::Plain { offset }) => {
+                    write!(out, ", \"offset\": {offset}, \"filename\": {name}")?;
+                }
+                Content::Data(Stored::Compressed(cluster)) => {
+                    let CompressedCluster { offset, host_length, cluster_size, skip, compression } = cluster;
+                    write!(
+                        out,
+                        ", \"offset\": {offset}, \"filename\": {name}, \"host_length\": {host_length}, \"compression\": "
+                    )?;
+                    serde_json::to_writer(&mut *out, &compression)?;
+                    write!(out, ", \"cluster_size\": {cluster_size}, \"skip\": {skip}")?;
+                }
             }
         }
         self.written = true;
@@ -85,7 +83,7 @@ impl<W: Write> MapWriter<W> {
             self.out.write_all(if self.written { b"]\n" } else { b"[]\n" })?;
             self.out.flush()
         };
-        end().map_err(|e| write_failure(&e))
+        end().map_err(|e| Failure::output(&e))
     }
 }
 
@@ -100,7 +98,8 @@ fn json_string(file: &Path) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::extent::CompressedCluster;
+    use crate::document::map::located::{Located, LocatedMap};
+    use crate::extent::stored::Compression;
 
     fn map(files: &[PathBuf], extents: &[Extent]) -> Vec<serde_json::Value> {
         let mut out = Vec::new();
@@ -114,14 +113,14 @@ mod tests {
 
     #[test]
     fn only_what_goes_on_in_the_same_file_and_at_its_next_byte_becomes_one_entry() {
-        let data = |offset| Content::Data { offset };
-        let compressed = Content::Compressed(CompressedCluster {
+        let data = Content::at;
+        let compressed = Content::Data(Stored::Compressed(CompressedCluster {
             offset: 70,
             host_length: 8,
             cluster_size: 10,
             skip: 0,
             compression: Compression::Zstd,
-        });
+        }));
         // Every extent has 10 bytes. The third element is the length of the entry that begins there, if one does.
         let extents = [
             (0, data(100), 20),
@@ -157,5 +156,38 @@ mod tests {
         assert_eq!(present, [true, true, true, true, true, false, false, true, true, true]);
         assert_eq!((&entries[0]["filename"], &entries[0]["offset"]), (&"a".into(), &100.into()));
         assert_eq!((&entries[2]["filename"], &entries[2]["offset"]), (&"b".into(), &131.into()));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let cluster = |compression| CompressedCluster {
+            offset: 70,
+            host_length: 8,
+            cluster_size: 65536,
+            skip: 1024,
+            compression,
+        };
+        let stored = [
+            None,
+            Some(Stored::Plain { offset: 512 }),
+            Some(Stored::Compressed(cluster(Compression::Zlib))),
+            Some(Stored::Compressed(cluster(Compression::Zstd))),
+        ];
+        let name = "a \"b\" \\ \u{1}ü.qcow2";
+        let mut out = Vec::new();
+        let mut writer = MapWriter::new(&mut out, &[name.into()]).unwrap();
+        let expected: Vec<Located> = (0..)
+            .zip(stored)
+            .map(|(at, stored)| {
+                let content = stored.map_or(Content::Zero, Content::Data);
+                writer.push(Extent { start: at * 512, length: 512, layer: 0, content }).unwrap();
+                let data = stored.map(|stored| (name.to_owned(), stored));
+                Located { start: at * 512, end: (at + 1) * 512, data }
+            })
+            .collect();
+        writer.finish().unwrap();
+        let mut map = LocatedMap::new(out.as_slice());
+        let read: Vec<Located> = std::iter::from_fn(|| map.next_range().unwrap()).collect();
+        assert_eq!(read, expected);
     }
 }

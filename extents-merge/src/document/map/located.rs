@@ -1,0 +1,215 @@
+//! A map, followed to where the bytes are: every entry that holds data must say in which file, and how.
+
+use std::io::{BufReader, Read};
+
+use crate::document::failed_stage::Upstream;
+use crate::document::map::entry::Entry;
+use crate::document::map::reader::MapReader;
+use crate::extent::stored::{CompressedCluster, Stored};
+use crate::failure::Failure;
+
+/// A pipe holds as much.
+const BUFFER: usize = 64 << 10;
+
+/// The largest cluster of QCOW2: 2 MiB.
+const MAX_CLUSTER: u32 = 2 << 20;
+
+/// A guest range and where its bytes are.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Located {
+    /// Guest offset of the first byte.
+    pub start: u64,
+    /// Guest offset after the last byte.
+    pub end: u64,
+    /// The name of the file that holds the bytes, and how; none if they are zero, or if there are none.
+    pub data: Option<(String, Stored)>,
+}
+
+/// The entries of a map, from the first on without gap or overlap.
+#[derive(Debug)]
+pub struct LocatedMap<R> {
+    map: MapReader<BufReader<Upstream<R>>>,
+    /// Guest offset after the last entry.
+    position: u64,
+}
+
+impl<R: Read> LocatedMap<R> {
+    /// Follows the map in `input`, which need not be buffered.
+    pub fn new(input: R) -> Self {
+        let map = MapReader::new(BufReader::with_capacity(BUFFER, Upstream::new(input)));
+        LocatedMap { map, position: 0 }
+    }
+
+    /// Bytes of the disk, once the map has ended.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The next range; none when the map is closed and nothing follows.
+    ///
+    /// Status 3 for what is no map, a gap or an overlap, and for numbers that cannot be; status 4 if the map does not say
+    /// where the data is. A map that breaks off because the filter before failed ends with the status of that one.
+    pub fn next_range(&mut self) -> Result<Option<Located>, Failure> {
+        self.follow().map_err(|failure| self.map.get_mut().get_mut().failure().unwrap_or(failure))
+    }
+
+    fn follow(&mut self) -> Result<Option<Located>, Failure> {
+        let Some(entry) = self.map.next_entry()? else { return Ok(None) };
+        let located = check(entry, self.position, |what| self.map.damaged(what))?;
+        self.position = located.end;
+        Ok(Some(located))
+    }
+}
+
+/// Checks an entry by itself. `position` is where the entry before it ended.
+fn check(entry: Entry, position: u64, damaged: impl Fn(&str) -> Failure) -> Result<Located, Failure> {
+    let start = entry.start.ok_or_else(|| damaged("found no start"))?;
+    let end = entry.end(start).map_err(|what| damaged(&what))?;
+    if start != position {
+        let what = if start > position { "a gap" } else { "an overlap" };
+        return Err(Failure::damaged(format!(
+            "the map has {what}: found an entry at {start}, expected {position}"
+        )));
+    }
+    let data = if entry.zero == Some(true) || start == end { None } else { Some(data(entry, start, end)?) };
+    Ok(Located { start, end, data })
+}
+
+/// Where the data of the entry `[start, end)` is.
+fn data(entry: Entry, start: u64, end: u64) -> Result<(String, Stored), Failure> {
+    let unsaid = |what: &str| {
+        Failure::unsupported(format!(
+            "the map does not say where the data at {start} is: found no {what}, expected one as vhd-headers and \
+             qcow-headers write it with --output map"
+        ))
+    };
+    let filename = entry.filename.ok_or_else(|| unsaid("filename"))?;
+    let offset = entry.offset.ok_or_else(|| unsaid("offset"))?;
+    let Some(compression) = entry.compression else {
+        if entry.compressed == Some(true) {
+            return Err(unsaid("compression"));
+        }
+        return Ok((filename, Stored::Plain { offset }));
+    };
+    let cluster_size = entry.cluster_size.ok_or_else(|| unsaid("cluster_size"))?;
+    let host_length = entry.host_length.ok_or_else(|| unsaid("host_length"))?;
+    if cluster_size == 0 || cluster_size > MAX_CLUSTER || host_length == 0 {
+        return Err(Failure::damaged(format!(
+            "the compressed cluster at {start} cannot be: found {host_length} bytes that become {cluster_size}, \
+             expected at least 1 and at most {MAX_CLUSTER}"
+        )));
+    }
+    let skip = entry.skip.unwrap_or(0);
+    let shown = skip.saturating_add(end - start);
+    if shown > u64::from(cluster_size) {
+        return Err(Failure::damaged(format!(
+            "the entry at {start} shows more than its cluster has: found {shown} bytes, expected at most {cluster_size}"
+        )));
+    }
+    let cluster = CompressedCluster { offset, host_length, cluster_size, skip, compression };
+    Ok((filename, Stored::Compressed(cluster)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<u64, Failure> {
+        let mut map = LocatedMap::new(json.as_bytes());
+        while map.next_range()?.is_some() {}
+        assert!(map.next_range()?.is_none());
+        Ok(map.position())
+    }
+
+    #[test]
+    fn the_status_of_the_filter_before_is_passed_on() {
+        for begun in ["", "[", r#"[{"start":0,"length":512,"zero":true}"#, r#"[{"start":0,"len"#] {
+            let failure = read(&format!("{begun}{{\"exit_status\":4")).unwrap_err();
+            assert_eq!(failure.status() as u8, 4, "{failure}");
+        }
+    }
+
+    #[test]
+    fn an_array_is_read_to_its_end_and_nothing_may_follow() {
+        let one = r#"{"start":0,"length":512,"zero":true,"x":[{"]":1}]}"#;
+        let two = r#"{"start":512,"length":512,"zero":true}"#;
+        assert_eq!(read("[]"), Ok(0));
+        assert_eq!(read(&format!(" [ {one} ,\n{two}\t]\n")), Ok(1024));
+        for bad in [
+            String::new(),
+            "[".to_owned(),
+            "{}".to_owned(),
+            "]".to_owned(),
+            "[,]".to_owned(),
+            "[1]".to_owned(),
+            format!("[{one}"),
+            format!("[{one},"),
+            format!("[{one},]"),
+            format!("[{one}{two}]"),
+            format!("[{one};{two}]"),
+            format!("({one}]"),
+            format!("[{one},{two}"),
+            format!("[{one}]]"),
+            format!("[{one},{one}]"),
+            format!("[{two}]"),
+            "[{\"start\":0,\"length\":512,\"zero\":tr".to_owned(),
+            format!("[{{\"start\":0,\"filename\":\"{}\"}}]", "x".repeat(70_000)),
+        ] {
+            assert_eq!(read(&bad).map_err(|failure| failure.status() as u8), Err(3), "{bad:.80}");
+        }
+    }
+
+    fn checked(json: &str, position: u64) -> Result<Located, Failure> {
+        check(serde_json::from_str(json).unwrap(), position, |what| Failure::damaged(what))
+    }
+
+    fn status(json: &str, position: u64) -> u8 {
+        checked(json, position).map_or_else(|failure| failure.status() as u8, |_| 0)
+    }
+
+    #[test]
+    fn entries_that_can_not_be_are_damage_and_those_that_say_too_little_are_unsupported() {
+        for (json, expected) in [
+            (r#"{"start":0,"length":512,"zero":true}"#, 3),
+            (r#"{"start":512,"length":512,"zero":true}"#, 0),
+            (r#"{"start":1024,"length":512,"zero":true}"#, 3),
+            (r#"{"start":512,"length":18446744073709551615,"zero":true}"#, 3),
+            (r#"{"start":512,"length":512,"data":true,"zero":false,"offset":0}"#, 4),
+            (r#"{"start":512,"length":512,"data":true,"zero":false,"filename":"x"}"#, 4),
+            (r#"{"start":512,"length":512,"offset":0,"filename":"x"}"#, 0),
+            (r#"{"start":512,"length":512,"offset":0,"filename":"x","data":false,"zero":false}"#, 0),
+            (r#"{"start":512,"length":512,"data":false,"zero":false}"#, 4),
+            (r#"{"start":512,"length":512,"offset":0,"filename":"x","compressed":true}"#, 4),
+        ] {
+            assert_eq!(status(json, 512), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_gap_is_told_from_an_overlap() {
+        for (start, what) in [(0, "the map has an overlap: found"), (1024, "the map has a gap: found")] {
+            let json = format!(r#"{{"start":{start},"length":512,"zero":true}}"#);
+            assert!(checked(&json, 512).unwrap_err().to_string().starts_with(what), "{start}");
+        }
+    }
+
+    #[test]
+    fn a_compressed_entry_lies_inside_its_cluster() {
+        for (cluster, expected) in [
+            (r#""cluster_size":65536,"host_length":1000,"skip":65024"#, 0),
+            (r#""cluster_size":65536,"host_length":1000,"skip":65025"#, 3),
+            (r#""cluster_size":65536,"host_length":1000,"skip":4294967295"#, 3),
+            (r#""cluster_size":0,"host_length":1000"#, 3),
+            (r#""cluster_size":2097152,"host_length":1000"#, 0),
+            (r#""cluster_size":2097153,"host_length":1000"#, 3),
+            (r#""cluster_size":65536,"host_length":0"#, 3),
+            (r#""cluster_size":65536"#, 4),
+            (r#""host_length":1000"#, 4),
+        ] {
+            let json = format!(
+                r#"{{"start":0,"length":512,"offset":0,"filename":"x","compression":"zlib",{cluster}}}"#
+            );
+            assert_eq!(status(&json, 0), expected, "{json}");
+        }
+    }
+}

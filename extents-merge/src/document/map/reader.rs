@@ -1,0 +1,118 @@
+//! The array of a map, followed as it streams in: one entry is held at a time.
+
+use std::io::{self, BufRead, ErrorKind, Read};
+
+use serde::Deserialize;
+use serde_json::error::Category;
+
+use crate::document::map::entry::Entry;
+use crate::failure::Failure;
+
+/// Bytes that one entry may take: several times the longest file name, escaped.
+const MAX_ENTRY: u64 = 64 << 10;
+
+/// Pulls entries out of a map.
+#[derive(Debug)]
+pub(crate) struct MapReader<R> {
+    input: R,
+    /// Entries read so far.
+    count: u64,
+    ended: bool,
+}
+
+impl<R: BufRead> MapReader<R> {
+    /// Reads from the opening bracket on.
+    pub(crate) fn new(input: R) -> Self {
+        MapReader { input, count: 0, ended: false }
+    }
+
+    /// What is read from.
+    pub(crate) fn get_mut(&mut self) -> &mut R {
+        &mut self.input
+    }
+
+    /// The next entry; none when the array is closed and nothing follows.
+    ///
+    /// Status 3 for what is not an array of entries, or is cut off; status 1 for a failed read.
+    pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, Failure> {
+        if self.ended || !self.another()? {
+            return Ok(None);
+        }
+        self.count += 1;
+        let mut rest = (&mut self.input).take(MAX_ENTRY);
+        let mut json = serde_json::Deserializer::from_reader(&mut rest);
+        let entry = Entry::deserialize(&mut json);
+        let all_read = rest.limit() == 0;
+        entry.map(Some).map_err(|error| match error.classify() {
+            Category::Io => Failure::system(format!("cannot read the map: {error}")),
+            Category::Eof if all_read => {
+                self.damaged(&format!("found more than {MAX_ENTRY} bytes, expected fewer"))
+            }
+            Category::Eof => Failure::damaged(format!("the map is cut off in entry {}: {error}", self.count)),
+            Category::Syntax | Category::Data => self.damaged(&error.to_string()),
+        })
+    }
+
+    /// Status 3 for the entry that was read last.
+    pub(crate) fn damaged(&self, what: &str) -> Failure {
+        Failure::damaged(format!("entry {} is not that of a map: {what}", self.count))
+    }
+
+    /// Steps over what stands before an entry, or to the end of the map.
+    fn another(&mut self) -> Result<bool, Failure> {
+        let expected = if self.count == 0 { b'[' } else { b',' };
+        let found = self.byte()?;
+        match found {
+            Some(b']') if self.count > 0 => return self.end(),
+            Some(byte) if byte == expected => {}
+            _ => return Err(unexpected(found, if self.count == 0 { "[" } else { ", or ]" })),
+        }
+        if self.count == 0 && self.peek()? == Some(b']') {
+            self.input.consume(1);
+            return self.end();
+        }
+        Ok(true)
+    }
+
+    fn end(&mut self) -> Result<bool, Failure> {
+        self.ended = true;
+        match self.byte()? {
+            None => Ok(false),
+            found => Err(unexpected(found, "nothing after the map")),
+        }
+    }
+
+    /// The next byte that is not white space.
+    fn byte(&mut self) -> Result<Option<u8>, Failure> {
+        let byte = self.peek()?;
+        self.input.consume(usize::from(byte.is_some()));
+        Ok(byte)
+    }
+
+    fn peek(&mut self) -> Result<Option<u8>, Failure> {
+        loop {
+            let held = match self.input.fill_buf() {
+                Ok(held) => held,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(read_error(&error)),
+            };
+            match held.first() {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.input.consume(1),
+                other => return Ok(other.copied()),
+            }
+        }
+    }
+}
+
+fn read_error(error: &io::Error) -> Failure {
+    Failure::system(format!("cannot read the map: {error}"))
+}
+
+fn unexpected(found: Option<u8>, expected: &str) -> Failure {
+    match found {
+        None => Failure::damaged(format!("the map is cut off: expected {expected}")),
+        Some(byte) => {
+            Failure::damaged(format!("not a map: found {:?}, expected {expected}", char::from(byte)))
+        }
+    }
+}

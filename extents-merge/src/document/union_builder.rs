@@ -1,0 +1,79 @@
+//! A union in the making: what a reader of some dialect adds to, range by range.
+
+use crate::extent::rescale::{bytes_of, touched, units};
+use crate::extent::unit_set::UnitSet;
+use crate::failure::Failure;
+
+/// What the documents said so far.
+#[derive(Debug)]
+pub(crate) struct UnionBuilder {
+    unit_bits: u32,
+    data: UnitSet,
+    /// A failure of status 4, which serde's errors cannot carry.
+    unsupported: Option<Failure>,
+}
+
+impl UnionBuilder {
+    /// Nothing in it yet, and units of 2^`unit_bits` bytes.
+    pub(crate) fn new(unit_bits: u32) -> Self {
+        UnionBuilder { unit_bits, data: UnitSet::new(), unsupported: None }
+    }
+
+    /// The units that may hold data.
+    pub(crate) fn data(&self) -> &UnitSet {
+        &self.data
+    }
+
+    /// Gives the units away.
+    pub(crate) fn into_data(self) -> UnitSet {
+        self.data
+    }
+
+    /// The failure of status 4 that ended the reading, if one did.
+    pub(crate) fn unsupported(&mut self) -> Option<Failure> {
+        self.unsupported.take()
+    }
+
+    /// Fails when a disk of `size` bytes has more units than the set holds.
+    pub(crate) fn check_size(&mut self, size: u64) -> Result<(), String> {
+        if units(size, self.unit_bits) <= UnitSet::MAX_UNITS {
+            return Ok(());
+        }
+        let unit_bits = self.unit_bits;
+        Err(self.refuse(format!(
+            "a disk of {size} bytes has too many units of 2^{unit_bits} bytes: expected at most 2^36"
+        )))
+    }
+
+    /// Ends the reading with status 4, when the caller passes the sentence on as its error.
+    pub(crate) fn refuse(&mut self, sentence: String) -> String {
+        self.unsupported = Some(Failure::unsupported(sentence.as_str()));
+        sentence
+    }
+
+    /// Adds the guest bytes `[start, end)`, rounded outwards.
+    pub(crate) fn add_bytes(&mut self, start: u64, end: u64) -> Result<(), String> {
+        if let Some((first, last)) = touched(start, end, self.unit_bits) {
+            self.data.insert(first, last);
+        }
+        if self.data.is_too_large() {
+            return Err(self.refuse("too many scattered clusters to hold: expected larger ones".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Adds the clusters `first..=last`, cut at the end of the disk.
+    pub(crate) fn add_clusters(&mut self, run: (u64, u64), bits: u32, size: u64) -> Result<(), String> {
+        let (first, last) = run;
+        if first > last {
+            return Err(format!("a run ends before it begins: found [{first},{last}]"));
+        }
+        let Some((start, end)) = bytes_of(first, last, bits, size) else {
+            let clusters = units(size, bits);
+            return Err(format!(
+                "a run starts past the disk: found cluster {first}, expected less than {clusters}"
+            ));
+        };
+        self.add_bytes(start, end)
+    }
+}

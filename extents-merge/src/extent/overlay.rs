@@ -1,0 +1,127 @@
+//! One layer over another: what the upper one does not have is looked up in the lower one. A chain is no union: where an
+//! upper layer says zero, what lies below it is hidden.
+
+use crate::extent::walk::{Extents, Walk};
+use crate::extent::{Content, Extent};
+use crate::failure::Failure;
+
+/// The extents of the upper layer, and those of the lower one where the upper one has none.
+///
+/// It has the size of the upper layer. Where the lower one is shorter, the extent stays absent.
+pub struct Overlay<'a> {
+    above: Extents<'a>,
+    below: Extents<'a>,
+    /// The part of the upper extent that is absent and not yet looked up.
+    absent: Option<Extent>,
+    /// The lower extent that was read last.
+    lower: Option<Extent>,
+}
+
+impl<'a> Overlay<'a> {
+    /// Lays `above` over `below`.
+    pub fn new(above: Extents<'a>, below: Extents<'a>) -> Self {
+        Overlay { above, below, absent: None, lower: None }
+    }
+
+    /// The beginning of `absent` as the lower layer has it; keeps the rest for the next call.
+    fn look_below(&mut self, absent: Extent) -> Result<Extent, Failure> {
+        let lower = loop {
+            match self.lower {
+                Some(lower) if lower.end() > absent.start => break lower,
+                _ => match self.below.next() {
+                    Some(lower) => self.lower = Some(lower?),
+                    None => return Ok(absent),
+                },
+            }
+        };
+        let mut found = lower.without_front(absent.start.saturating_sub(lower.start));
+        found.length = found.length.min(absent.end() - found.start);
+        if found.length < absent.length {
+            self.absent = Some(absent.without_front(found.length));
+        }
+        Ok(found)
+    }
+}
+
+impl Iterator for Overlay<'_> {
+    type Item = Result<Extent, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let extent = match self.absent.take() {
+            Some(absent) => absent,
+            None => match self.above.next()? {
+                Ok(extent) if extent.content == Content::Absent => extent,
+                decided => return Some(decided),
+            },
+        };
+        Some(self.look_below(extent))
+    }
+}
+
+impl Walk for Overlay<'_> {
+    /// Every layer counts: a commit moves clusters down and empties the layer above, and who saw the one before and the
+    /// other after has seen neither.
+    fn look_again(&mut self) -> Result<(), Failure> {
+        self.above.look_again()?;
+        self.below.look_again()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extent::Content;
+    use crate::extent::stored::{CompressedCluster, Compression, Stored};
+    use crate::extent::walk::Checked;
+
+    fn extent(start: u64, length: u64, layer: u16, content: Content) -> Extent {
+        Extent { start, length, layer, content }
+    }
+
+    fn layer(extents: &[Extent]) -> Extents<'_> {
+        Box::new(Checked::new(extents.iter().copied().map(Ok), || Ok(())))
+    }
+
+    fn overlay(above: &[Extent], below: &[Extent]) -> Vec<Extent> {
+        Overlay::new(layer(above), layer(below)).collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn upper_zero_hides_what_lies_below() {
+        let above = [extent(0, 10, 0, Content::Zero), extent(10, 10, 0, Content::Absent)];
+        let below = [extent(0, 20, 1, Content::at(100))];
+        assert_eq!(
+            overlay(&above, &below),
+            [extent(0, 10, 0, Content::Zero), extent(10, 10, 1, Content::at(110))]
+        );
+    }
+
+    #[test]
+    fn past_the_end_of_a_shorter_lower_layer_nothing_is_known() {
+        let above = [extent(0, 30, 0, Content::Absent)];
+        let below = [extent(0, 5, 1, Content::Zero), extent(5, 5, 1, Content::at(7))];
+        assert_eq!(
+            overlay(&above, &below),
+            [
+                extent(0, 5, 1, Content::Zero),
+                extent(5, 5, 1, Content::at(7)),
+                extent(10, 20, 0, Content::Absent)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_part_of_a_compressed_cluster_says_where_it_begins() {
+        let cluster = CompressedCluster {
+            offset: 9,
+            host_length: 512,
+            cluster_size: 64,
+            skip: 0,
+            compression: Compression::Zlib,
+        };
+        let above = [extent(0, 16, 0, Content::at(0)), extent(16, 8, 0, Content::Absent)];
+        let below = [extent(0, 64, 1, Content::Data(Stored::Compressed(cluster)))];
+        let shown = Content::Data(Stored::Compressed(CompressedCluster { skip: 16, ..cluster }));
+        assert_eq!(overlay(&above, &below)[1], extent(16, 8, 1, shown));
+    }
+}

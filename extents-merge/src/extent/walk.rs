@@ -1,0 +1,75 @@
+//! A walk: the extents of a layer or chain, and at its end a second look at what it relied on.
+//!
+//! Chains are coalesced and disks written at any time, and a walk that saw a part of an image before and a part after the
+//! change describes a disk that never was. What it has seen it keeps to itself until it is asked.
+
+use crate::extent::Extent;
+use crate::failure::Failure;
+
+/// The extents of a layer or chain, in guest order.
+pub trait Walk: Iterator<Item = Result<Extent, Failure>> {
+    /// To be called when the walk has ended: status 1 if what it has read is something else now.
+    fn look_again(&mut self) -> Result<(), Failure>;
+}
+
+/// A walk of whatever kind.
+pub type Extents<'a> = Box<dyn Walk + 'a>;
+
+/// Extents whose second look needs nothing that was seen on the way.
+pub struct Checked<I, F> {
+    extents: I,
+    check: F,
+}
+
+impl<I, F> Checked<I, F>
+where
+    I: Iterator<Item = Result<Extent, Failure>>,
+    F: FnMut() -> Result<(), Failure>,
+{
+    /// The walk over `extents`, which is sound as long as `check` is.
+    pub fn new(extents: I, check: F) -> Self {
+        Checked { extents, check }
+    }
+}
+
+impl<I: Iterator, F> Iterator for Checked<I, F> {
+    type Item = I::Item;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.extents.next()
+    }
+}
+
+impl<I, F> Walk for Checked<I, F>
+where
+    I: Iterator<Item = Result<Extent, Failure>>,
+    F: FnMut() -> Result<(), Failure>,
+{
+    fn look_again(&mut self) -> Result<(), Failure> {
+        (self.check)()
+    }
+}
+
+/// The extents of `walk`, and after the last of them the failure of its second look, if that fails. A consumer that stops
+/// at the first failure thus never completes its output over an image that changed.
+pub fn then_look_again<'a>(walk: Extents<'a>) -> Box<dyn Iterator<Item = Result<Extent, Failure>> + 'a> {
+    let mut walk = Some(walk);
+    Box::new(std::iter::from_fn(move || {
+        let extent = walk.as_mut()?.next();
+        extent.or_else(|| walk.take()?.look_again().err().map(Err))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_check_comes_after_the_last_extent_and_once() {
+        let none = std::iter::empty::<Result<Extent, Failure>>;
+        assert_eq!(then_look_again(Box::new(Checked::new(none(), || Ok(())))).count(), 0);
+        let failing = Checked::new(none(), || Err(Failure::system("x")));
+        let extents: Vec<_> = then_look_again(Box::new(failing)).collect();
+        assert_eq!(extents, [Err(Failure::system("x"))]);
+    }
+}

@@ -1,0 +1,74 @@
+//! A file that the user names: the one place that knows that `-` is standard input.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Seek;
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+use crate::frame::streams::{self, Waiting};
+use crate::image::file::ImageFile;
+
+/// What standard input is called in messages.
+const STDIN: &str = "standard input";
+
+/// An argument that names an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputName {
+    /// `-`
+    Stdin,
+    /// Anything else.
+    File(PathBuf),
+}
+
+impl From<OsString> for InputName {
+    fn from(name: OsString) -> Self {
+        if name == "-" { InputName::Stdin } else { InputName::File(name.into()) }
+    }
+}
+
+impl InputName {
+    /// What it is called in messages.
+    pub fn name(&self) -> &Path {
+        self.path().unwrap_or(Path::new(STDIN))
+    }
+
+    /// Its path; none for standard input.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            InputName::Stdin => None,
+            InputName::File(path) => Some(path),
+        }
+    }
+
+    /// Opens it to be read from here on, for the `what` that is in it.
+    ///
+    /// Status 1 if it is not there or cannot be opened, 2 if it is standard input and that is a terminal.
+    pub fn open(&self, what: &str) -> Result<Waiting<File>, Failure> {
+        let file = match self {
+            InputName::Stdin => streams::stdin_with(what)?,
+            InputName::File(path) => {
+                File::open(path).map_err(|error| Failure::io(path, "cannot open", &error))?
+            }
+        };
+        Ok(Waiting(file))
+    }
+
+    /// Opens a disk or image, which is read at offsets: otherwise as [`ImageFile::open`].
+    ///
+    /// Status 2 for standard input of which a part was read by someone else: whoever did that did not mean the whole file.
+    pub fn open_image(&self) -> Result<ImageFile, Failure> {
+        let path = match self {
+            InputName::Stdin => Path::new(STDIN),
+            InputName::File(path) => return ImageFile::open(path),
+        };
+        let mut file = streams::stdin()?;
+        match file.stream_position() {
+            Ok(position) if position > 0 => {
+                Err(Failure::usage(format!("is at byte {position}: expected it at its beginning"))
+                    .in_file(path))
+            }
+            _ => ImageFile::new(file, path.to_path_buf()),
+        }
+    }
+}

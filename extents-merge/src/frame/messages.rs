@@ -1,0 +1,55 @@
+//! Lines for people, on stderr.
+
+use std::io::{self, Write};
+
+use crate::failure::{Failure, OneLine};
+
+/// How much a program says.
+#[derive(clap::Args, Clone, Copy, Debug, Default)]
+pub struct Verbosity {
+    /// Print errors only, no warnings
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say on stderr what was found and decided
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// The messages of one program.
+#[derive(Clone, Copy, Debug)]
+pub struct Messages {
+    tool: &'static str,
+    verbosity: Verbosity,
+}
+
+impl Messages {
+    /// Messages of the program `tool`.
+    pub fn new(tool: &'static str, verbosity: Verbosity) -> Self {
+        Messages { tool, verbosity }
+    }
+
+    /// Something the user should know although the answer is right; `-q` silences it.
+    pub fn warn(&self, sentence: impl AsRef<str>) {
+        if !self.verbosity.quiet {
+            say(self.tool, sentence.as_ref());
+        }
+    }
+
+    /// Something found or decided on the way; only `-v` shows it.
+    pub fn note(&self, sentence: impl AsRef<str>) {
+        if self.verbosity.verbose {
+            say(self.tool, sentence.as_ref());
+        }
+    }
+}
+
+/// Why the program `tool` ends.
+pub(crate) fn say_failure(tool: &str, failure: &Failure) {
+    say(tool, &failure.to_string());
+}
+
+/// One line. A stderr that cannot be written to is no reason to fail.
+fn say(tool: &str, sentence: &str) {
+    // In one write, so that the lines of several filters in a pipeline do not mix.
+    let _ = io::stderr().write_all(format!("{tool}: {}\n", OneLine(sentence)).as_bytes());
+}

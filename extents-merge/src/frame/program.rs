@@ -1,0 +1,95 @@
+//! From the command line to the exit status.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::builder::Resettable;
+use clap::{Args, FromArgMatches, Parser};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::document::failed_stage;
+use crate::failure::{Failure, Status};
+use crate::frame::arguments::help_or_usage;
+use crate::frame::messages::{Messages, Verbosity, say_failure};
+use crate::frame::streams;
+
+#[doc(hidden)]
+pub use ctor::ctor;
+
+/// What a program writes to standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A document that another filter reads: after a failure that one is told of it.
+    Document,
+    /// Anything else.
+    Other,
+}
+
+/// Defines the `main` of a program: its work, a function of its arguments (a `clap::Parser`) and [`Messages`], and its
+/// [`Output`].
+///
+/// What happens before `main`, a look at the descriptors, happens only in programs that are defined by this.
+#[macro_export]
+macro_rules! main {
+    ($work:path, $output:expr) => {
+        #[$crate::frame::program::ctor]
+        fn before_main() {
+            $crate::frame::streams::look_at_descriptors();
+        }
+
+        fn main() -> ::std::process::ExitCode {
+            $crate::frame::program::run(env!("CARGO_BIN_NAME"), $output, $work)
+        }
+    };
+}
+
+/// Runs the program `tool`: parses its arguments, to which it adds `-q` and `-v`, calls `work`, and turns what comes back
+/// into an exit status. A closed pipe ends it quietly.
+pub fn run<A: Parser>(
+    tool: &'static str,
+    output: Output,
+    work: impl FnOnce(A, Messages) -> Result<(), Failure>,
+) -> ExitCode {
+    sigpipe::reset();
+    let closed = streams::stdout_was_closed();
+    let done = if closed {
+        Err(Failure::system("standard output is closed"))
+    } else {
+        match parse(tool) {
+            Ok((arguments, verbosity)) => work(arguments, Messages::new(tool, verbosity)),
+            Err(error) => help_or_usage(&error),
+        }
+    };
+    let Err(failure) = done else { return ExitCode::SUCCESS };
+    say_failure(tool, &failure);
+    if output == Output::Document && !closed {
+        tell(failure.status());
+    }
+    ExitCode::from(failure.status() as u8)
+}
+
+fn parse<A: Parser>(tool: &'static str) -> Result<(A, Verbosity), clap::Error> {
+    let command = A::command().name(tool);
+    // Clap would take the sentence over `Verbosity` for that of the program.
+    let about = Resettable::from(command.get_about().cloned());
+    let long_about = Resettable::from(command.get_long_about().cloned());
+    let command = Verbosity::augment_args(command).about(about).long_about(long_about);
+    let matches = command.try_get_matches()?;
+    Ok((A::from_arg_matches(&matches)?, Verbosity::from_arg_matches(&matches)?))
+}
+
+/// Marks the output of this process as that of a filter that failed. On a terminal it would only be noise.
+fn tell(status: Status) {
+    let Ok(mut out) = streams::stdout() else { return };
+    if io::stdout().is_terminal() {
+        return;
+    }
+    // Into a pipe that nobody reads any more, the mark would only replace our status by that of SIGPIPE.
+    let mut ready = [PollFd::new(&out, PollFlags::OUT)];
+    let reader_is_gone =
+        poll(&mut ready, Some(&Timespec::default())).is_ok() && ready[0].revents().contains(PollFlags::ERR);
+    if !reader_is_gone {
+        // The error itself was said on stderr.
+        let _ = out.write_all(&failed_stage::mark(status));
+    }
+}
