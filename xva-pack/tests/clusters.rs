@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-use extents::extent::{CompressedCluster, Compression};
+use extents::extent::stored::{CompressedCluster, Compression};
 use extents::image::file::ImageFile;
 use xva_pack::pack::clusters::{Clusters, check_inside};
 use xva_pack::pack::files::{FileNumber, Files};
@@ -127,7 +127,7 @@ fn parts_of_two_clusters_in_turn_are_never_mixed() {
     for (which, skip) in [(0, 0), (1, 512), (1, 3584), (0, 1024), (0, 2048), (1, 0)] {
         let offset = if which == 0 { 0 } else { packed[0].len() };
         let cluster = CompressedCluster {
-            skip: u32::try_from(skip).unwrap(),
+            skip: skip as u64,
             ..cluster(offset, packed[which].len(), 4096, Compression::Zlib)
         };
         let mut bytes = [0; 512];

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use extents::failure::Failure;
-use extents::frame::{Messages, Verbosity};
+use extents::frame::messages::{Messages, Verbosity};
 use image_builders::qcow2::Dice;
 use random_archive::RandomArchive;
 use xva_pack::unpack::{Findings, Input, Options, Policy, Sink, read};

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use extents::failure::Failure;
-use extents::frame::{Messages, Verbosity};
+use extents::frame::messages::{Messages, Verbosity};
 use fuzz::file;
 use libfuzzer_sys::fuzz_target;
 use xva_pack::unpack::{Archive, Findings, Input, Options, Policy, Sink, read};

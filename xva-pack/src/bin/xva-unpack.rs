@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Parser;
 use extents::failure::Failure;
-use extents::frame::stdout::{Stdout, write_failure};
-use extents::frame::{self, Arguments, Messages, Verbosity};
+use extents::frame::input::InputName;
+use extents::frame::messages::Messages;
+use extents::frame::program::Output;
+use extents::frame::streams;
 use xva_pack::host::progress::{Destination, Progress};
 use xva_pack::unpack::table::table;
 use xva_pack::unpack::task::{Task, Unpacker};
@@ -19,7 +20,7 @@ use xva_pack::unpack::{self, Archive, Findings, Input, Options, Policy};
 /// Reads an archive in one pass from a file or a pipe, and checks it as xapi's importer does. Without --list, --ova,
 /// --disk or --all it only verifies: nothing is written.
 #[derive(Parser, Debug)]
-#[command(name = "xva-unpack", version, after_help = EXAMPLES)]
+#[command(version, after_help = EXAMPLES)]
 #[command(group = clap::ArgGroup::new("task").args(["list", "verify", "ova", "disk", "all"]))]
 #[command(group = clap::ArgGroup::new("unpack").args(["disk", "all"]))]
 struct Cli {
@@ -36,8 +37,6 @@ struct Cli {
     /// The archive; - is standard input
     #[arg(value_name = "ARCHIVE", default_value = "-")]
     archive: PathBuf,
-    #[command(flatten)]
-    verbosity: Verbosity,
 }
 
 /// The tasks that write no disk.
@@ -92,17 +91,7 @@ A disk is written to .FILE.XXXXXX.part, which gets its name once it is whole.
 Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged archive,
 4 compressed or beyond what is supported";
 
-impl Arguments for Cli {
-    const TOOL: &'static str = "xva-unpack";
-
-    fn verbosity(&self) -> Verbosity {
-        self.verbosity
-    }
-}
-
-fn main() -> ExitCode {
-    frame::run(unpack)
-}
+extents::main!(unpack, Output::Other);
 
 fn unpack(mut cli: Cli, messages: Messages) -> Result<(), Failure> {
     // By these names it would be opened a second time, and the table written behind the disk.
@@ -121,7 +110,7 @@ fn unpack(mut cli: Cli, messages: Messages) -> Result<(), Failure> {
         return Err(Failure::usage(format!("--size is given twice for disk {disk}: expected it once")));
     }
     if cli.archive.as_os_str() == "-" {
-        frame::input("an archive")?;
+        InputName::Stdin.open("an archive")?;
     }
     let input = Input::open(&cli.archive)?;
     if let Some(output) = cli.unpack.output.as_deref().filter(|output| !to_stdout && input.is(output)) {
@@ -189,7 +178,7 @@ fn verdict(name: &str, archive: &Archive) -> String {
 }
 
 fn print(bytes: &[u8]) -> Result<(), Failure> {
-    Stdout::open()?.write_all(bytes).map_err(|error| write_failure(&error))
+    streams::stdout()?.write_all(bytes).map_err(|error| Failure::output(&error))
 }
 
 /// The first disk that has a size already.

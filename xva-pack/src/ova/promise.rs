@@ -1,11 +1,10 @@
 //! `--ova` and `--check-ova`: whether the disk that is packed is the one that the metadata promises, in its place.
 
-use std::fs::File;
 use std::io::Read;
-use std::path::Path;
 
 use extents::failure::Failure;
-use extents::frame::{self, Messages};
+use extents::frame::input::InputName;
+use extents::frame::messages::Messages;
 
 use crate::ova::metadata::{MAX_BYTES, Ova, read};
 
@@ -21,17 +20,12 @@ pub struct Place {
     pub last: bool,
 }
 
-/// The bytes of a metadata file; `-` is standard input.
-pub fn load(file: &Path) -> Result<Vec<u8>, Failure> {
+/// The bytes of a metadata file.
+pub fn load(file: &InputName) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let limit = MAX_BYTES as u64 + 1;
-    let done = if file.as_os_str() == "-" {
-        frame::input("ova.xml")?.take(limit).read_to_end(&mut bytes)
-    } else {
-        let input = File::open(file).map_err(|error| Failure::io(file, "cannot open", &error))?;
-        input.take(limit).read_to_end(&mut bytes)
-    };
-    done.map_err(|error| Failure::io(file, "cannot read", &error))?;
+    let done = file.open("ova.xml")?.take(limit).read_to_end(&mut bytes);
+    done.map_err(|error| Failure::io(file.name(), "cannot read", &error))?;
     Ok(bytes)
 }
 

@@ -1,6 +1,6 @@
 //! Compressed clusters of QCOW2: zlib (raw deflate, without a zlib header) and zstd.
 
-use extents::extent::{CompressedCluster, Compression};
+use extents::extent::stored::{CompressedCluster, Compression};
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 use flate2::{Decompress, FlushDecompress};

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use extents::failure::Failure;
-use extents::frame::stdout::write_failure;
 
 use crate::ova::metadata::FILE_NAME;
 use crate::pack::workers::{Block, Sealing};
@@ -62,7 +61,7 @@ impl<W: Write> Writer<W> {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.out.write_all(bytes).map_err(|error| write_failure(&error))?;
+        self.out.write_all(bytes).map_err(|error| Failure::output(&error))?;
         self.counts.bytes_written += bytes.len() as u64;
         self.last_output = Instant::now();
         Ok(())
@@ -78,7 +77,7 @@ impl<W: Write> Writer<W> {
         if !others_follow {
             self.write(&TRAILER)?;
         }
-        self.out.flush().map_err(|error| write_failure(&error))?;
+        self.out.flush().map_err(|error| Failure::output(&error))?;
         Ok(self.counts)
     }
 }

@@ -1,6 +1,6 @@
 //! What is done with a finding: said, counted, or the end of the work.
 
-use extents::frame::Messages;
+use extents::frame::messages::Messages;
 
 use crate::unpack::finding::{Finding, Severity};
 

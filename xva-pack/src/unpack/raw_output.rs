@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use extents::failure::Failure;
-use extents::frame::stdout::Stdout;
+use extents::frame::streams::{self, Waiting};
 use rustix::fs::OFlags;
 
 use crate::unpack::sparse_file::SparseFile;
@@ -32,7 +32,7 @@ enum Form {
 
 #[derive(Debug)]
 enum Outlet {
-    Stdout(Stdout),
+    Stdout(Waiting<File>),
     /// A block device, a pipe, a character device.
     Special(File),
 }
@@ -40,7 +40,7 @@ enum Outlet {
 impl RawOutput {
     /// Standard output; whoever calls this looked whether it is a terminal.
     pub fn stdout() -> Result<Self, Failure> {
-        let form = Form::Stream { out: Outlet::Stdout(Stdout::open()?), written: 0 };
+        let form = Form::Stream { out: Outlet::Stdout(streams::stdout()?), written: 0 };
         Ok(RawOutput { target: PathBuf::from("standard output"), form })
     }
 
