@@ -6,7 +6,7 @@ use extents::failure::Failure;
 use extents::frame::input::InputName;
 use extents::frame::messages::Messages;
 
-use crate::ova::metadata::{MAX_BYTES, Ova, read};
+use crate::ova::metadata::{FILE_NAME, MAX_BYTES, Ova, read};
 
 /// The version in which a checksum follows each block, and nothing the last disk.
 const EXPORT_VSN: i64 = 2;
@@ -23,9 +23,9 @@ pub struct Place {
 /// The bytes of a metadata file.
 pub fn load(file: &InputName) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let limit = MAX_BYTES as u64 + 1;
-    let done = file.open("ova.xml")?.take(limit).read_to_end(&mut bytes);
-    done.map_err(|error| Failure::io(file.name(), "cannot read", &error))?;
+    let input = file.open(FILE_NAME)?;
+    let read = input.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::io(file.name(), "cannot read", &error))?;
     Ok(bytes)
 }
 
