@@ -53,7 +53,7 @@ fn noise(seed: u32, length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn compressed_bytes_begin_in_the_file_and_only_the_rest_of_a_sector_lies_behind_its_end() {
+fn compressed_bytes_begin_in_the_file_and_only_the_rest_of_a_sector_lies_past_its_end() {
     let (_folder, file, _) = file(&[], 4096);
     for (offset, host_length, is_inside) in [
         (0, 4096, true),

@@ -145,7 +145,7 @@ fn a_bit_that_is_wrong_is_found_or_is_padding() {
             assert_eq!(answer.status, 3, "byte {at}: {}", answer.stderr);
             continue;
         }
-        // It went through: then it is in the text of the metadata, which has no checksum, in padding or behind the
+        // It went through: then it is in the text of the metadata, which has no checksum, in padding or after the
         // last block, and every disk is what it was.
         unnoticed += 1;
         assert!(
