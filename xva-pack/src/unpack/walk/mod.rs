@@ -1,6 +1,6 @@
 //! The walk over an archive, from the metadata to the end-of-tar: which disk comes when, and whether all of it came.
 //!
-//! What is known on the way is [`state::Walk`]; a file for each part of the archive gives it the steps for that part.
+//! What is known on the way is `state::Walk`; a file for each part of the archive gives it the steps for that part.
 
 use extents::failure::Failure;
 
