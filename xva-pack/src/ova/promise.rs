@@ -87,3 +87,41 @@ fn check(ova: &Ova, prefix: &str, place: Place) -> Result<u64, Failure> {
     }
     Ok(disk.virtual_size)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ova::disk::Disk;
+
+    #[test]
+    fn a_disk_is_packed_in_its_place_alone() {
+        let disk = |prefix: &str, streamed| Disk {
+            prefix: prefix.to_owned(),
+            virtual_size: 512,
+            name: String::new(),
+            streamed,
+        };
+        let disks = vec![disk("a", true), disk("b", false), disk("c", true), disk("d", true)];
+        let mut ova = Ova { export_vsn: 2, disks, objections: Vec::new(), missing_fields: Vec::new() };
+        for (prefix, first, last, refused) in [
+            ("a", true, false, None),
+            ("a", false, false, Some("comes first, right after ova.xml")),
+            ("a", true, true, Some("found a, expected d before the end-of-tar")),
+            ("b", false, false, Some("is not expected in the archive")),
+            ("c", false, false, None),
+            ("c", true, false, Some("found c, expected a")),
+            ("d", false, true, None),
+            ("d", false, false, None),
+            ("e", false, false, Some("no VDI has the id e: found a, b, c, d")),
+        ] {
+            let found = check(&ova, prefix, Place { first, last }).map_err(|failure| failure.to_string());
+            match (&found, refused) {
+                (Ok(size), None) => assert_eq!(*size, 512),
+                (Err(said), Some(what)) if said.contains(what) => {}
+                _ => panic!("{prefix} {first} {last}: {found:?}"),
+            }
+        }
+        ova.export_vsn = 1;
+        assert!(check(&ova, "a", Place { first: true, last: false }).is_err());
+    }
+}

@@ -154,6 +154,7 @@ impl Outlet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
     use std::os::unix::fs::MetadataExt;
 
     #[test]
@@ -224,5 +225,23 @@ mod tests {
         for bad in ["nowhere/", "nowhere/.", "nowhere/.."] {
             assert!(RawOutput::open(&folder.path().join(bad), None, false).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn gaps_of_a_stream_are_zeros_up_to_the_size_of_the_disk() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let path = PathBuf::from(format!("/dev/fd/{}", writer.as_raw_fd()));
+        let mut output = RawOutput::open(&path, None, false).unwrap();
+        drop(writer);
+        output.write(1000, b"abc").unwrap();
+        output.write(1003, b"d").unwrap();
+        output.write(5000, b"e").unwrap();
+        output.finish(6000).unwrap();
+        let mut truth = vec![0; 6000];
+        truth[1000..1004].copy_from_slice(b"abcd");
+        truth[5000] = b'e';
+        let mut found = Vec::new();
+        reader.read_to_end(&mut found).unwrap();
+        assert!(found == truth);
     }
 }

@@ -96,11 +96,12 @@ impl Cli {
             (None, Some(OutputName::Stdout)) => {
                 return Err(Failure::usage("--all cannot write to standard output: expected a directory"));
             }
-            (Some(_), None) => return Err(Failure::usage("--disk needs --output; see --help")),
-            (None, None) if *all => return Err(Failure::usage("--all needs --output; see --help")),
-            (None, None) if self.look.list => Task::List,
-            (None, None) if self.look.ova => Task::PrintOva,
-            (None, None) => Task::Verify,
+            (_, None) if disk.is_some() || *all => {
+                return Err(Failure::usage("--disk and --all need --output; see --help"));
+            }
+            (_, None) if self.look.list => Task::List,
+            (_, None) if self.look.ova => Task::PrintOva,
+            (_, None) => Task::Verify,
         };
         if task.is_to_stdout() && !force && std::io::stdout().is_terminal() {
             return Err(Failure::usage("standard output is a terminal: expected a pipe or file, or --force"));
