@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 
+import vhd_bytes
+
 MIB = 1 << 20
 GIB = 1 << 30
 RUNS = int(os.environ.get("BENCH_RUNS", "7"))
@@ -93,27 +95,19 @@ def alternate_qcow2(path, size):
         file.truncate(data)
 
 
-def sealed(record, at):
-    """A VHD footer or header with its checksum, the complement of the sum of its bytes."""
-    return record[:at] + struct.pack(">I", ~sum(record) & 0xFFFFFFFF) + record[at + 4:]
-
-
 def alternate_vhd(path, size, parent=None):
     """A VHD of 2 MiB blocks of which every second one is allocated: tables only, the data is a hole."""
     blocks = -(-size // (2 * MIB))
     bat_bytes = -(-blocks * 4 // 512) * 512
-    kind, uuid = (4, bytes(15) + b"\2") if parent else (3, bytes(15) + b"\1")
-    footer = sealed(struct.pack(">8sIIQI4sIIQQHBBII16s", b"conectix", 2, 0x10000, 512, 0, b"tap\0", 0x10003, 0, size, size,
-                                65535, 16, 255, kind, 0, uuid).ljust(512, b"\0"), 64)
-    header = struct.pack(">8sQQIIII", b"cxsparse", 2**64 - 1, 2048, 0x10000, blocks, 2 * MIB, 0)
-    locator = b""
+    kind, uuid = (vhd_bytes.DIFFERENCING, bytes(15) + b"\2") if parent else (vhd_bytes.DYNAMIC, bytes(15) + b"\1")
+    footer = vhd_bytes.footer(size, kind, uuid, creator=(b"tap\0", 0x10003))
+    name, naming = b"", {}
     if parent:
         name = ("file://./" + os.path.basename(parent)).encode()
-        header += bytes(15) + (b"\1" if "base" in parent else b"\2") + bytes(8) + bytes(512)
-        header += struct.pack(">4sIIIQ", b"MacX", 512, len(name), 0, 1536)
-        locator = name
+        naming = {"parent_id": bytes(15) + (b"\1" if "base" in parent else b"\2"),
+                  "locator": vhd_bytes.mac_locator(512, len(name), 1536)}
     with open(path, "wb") as file:
-        file.write(footer + sealed(header.ljust(1024, b"\0"), 36) + locator.ljust(512, b"\0"))
+        file.write(footer + vhd_bytes.header(2048, blocks, 2 * MIB, **naming) + name.ljust(512, b"\0"))
         sector = (2048 + bat_bytes) // 512
         bat = []
         for _ in range(blocks // 2):

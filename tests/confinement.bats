@@ -5,7 +5,7 @@ load common
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || return 1
-  DATA='"data_clusters":[[0,15]]}' NONE='"data_clusters":[]}'
+  DATA='"data_clusters":[[0,15]]}'
 }
 
 # disk NAME [COMMAND]: a QCOW2 of 4 MiB, empty but for what the qemu-io COMMAND writes.
@@ -41,7 +41,7 @@ over() { qemu-img create -q -f qcow2 -u -F qcow2 -b "$2" "$1" 4M; }
   fails_with 1 qcow-headers - <D/top.qcow2
 }
 
-@test "the directory of the image is where the system finds it: .. behind a symbolic link" {
+@test "the directory of the image is where the system finds it: .. after a symbolic link" {
   mkdir -p cwd other/dir
   ln -s ../other/dir cwd/link
   disk other/base.qcow2 'write -P 7 0 1M'

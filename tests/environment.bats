@@ -12,7 +12,9 @@ setup_file() {
   qcow-headers d.qcow2 >d.json
   xva-pack --scan d.raw >d.xva
   mkdir bin
-  for program in vhd-headers qcow-headers extents-merge xva-pack xva-unpack ova-xml; do
+  # shellcheck source=scripts/image-format.bash
+  . "$ROOT/scripts/image-format.bash"
+  for program in "${PROGRAMS[@]}"; do
     cp "$(command -v "$program")" bin/
   done
   # One line for every program and way of output; the directory of the files takes the place of @.
@@ -38,7 +40,6 @@ EOF
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || return 1
-  set -o pipefail
   cp -r "$BATS_FILE_TMPDIR/." .
 }
 

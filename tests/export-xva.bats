@@ -42,7 +42,7 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
 @test "with --disk the bytes come from the raw disk, and only where the image has data" {
   qemu-img create -q -f qcow2 a.qcow2 10M
   qemu-io -c 'write -P 7 3M 1M' a.qcow2 >/dev/null
-  seq 1 2000000 | head -c 10M >device.raw
+  head -c 10M <(seq 1 2000000) >device.raw
   export_xva -o vm.xva --disk device.raw a.qcow2
   [ "$(members vm.xva)" = "$(printf 'Ref:000/%08d ' 0 3 9)" ]
   tar -xOf vm.xva Ref:000/00000003 | cmp - <(tail -c +3145729 device.raw | head -c 1M)
@@ -71,17 +71,48 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
 @test "a disk that is not the image's is refused, and nothing is left" {
   qemu-img create -q -f qcow2 a.qcow2 10M
   truncate -s 11M device.raw
-  run --separate-stderr export_xva -o vm.xva --disk device.raw a.qcow2
-  [ "$status" -ne 0 ]
+  run -3 --separate-stderr export_xva -o vm.xva --disk device.raw a.qcow2
+  [[ $stderr == *"device.raw: the disk is not the one in ova.xml: found 11534336 bytes or more, expected virtual_size 10485760" ]]
   [ "$(echo *)" = "a.qcow2 device.raw" ]
+}
+
+@test "the programs and formats that the scripts know are those of the workspace" {
+  . "$ROOT/scripts/image-format.bash"
+  cargo metadata --quiet --offline --locked --no-deps --format-version 1 --manifest-path "$ROOT/Cargo.toml" >metadata
+  diff <(printf '%s\n' "${PROGRAMS[@]}" | sort) \
+    <(jq -r '.packages[] | select(.publish != []) | .targets[] | select(.kind == ["bin"]) | .name' metadata | sort)
+}
+
+@test "a format is known by its magic, and not guessed where there is none or two" {
+  . "$ROOT/scripts/image-format.bash"
+  fail() { echo "$1"; exit "$2"; }
+  qemu-img create -q -f qcow2 a 1M
+  [ "$(format_of a)" = qcow2 ]
+  for kind in dynamic fixed; do
+    qemu-img create -q -f vpc -o subformat=$kind b 1M
+    [ "$(format_of b)" = vhd ]
+  done
+  truncate -s -1 b
+  [ "$(format_of b)" = vhd ]
+  printf 'QFI\373' | dd of=b conv=notrunc status=none
+  run -4 format_of b
+  [[ $output == "b: looks like a QCOW2 and like a VHD: say which with --format" ]]
+  for format in vmdk vhdx vdi; do
+    qemu-img create -q -f $format c 1M
+    run -4 format_of c
+    [[ $output == "c: is a ${format^^}: see "* ]]
+  done
+  truncate -s 1M raw
+  run -4 format_of raw
+  [[ $output == "raw: neither a VHD nor a QCOW2: if it is a raw disk, say so with --format raw" ]]
 }
 
 @test "wrong usage is status 2" {
   fails_with 2 export_xva --bogus
   fails_with 2 export_xva -o
-  fails_with 2 export_xva -o vm.tar "$ROOT/tests/fixtures/example.qcow2"
+  fails_with 2 export_xva -o vm.tar "$ROOT/scripts/example/example.qcow2"
   fails_with 1 export_xva missing.qcow2
-  fails_with 2 export_xva --format vmdk -o vm.xva "$ROOT/tests/fixtures/example.qcow2"
+  fails_with 2 export_xva --format vmdk -o vm.xva "$ROOT/scripts/example/example.qcow2"
   run -0 export_xva --help
   [[ $output == *Example:* ]]
 }
@@ -176,6 +207,8 @@ SH
   [[ $stderr != *attempt* ]]
 }
 
+has_ended() { ! kill -0 "$1" 2>/dev/null; }
+
 @test "an export that is interrupted ends at once, with all its programs, and is not tried again" {
   qemu-img create -q -f qcow2 a.qcow2 10M
   mkdir ../bin
@@ -189,14 +222,13 @@ SH
   chmod +x ../bin/xva-pack
   for signal in HUP INT TERM; do
     XVA_BIN_DIR=$PWD/../bin env --default-signal "$ROOT/scripts/export-xva" -o vm.xva a.qcow2 2>said &
-    until [ -s ../packer ]; do sleep 0.05; done
+    await [ -s ../packer ]
     kill -$signal $!
     local status=0
     wait $! || status=$?
     [ "$status" -eq $((128 + $(kill -l $signal))) ]
     packer=$(cat ../packer)
-    for _ in {1..100}; do kill -0 "$packer" 2>/dev/null || break; sleep 0.05; done
-    run ! kill -0 "$packer"
+    await has_ended "$packer"
     rm ../packer
     [ ! -s said ]
     rm said
@@ -205,7 +237,7 @@ SH
 }
 
 @test "what would be exported is never written to, and a directory is no archive" {
-  seq 1 300000 | head -c 1M >w.xva
+  head -c 1M <(seq 1 300000) >w.xva
   cp w.xva before
   fails_with 2 export_xva --format raw -o w.xva w.xva
   ln -s w.xva link.xva
@@ -224,14 +256,12 @@ SH
 }
 
 @test "two exports to one name leave one whole archive" {
-  seq 1 3000000 | head -c 16M >a.raw
+  head -c 16M <(seq 1 3000000) >a.raw
   for _ in 1 2 3; do
     export_xva --format raw -o o.xva a.raw &
     export_xva --format raw -o o.xva a.raw
-    wait
-    xva_unpack_verifies o.xva
+    wait $!
+    xva-unpack --verify o.xva >/dev/null
   done
   [ "$(echo *)" = "a.raw o.xva" ]
 }
-
-xva_unpack_verifies() { xva-unpack --verify "$1" >/dev/null; }

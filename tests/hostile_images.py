@@ -5,6 +5,8 @@ usage: hostile_images.py IMAGE...: for each sound VHD or QCOW2, writes IMAGE.NNN
 import struct
 import sys
 
+from vhd_bytes import FOOTER_CHECKSUM, HEADER_CHECKSUM, sealed_at
+
 HUGE = [0, 1, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF, 0x00FFFFFFFFFFFE00, 1 << 40]
 
 
@@ -15,12 +17,6 @@ def values(width):
 
 def changed(image, at, width, value):
     return image[:at] + value.to_bytes(width, "big") + image[at + width:]
-
-
-def seal(image, at, length, field):
-    """Makes the checksum of a VHD structure right."""
-    bare = changed(image, at + field, 4, 0)[at:at + length]
-    return changed(image, at + field, 4, ~sum(bare) & 0xFFFFFFFF)
 
 
 def qcow2(image):
@@ -49,7 +45,7 @@ def vhd(image):
         for at, width in [(0, 8), (8, 8), (16, 8), (24, 4), (28, 4), (32, 4)] + [
                 (576 + 24 * locator + field, 4) for locator in (0, 1) for field in (0, 4, 8, 16, 20)]:
             for value in values(width):
-                yield seal(changed(image, header + at, width, value), header, 1024, 36)
+                yield sealed_at(changed(image, header + at, width, value), header, 1024, HEADER_CHECKSUM)
         for at in (table, table + 4, table + 16):
             for value in values(4) + [1, 3, header // 512, table // 512, tail // 512]:
                 yield changed(image, at, 4, value)
@@ -57,7 +53,7 @@ def vhd(image):
     for at, width in [(8, 4), (12, 4), (16, 8), (40, 8), (48, 8), (56, 4), (60, 4), (85, 1)]:
         for value in values(width) + [2, 3, 4, 1024]:
             if value >> 8 * width == 0:
-                damaged = seal(changed(image, tail + at, width, value), tail, 512, 64)
+                damaged = sealed_at(changed(image, tail + at, width, value), tail, 512, FOOTER_CHECKSUM)
                 yield damaged
                 if image[:8] == b"conectix":
                     yield damaged[tail:] + damaged[512:]

@@ -1,9 +1,9 @@
+#!/usr/bin/env bats
 # What an image can make the header tools do: little memory, few descriptors, one line, no file but those it may name.
 
-bats_require_minimum_version 1.5.0
 load common
-load qcow_images
-load opened_files
+load qcow2-images
+load opened-files
 
 # child NAME PARENT: a differencing VHD of 1 MiB without a block, over the raw file whose name is PARENT, as printf has it.
 child() { python3 "$ROOT/tests/vhd_child.py" "$@"; }
@@ -31,8 +31,7 @@ follow() {
   run -0 vhd-headers --sectors "${@:2}" images/top.vhd
   [ "$output" = '{"virtual_size":1048576,"cluster_bits":9,"data_clusters":[[0,2047]]}' ]
   run -0 qcow-headers "${@:2}" images/top.qcow2
-  [ "$output" = '{"virtual_size":1048576,"cluster_bits":12,"data_clusters":[[0,255]]}' ] ||
-    [ "$output" = '{"virtual_size":1048576,"cluster_bits":16,"data_clusters":[[0,15]]}' ]
+  [ "$output" = '{"virtual_size":1048576,"cluster_bits":16,"data_clusters":[[0,15]]}' ]
 }
 
 @test "a file elsewhere is not opened, however it is named" {
@@ -157,7 +156,7 @@ sound() {
     "$(printf 'x%.0s' {1..300})" "images/../../secret" "$PWD/images/../secret" nbd://localhost/x 'json:{}' file:../secret; do
     number=$((number + 1))
     child "images/$number.vhd" "$name"
-    overlay "images/$number.qcow2" "$name" || true
+    overlay "images/$number.qcow2" "$name"
   done
   # shellcheck disable=SC2016
   traced bash -c 'vhd-headers --version; qcow-headers --version
@@ -167,5 +166,5 @@ sound() {
   opens_only "$PWD/images/" "$PWD/allowed/"
   grep -q "^$PWD/images/own$" opened
   grep -q "^$PWD/allowed/own$" opened
-  ! grep -E 'pipe|device|secret' opened
+  run -1 grep -E 'pipe|device|secret' opened
 }

@@ -3,9 +3,9 @@
 # numbers refuses them in one line; none wraps around.
 
 load common
-load qcow_images
+load qcow2-images
 
-# 2^63, the edge of 64 bits, and far behind it.
+# 2^63, the edge of 64 bits, and far past it.
 HUGE=(9223372036854775808 18446744073709551615 18446744073709551616 99999999999999999999999999)
 NONE=(-1 1.5 1e3 '"1"' null)
 
@@ -17,7 +17,7 @@ refused() {
   [[ $output != *']}' && $output != *']' ]] || { echo "an answer: $*: $output"; return 1; }
 }
 
-@test "documents" {
+@test "a document with such a number is refused" {
   truncate -s 1M disk
   for number in "${HUGE[@]}" "${NONE[@]}"; do
     for document in \
@@ -30,12 +30,12 @@ refused() {
       refused xva-pack --extents document disk
     done
   done
-  # A run behind the disk is refused; one that begins in it is cut off.
+  # A run past the disk is refused; one that begins in it is cut off.
   printf '{"virtual_size":1048576,"cluster_bits":20,"data_clusters":[[0,18446744073709551615]]}' >document
   [ "$(extents-merge document)" = '{"virtual_size":1048576,"cluster_bits":20,"data_clusters":[[0,0]]}' ]
 }
 
-@test "maps of qemu-img and nbdinfo" {
+@test "a map of qemu-img or nbdinfo with such a number is refused" {
   for number in "${HUGE[@]}" "${NONE[@]}"; do
     for map in \
       "[{\"start\":0,\"length\":$number,\"zero\":false,\"data\":true}]" \
@@ -50,7 +50,7 @@ refused() {
   done
 }
 
-@test "maps that are followed" {
+@test "a map with such a number is not followed" {
   truncate -s 1M disk
   for number in "${HUGE[@]}" "${NONE[@]}"; do
     for entry in \
@@ -67,16 +67,14 @@ refused() {
   done
 }
 
-@test "headers of images" {
+@test "an image with such a number in its header is refused" {
   new a.qcow2 1M
   fill a.qcow2 0 64k
   qemu-img create -q -f vpc -o subformat=dynamic,force_size=on a.vhd 4M
   qemu-io -f vpc -c 'write -q -P 7 0 1k' a.vhd
   python3 - <<'PY'
 import struct
-def seal(image, at, length, field):
-    bare = image[at:at + field] + bytes(4) + image[at + field + 4:at + length]
-    return image[:at + field] + struct.pack(">I", ~sum(bare) & 0xFFFFFFFF) + image[at + field + 4:]
+from vhd_bytes import FOOTER_CHECKSUM, HEADER_CHECKSUM, sealed_at
 def put(image, at, value):
     return image[:at] + struct.pack(">Q", value) + image[at + 8:]
 qcow2, vhd = open("a.qcow2", "rb").read(), open("a.vhd", "rb").read()
@@ -88,10 +86,10 @@ for value in (1 << 63) - 512, 1 << 63, (1 << 63) + 512, (1 << 64) - 512, (1 << 6
         open(f"{at}-{value}.qcow2", "wb").write(image[:16] + struct.pack(">I", 8 * (at == 8)) + image[20:])
     # data offset, current size, in both footers
     for at in 16, 48:
-        image = seal(put(put(vhd, at, value), tail + at, value), 0, 512, 64)
-        open(f"{at}-{value}.vhd", "wb").write(seal(image, tail, 512, 64))
+        image = sealed_at(put(put(vhd, at, value), tail + at, value), 0, 512, FOOTER_CHECKSUM)
+        open(f"{at}-{value}.vhd", "wb").write(sealed_at(image, tail, 512, FOOTER_CHECKSUM))
     # BAT
-    open(f"bat-{value}.vhd", "wb").write(seal(put(vhd, header + 16, value), header, 1024, 36))
+    open(f"bat-{value}.vhd", "wb").write(sealed_at(put(vhd, header + 16, value), header, 1024, HEADER_CHECKSUM))
 PY
   for image in *-*.qcow2; do
     refused qcow-headers "$image"
@@ -103,7 +101,7 @@ PY
   done
 }
 
-@test "members of an archive" {
+@test "an archive with such a number in its headers is refused" {
   python3 - <<'PY'
 import io, struct, tarfile
 def header(size_field, kind=b"0"):
@@ -136,13 +134,13 @@ PY
   done
 }
 
-@test "metadata and arguments" {
+@test "metadata and arguments with such a number are refused" {
   truncate -s 1M disk
   xva-pack --scan disk >disk.xva
   ova-xml --name a --memory 1G --vcpus 1 --firmware bios --disk Ref:0=1M >good.xml
   for number in "${HUGE[@]}" -1 1.5 '' 0x100000 1e6; do
     sed "s,virtual_size</name><value>1048576,virtual_size</name><value>$number," good.xml >bad.xml
-    ! cmp -s good.xml bad.xml
+    run -1 cmp -s good.xml bad.xml
     refused xva-pack --scan --ova bad.xml disk
     { tar -c --format=ustar --transform s/bad/ova/ bad.xml | head -c "$((($(stat -c %s bad.xml) + 1023) / 512 * 512))"; cat disk.xva; } >bad.xva
     run --separate-stderr xva-unpack --verify bad.xva

@@ -2,7 +2,7 @@
 # The program qcow-headers as a user meets it: what it prints, what it says when it cannot, and its exit status.
 
 load common
-load qcow_images
+load qcow2-images
 
 @test "help gives examples and exit statuses, version the version" {
   run -0 qcow-headers --help
@@ -183,18 +183,19 @@ written_to_meanwhile() {
     cat >>map
   }
   status=${PIPESTATUS[0]}
-  [ "$(stat -c %s map)" -gt 200000 ]
   return "$status"
 }
 
 @test "an image that grows while it is read gives no complete document" {
   run -1 written_to_meanwhile 'write 60M 4k'
+  [ "$(stat -c %s map)" -gt 200000 ]
   [ "$(cat err)" = 'qcow-headers: a.qcow2: changed while it was read: the L1 table is no longer what it was; try again' ]
   [[ $(tail -c 20 map) == *'{"exit_status":1' ]]
 }
 
 @test "what a guest writes to clusters that it has is no change of the image" {
   run -0 written_to_meanwhile 'write -P 8 8k 4k'
+  [ "$(stat -c %s map)" -gt 200000 ]
   [ ! -s err ]
   jq -e 'length > 4000' map
 }

@@ -15,7 +15,7 @@ one_of() {
 
 # imported SIZE: reads an archive on stdin, and compares its disk with truth.raw, whose last block is padded to SIZE.
 imported() {
-  python3 "$ROOT/tests/pack_importer.py" /dev/stdin out "Ref:0=$1" || return
+  python3 "$ROOT/tests/importer.py" /dev/stdin out "Ref:0=$1" || return
   truncate -s "$(stat -c %s truth.raw)" out/Ref:0.raw
   cmp out/Ref:0.raw truth.raw || return
   rm -r out
@@ -26,7 +26,6 @@ soak() {
   local image seed size options squeeze
   random-chains "$1" $FIRST_SEED $CHAINS . >images
   [ "$(wc -l <images)" -eq $CHAINS ]
-  set -o pipefail
   while read -r image; do
     seed=$(basename "$(dirname "$image")")
     cd "$seed"

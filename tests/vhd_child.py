@@ -8,10 +8,8 @@ import struct
 import subprocess
 import sys
 
-
-def seal(structure, field):
-    return structure[:field] + struct.pack(">I", ~sum(structure) & 0xFFFFFFFF) + structure[field + 4:]
-
+import vhd_bytes
+from vhd_bytes import DIFFERENCING
 
 image, name = sys.argv[1], subprocess.run(["printf", sys.argv[2]], stdout=subprocess.PIPE, check=True).stdout
 size, parent_id = 1 << 20, bytes(16)
@@ -23,11 +21,8 @@ if len(sys.argv) > 3:
     else:
         size = os.stat(sys.argv[3]).st_size
 
-footer = struct.pack(">8sIIQI4sI4sQQHBBII16s", b"conectix", 2, 0x10000, 512, 0, b"test", 0, bytes(4), size, size,
-                     65535, 16, 255, 4, 0, b"child of a raw 1")
-footer = seal(footer.ljust(512, b"\0"), 64)
-header = struct.pack(">8sQQIIII16s", b"cxsparse", 2**64 - 1, 1536, 0x10000, -(-size // (1 << 21)), 1 << 21, 0, parent_id)
-header = header.ljust(576, b"\0") + struct.pack(">4sIIIQ", b"MacX", len(name), len(name), 0, 2048)
-header = seal(header.ljust(1024, b"\0"), 36)
+footer = vhd_bytes.footer(size, DIFFERENCING, b"child of a raw 1")
+locator = vhd_bytes.mac_locator(len(name), len(name), 2048)
+header = vhd_bytes.header(1536, -(-size // (1 << 21)), 1 << 21, parent_id, locator=locator)
 with open(image, "wb") as file:
     file.write(footer + header + b"\xff" * 512 + name.ljust((len(name) + 511) // 512 * 512, b"\0") + footer)

@@ -2,6 +2,7 @@
 # The programs that xapi.conf can name in place of vhd-tool and qemu-img, and what xapi makes of their answers.
 
 load common
+load qcow2-images
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || return 1
@@ -18,27 +19,24 @@ setup() {
 # lost PROGRAM IMAGE READER [NAME]: the chunks with data that READER leaves out of what PROGRAM's map says.
 lost() {
   local cluster size
-  cluster=$(qemu-img info -f qcow2 --output=json "$2" | jq '."cluster-size"')
-  size=$(qemu-img info -f qcow2 --output=json "$2" | jq '."virtual-size"')
-  [ -e "$2.raw" ] || qemu-img convert -f qcow2 -O raw "$2" "$2.raw"
+  cluster=$(qemu-img info -f qcow2 --output=json "$2" | jq '."cluster-size"') || return
+  size=$(qemu-img info -f qcow2 --output=json "$2" | jq '."virtual-size"') || return
+  [ -e "$2.raw" ] || qemu-img convert -f qcow2 -O raw "$2" "$2.raw" || return
   "$1" map "$2" --output=json | python3 "$ROOT/tests/xapi_reads.py" "$3" "$cluster" "$size" "$2.raw"
 }
 
 # nothing_lost IMAGE: what the wrapper prints loses nothing, whoever reads it.
 nothing_lost() {
-  [ -z "$(lost "$WRAPPERS/qemu-img" "$1" xapi)" ] && [ -z "$(lost "$WRAPPERS/qemu-img" "$1" qcow2-to-stdout)" ]
-}
-
-write() {
-  local image=$1 command commands=()
-  shift
-  for command in "$@"; do commands+=(-c "write -P 7 $command"); done
-  qemu-io -f qcow2 "${commands[@]}" "$image" >/dev/null
+  local reader
+  for reader in xapi qcow2-to-stdout; do
+    run -0 --separate-stderr lost "$WRAPPERS/qemu-img" "$1" "$reader"
+    [ -z "$output" ] || { echo "$reader loses $output"; return 1; }
+  done
 }
 
 @test "2 MiB clusters and 5.5 MiB: xapi loses chunk 4 of qemu-img's map, none of ours" {
   qemu-img create -q -f qcow2 -o cluster_size=2M d.qcow2 5632k
-  write d.qcow2 '0 5632k'
+  change d.qcow2 'write -P 7 0 5632k'
   [ "$(lost qemu-img d.qcow2 xapi)" = "4" ]
   [ "$(lost qemu-img d.qcow2 qcow2-to-stdout)" = "4 5" ]
   nothing_lost d.qcow2
@@ -46,14 +44,14 @@ write() {
 
 @test "extended L2: xapi loses the chunks of lone subclusters of qemu-img's map, none of ours" {
   qemu-img create -q -f qcow2 -o extended_l2=on d.qcow2 32M
-  write d.qcow2 '10m 2k' '22526k 4k'
+  change d.qcow2 'write -P 7 10m 2k' 'write -P 7 22526k 4k'
   [[ " $(lost qemu-img d.qcow2 xapi) " == *" 10 21"* ]]
   nothing_lost d.qcow2
 }
 
 @test "a backing file of 4 KiB clusters: xapi loses chunks of qemu-img's map, none of ours" {
   qemu-img create -q -f qcow2 -o cluster_size=4k base.qcow2 32M
-  write base.qcow2 '10m 4k' '22524k 8k'
+  change base.qcow2 'write -P 7 10m 4k' 'write -P 7 22524k 8k'
   qemu-img create -q -f qcow2 -F qcow2 -b base.qcow2 d.qcow2
   [[ " $(lost qemu-img d.qcow2 xapi) " == *" 10 21"* ]]
   nothing_lost d.qcow2
@@ -71,7 +69,7 @@ write() {
 @test "every cluster size, the last cluster partial: nothing is lost of the wrapper's map" {
   for cluster in 512 4k 64k 1M 2M; do
     qemu-img create -q -f qcow2 -o "cluster_size=$cluster" d.qcow2 7680512
-    write d.qcow2 '1000k 100k' '5M 512' '7680000 512'
+    change d.qcow2 'write -P 7 1000k 100k' 'write -P 7 5M 512' 'write -P 7 7680000 512'
     nothing_lost d.qcow2
     rm d.qcow2.raw
   done
@@ -79,7 +77,7 @@ write() {
 
 @test "the map has whole clusters of the image itself, and none past the last" {
   qemu-img create -q -f qcow2 -o cluster_size=2M d.qcow2 5632k
-  write d.qcow2 '5M 512'
+  change d.qcow2 'write -P 7 5M 512'
   "$WRAPPERS/qemu-img" map d.qcow2 --output=json |
     jq -e '[.[] | [.start, .length, .data]] == [[0, 4194304, false], [4194304, 2097152, true]]'
 }
@@ -95,7 +93,7 @@ write() {
 
 @test "a damaged image is no answer: nothing on stdout, and a status" {
   qemu-img create -q -f qcow2 d.qcow2 1G
-  write d.qcow2 '0 64k' '700M 64k'
+  change d.qcow2 'write -P 7 0 64k' 'write -P 7 700M 64k'
   truncate -s 200k d.qcow2
   run --separate-stderr -3 "$WRAPPERS/qemu-img" map d.qcow2 --output=json
   [ -z "$output" ]

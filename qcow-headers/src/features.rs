@@ -1,13 +1,13 @@
 //! What an image asks of its reader: feature bits, encryption, compression. An image that asks for something unknown is
 //! sound, but nobody here can say what its tables mean.
 
-use extents::extent::Compression;
+use extents::extent::stored::Compression;
 use extents::failure::Failure;
 
 use crate::header::{Header, incompatible};
 
 /// Refuses unknown features and encryption (status 4), and images that are marked corrupt (status 3).
-pub fn check(header: &Header) -> Result<(), Failure> {
+pub(crate) fn check(header: &Header) -> Result<(), Failure> {
     let unknown = header.incompatible_features & !incompatible::KNOWN;
     if unknown != 0 {
         let bits: Vec<String> =
@@ -32,7 +32,7 @@ pub fn check(header: &Header) -> Result<(), Failure> {
 }
 
 /// How compressed clusters are compressed. The feature bit says that it is not deflate.
-pub fn compression(header: &Header) -> Result<Compression, Failure> {
+pub(crate) fn compression(header: &Header) -> Result<Compression, Failure> {
     let flag = header.incompatible_features & incompatible::COMPRESSION_TYPE != 0;
     match (header.compression_type, flag) {
         (0, false) => Ok(Compression::Zlib),

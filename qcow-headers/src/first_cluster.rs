@@ -1,5 +1,6 @@
 //! All that the first cluster of an image says: the header, the header extensions, and the name of the backing file.
 
+use extents::extent::rescale::in_memory;
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 
@@ -10,22 +11,22 @@ use crate::snapshot_table;
 
 /// What the first cluster says.
 #[derive(Clone, Debug)]
-pub struct FirstCluster {
+pub(crate) struct FirstCluster {
     /// The header as it stands there.
-    pub header: Header,
+    pub(crate) header: Header,
     /// What it means, with the snapshot table among the metadata.
-    pub geometry: Geometry,
+    pub(crate) geometry: Geometry,
     /// Name of the backing file; none when there is no backing file.
-    pub backing_name: Option<Vec<u8>>,
+    pub(crate) backing_name: Option<Vec<u8>>,
     /// Format of the backing file and name of the external data file.
-    pub extensions: HeaderExtensions,
+    pub(crate) extensions: HeaderExtensions,
 }
 
 impl FirstCluster {
     /// Reads and judges it. The whole cluster must lie inside the file.
-    pub fn read(file: &ImageFile) -> Result<Self, Failure> {
+    pub(crate) fn read(file: &ImageFile) -> Result<Self, Failure> {
         let in_file = |failure: Failure| failure.in_file(file.path());
-        let seen = usize::try_from(file.size()).unwrap_or(HEADER_BYTES).min(HEADER_BYTES);
+        let seen = in_memory(file.size()).min(HEADER_BYTES);
         let mut bytes = vec![0; seen];
         file.read_exact_at(&mut bytes, 0, "header")?;
         let header = Header::parse(&bytes).map_err(in_file)?;
@@ -35,9 +36,9 @@ impl FirstCluster {
         // At most 2 MiB.
         bytes.resize(1 << header.cluster_bits, 0);
         file.read_exact_at(&mut bytes, 0, "first cluster")?;
-        let (head, backing_name) = match usize::try_from(header.backing_file_offset) {
-            Ok(0) | Err(_) => (bytes.as_slice(), None),
-            Ok(offset) => {
+        let (head, backing_name) = match in_memory(header.backing_file_offset) {
+            0 => (bytes.as_slice(), None),
+            offset => {
                 let (head, name) = bytes.split_at_checked(offset).unwrap_or((&bytes, &[]));
                 (head, Some(text(name.get(..header.backing_file_size as usize).unwrap_or(name))))
             }
@@ -54,18 +55,18 @@ impl FirstCluster {
 
     /// What a walk relies on. The rest of the header changes with the use of an image: a dirty bit comes and goes, and
     /// the refcount table moves as the image grows.
-    pub fn decisive(&self) -> (Geometry, Option<&[u8]>, &HeaderExtensions, u32) {
+    pub(crate) fn decisive(&self) -> (Geometry, Option<&[u8]>, &HeaderExtensions, u32) {
         let geometry = Geometry { metadata: Vec::new(), ..self.geometry };
         (geometry, self.backing_name.as_deref(), &self.extensions, self.header.crypt_method)
     }
 
     /// Whether the data in the file is ciphertext.
-    pub fn is_encrypted(&self) -> bool {
+    pub(crate) fn is_encrypted(&self) -> bool {
         self.header.crypt_method != 0
     }
 
     /// Whether the image was not closed properly; its L1 and L2 tables are valid all the same.
-    pub fn is_dirty(&self) -> bool {
+    pub(crate) fn is_dirty(&self) -> bool {
         self.header.incompatible_features & incompatible::DIRTY != 0
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use extents::extent::Compression;
+use extents::extent::stored::Compression;
 use extents::failure::Failure;
 
 use crate::features;
@@ -21,31 +21,31 @@ const MAX_BACKING_NAME: u32 = 1023;
 
 /// Sizes and rules of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Geometry {
+pub(crate) struct Geometry {
     /// Bytes that the guest sees: a multiple of 512, rounded down as QEMU does.
-    pub virtual_size: u64,
+    pub(crate) virtual_size: u64,
     /// log2 of the cluster size.
-    pub cluster_bits: u32,
+    pub(crate) cluster_bits: u32,
     /// Whether L2 entries have 16 bytes and clusters 32 subclusters.
-    pub extended_l2: bool,
+    pub(crate) extended_l2: bool,
     /// Whether bit 0 of an L2 entry says that the cluster reads as zeros; version 2 does not know it.
-    pub zero_flag: bool,
+    pub(crate) zero_flag: bool,
     /// Whether guest data lies in another file, at the guest's offsets.
-    pub external_data_file: bool,
+    pub(crate) external_data_file: bool,
     /// How compressed clusters are compressed.
-    pub compression: Compression,
+    pub(crate) compression: Compression,
     /// File offset of the L1 table.
-    pub l1_offset: u64,
+    pub(crate) l1_offset: u64,
     /// Entries that the L1 table has.
-    pub l1_size: u32,
+    pub(crate) l1_size: u32,
     /// Metadata that no L2 table may overlap: name, and file bytes. The first cluster is not among it: no offset but 0,
     /// which means that there is no table, is aligned and lies there.
-    pub metadata: Vec<(&'static str, Range<u64>)>,
+    pub(crate) metadata: Vec<(&'static str, Range<u64>)>,
 }
 
 impl Geometry {
     /// Judges a header. What is unknown is status 4, what contradicts the format is status 3.
-    pub fn new(header: &Header) -> Result<Self, Failure> {
+    pub(crate) fn new(header: &Header) -> Result<Self, Failure> {
         features::check(header)?;
         let cluster_bits = header.cluster_bits;
         let extended_l2 = header.incompatible_features & incompatible::EXTENDED_L2 != 0;
@@ -109,27 +109,27 @@ impl Geometry {
     }
 
     /// Bytes of a cluster, and of an L2 table.
-    pub fn cluster_size(&self) -> u64 {
+    pub(crate) fn cluster_size(&self) -> u64 {
         1 << self.cluster_bits
     }
 
     /// log2 of the smallest unit that can be allocated: subcluster or cluster.
-    pub fn unit_bits(&self) -> u32 {
+    pub(crate) fn unit_bits(&self) -> u32 {
         if self.extended_l2 { self.cluster_bits - SUBCLUSTER_BITS } else { self.cluster_bits }
     }
 
     /// Bytes of an L2 entry.
-    pub fn l2_entry_size(&self) -> u64 {
+    pub(crate) fn l2_entry_size(&self) -> u64 {
         if self.extended_l2 { 16 } else { 8 }
     }
 
     /// log2 of the guest bytes that an L2 table, or an L1 entry, stands for: at most 39.
-    pub fn l1_entry_bits(&self) -> u32 {
+    pub(crate) fn l1_entry_bits(&self) -> u32 {
         2 * self.cluster_bits - self.l2_entry_size().trailing_zeros()
     }
 
     /// L1 entries that the virtual size needs; those after them belong to a saved VM state.
-    pub fn l1_entries(&self) -> u64 {
+    pub(crate) fn l1_entries(&self) -> u64 {
         self.virtual_size.div_ceil(1 << self.l1_entry_bits())
     }
 }

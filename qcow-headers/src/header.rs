@@ -7,10 +7,10 @@ use nom::bytes::complete::take;
 use nom::number::complete::{be_u8, be_u32, be_u64};
 
 /// The first four bytes of QCOW2, and of its predecessor QCOW version 1.
-pub const MAGIC: &[u8; 4] = b"QFI\xfb";
+pub(crate) const MAGIC: &[u8; 4] = b"QFI\xfb";
 
 /// How much of the file [`Header::parse`] wants to see: the fields up to `compression_type`, rounded up.
-pub const HEADER_BYTES: usize = 112;
+pub(crate) const HEADER_BYTES: usize = 112;
 
 /// Bytes of a version 2 header, which ends before the feature bits.
 const V2_LENGTH: u32 = 72;
@@ -19,61 +19,62 @@ const V2_LENGTH: u32 = 72;
 const V3_LENGTH: u32 = 104;
 
 /// Bits of `incompatible_features` ("QCOW2 image format specification", Header).
-pub mod incompatible {
+pub(crate) mod incompatible {
     /// Refcounts may be stale; the L1 and L2 tables are valid.
-    pub const DIRTY: u64 = 1 << 0;
+    pub(crate) const DIRTY: u64 = 1 << 0;
     /// Somebody found inconsistent metadata.
-    pub const CORRUPT: u64 = 1 << 1;
+    pub(crate) const CORRUPT: u64 = 1 << 1;
     /// Guest data lies in another file, at the guest's offsets.
-    pub const EXTERNAL_DATA_FILE: u64 = 1 << 2;
+    pub(crate) const EXTERNAL_DATA_FILE: u64 = 1 << 2;
     /// `compression_type` is not 0.
-    pub const COMPRESSION_TYPE: u64 = 1 << 3;
+    pub(crate) const COMPRESSION_TYPE: u64 = 1 << 3;
     /// L2 entries have 16 bytes, and 32 subclusters a cluster.
-    pub const EXTENDED_L2: u64 = 1 << 4;
+    pub(crate) const EXTENDED_L2: u64 = 1 << 4;
     /// Everything above.
-    pub const KNOWN: u64 = (1 << 5) - 1;
+    pub(crate) const KNOWN: u64 = (1 << 5) - 1;
 }
 
 /// The fields that decide where data is. Offsets and sizes are file bytes unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
+#[allow(clippy::struct_field_names, reason = "header_length is the specification's name")]
+pub(crate) struct Header {
     /// 2 or 3.
-    pub version: u32,
+    pub(crate) version: u32,
     /// Where the name of the backing file stands; 0 when there is none.
-    pub backing_file_offset: u64,
+    pub(crate) backing_file_offset: u64,
     /// Bytes of that name, which has no NUL at its end. Means nothing when the offset is 0.
-    pub backing_file_size: u32,
+    pub(crate) backing_file_size: u32,
     /// log2 of the cluster size in bytes.
-    pub cluster_bits: u32,
+    pub(crate) cluster_bits: u32,
     /// Bytes that the guest sees.
-    pub size: u64,
+    pub(crate) size: u64,
     /// 0 none, 1 AES, 2 LUKS.
-    pub crypt_method: u32,
+    pub(crate) crypt_method: u32,
     /// Entries of the active L1 table; more than `size` needs when a VM state was saved.
-    pub l1_size: u32,
+    pub(crate) l1_size: u32,
     /// Where the active L1 table begins.
-    pub l1_table_offset: u64,
+    pub(crate) l1_table_offset: u64,
     /// Where the refcount table begins.
-    pub refcount_table_offset: u64,
+    pub(crate) refcount_table_offset: u64,
     /// Clusters of the refcount table.
-    pub refcount_table_clusters: u32,
+    pub(crate) refcount_table_clusters: u32,
     /// Internal snapshots.
-    pub nb_snapshots: u32,
+    pub(crate) nb_snapshots: u32,
     /// Where the snapshot table begins.
-    pub snapshots_offset: u64,
+    pub(crate) snapshots_offset: u64,
     /// See [`incompatible`]; 0 in version 2.
-    pub incompatible_features: u64,
+    pub(crate) incompatible_features: u64,
     /// Bytes of the header, after which the header extensions follow.
-    pub header_length: u32,
+    pub(crate) header_length: u32,
     /// 0 deflate, 1 zstd.
-    pub compression_type: u8,
+    pub(crate) compression_type: u8,
 }
 
 impl Header {
     /// Parses the first [`HEADER_BYTES`] of a file, or as many as it has.
     ///
     /// QCOW version 1 and versions from 4 on are status 4, everything else that is no whole header is status 3.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Failure> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Failure> {
         let cut_off = |_| Failure::damaged(format!("the header is cut off: found {} bytes", bytes.len()));
         if !bytes.starts_with(MAGIC) {
             let found = &bytes[..bytes.len().min(MAGIC.len())];

@@ -12,18 +12,18 @@ const DATA_FILE: u32 = 0x4441_5441;
 
 /// The extensions that are used here, as bytes up to the first NUL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HeaderExtensions {
+pub(crate) struct HeaderExtensions {
     /// Format of the backing file: `qcow2`, `raw` or another name of a QEMU block driver.
-    pub backing_format: Option<Vec<u8>>,
+    pub(crate) backing_format: Option<Vec<u8>>,
     /// Name of the external data file.
-    pub data_file: Option<Vec<u8>>,
+    pub(crate) data_file: Option<Vec<u8>>,
 }
 
 impl HeaderExtensions {
     /// Parses `area`: the bytes of the first cluster after the header, up to the name of the backing file.
     ///
     /// The list ends with type 0 or with the area. A length that runs past the area is refused (status 3).
-    pub fn parse(area: &[u8]) -> Result<Self, Failure> {
+    pub(crate) fn parse(area: &[u8]) -> Result<Self, Failure> {
         let mut extensions = HeaderExtensions::default();
         let mut rest = area;
         while let Ok((data, (kind, length))) = head(rest) {
@@ -49,7 +49,7 @@ impl HeaderExtensions {
 }
 
 /// A name as QEMU reads it: the field has a length, but a NUL ends it too.
-pub fn text(field: &[u8]) -> Vec<u8> {
+pub(crate) fn text(field: &[u8]) -> Vec<u8> {
     field.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()
 }
 

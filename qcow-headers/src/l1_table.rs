@@ -10,7 +10,7 @@ use crate::run_length::{Progression, words};
 
 /// Bits 9 to 55 of an L1 or L2 entry: a file offset. The bits around them are flags or reserved, and reserved bits
 /// are ignored as QEMU does.
-pub const OFFSET_MASK: u64 = 0x00FF_FFFF_FFFF_FE00;
+pub(crate) const OFFSET_MASK: u64 = 0x00FF_FFFF_FFFF_FE00;
 
 /// Bytes of L2 tables that are read whether or not they lie in holes of the file: less than a second. It takes 16 TiB in
 /// clusters of 64 KiB to have more.
@@ -21,7 +21,7 @@ const MAX_SPARSENESS: u64 = 64;
 
 /// L1 entries that go on as the first of them began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stretch {
+pub(crate) enum Stretch {
     /// No L2 tables: nothing is allocated.
     Empty {
         /// How many.
@@ -38,7 +38,7 @@ pub enum Stretch {
 
 /// Reads the L1 table from its beginning to the last entry that the virtual size needs.
 #[derive(Debug)]
-pub struct L1Table<'a> {
+pub(crate) struct L1Table<'a> {
     file: &'a ImageFile,
     geometry: &'a Geometry,
     window: Window,
@@ -48,14 +48,14 @@ pub struct L1Table<'a> {
 
 impl<'a> L1Table<'a> {
     /// A reader that holds at most `capacity` bytes of the table.
-    pub fn new(file: &'a ImageFile, geometry: &'a Geometry, capacity: usize) -> Self {
+    pub(crate) fn new(file: &'a ImageFile, geometry: &'a Geometry, capacity: usize) -> Self {
         L1Table { file, geometry, window: Window::new(capacity), next: 0 }
     }
 
     /// The next entries; none after the last one that the virtual size needs.
     ///
     /// L2 tables that are not aligned, lie outside the file or overlap other metadata are refused (status 3).
-    pub fn next_stretch(&mut self) -> Result<Option<Stretch>, Failure> {
+    pub(crate) fn next_stretch(&mut self) -> Result<Option<Stretch>, Failure> {
         let start = self.geometry.l1_offset + self.next * 8;
         let end = self.geometry.l1_offset + self.geometry.l1_entries() * 8;
         let table = self.window.read(self.file, start, end, "L1 table")?;
@@ -102,7 +102,7 @@ impl<'a> L1Table<'a> {
     ///
     /// No two entries share an L2 table: if all of them do not fit into the file, some do. This bounds the work of
     /// a walk, which a small table that points at one place again and again would stretch to days.
-    pub fn check(mut self) -> Result<(), Failure> {
+    pub(crate) fn check(mut self) -> Result<(), Failure> {
         let whole = u64::from(self.geometry.l1_size) * 8;
         self.file.check_range(self.geometry.l1_offset, whole, "L1 table")?;
         let mut bytes: u64 = 0;

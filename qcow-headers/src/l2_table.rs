@@ -1,39 +1,40 @@
 //! Standard L2 entries, 8 bytes a cluster: where the data of each cluster is.
 
-use extents::extent::{CompressedCluster, Content};
+use extents::extent::Content;
+use extents::extent::stored::{CompressedCluster, Stored};
 
 use crate::geometry::Geometry;
 use crate::l1_table::OFFSET_MASK;
 use crate::run_length::{Progression, words};
 
 /// The cluster's data is stored and is used by nobody else; with an external data file, it is stored at all.
-pub const COPIED: u64 = 1 << 63;
+pub(crate) const COPIED: u64 = 1 << 63;
 /// The cluster is compressed.
-pub const COMPRESSED: u64 = 1 << 62;
+pub(crate) const COMPRESSED: u64 = 1 << 62;
 /// The cluster reads as zeros. Standard entries of version 3 only.
-pub const ZERO: u64 = 1;
+pub(crate) const ZERO: u64 = 1;
 
 /// A guest range in which all is alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
+pub(crate) struct Run {
     /// Guest bytes: whole clusters or subclusters, at least one.
-    pub length: u64,
+    pub(crate) length: u64,
     /// Where they are; offsets belong to the first of them.
-    pub content: Content,
+    pub(crate) content: Content,
 }
 
 /// What is wrong with an entry, without saying which: `found X, expected Y`.
-pub type Complaint = String;
+pub(crate) type Complaint = String;
 
 /// The longest run that the first of these entries begins; none when there are no entries.
 ///
 /// The order of the tests is that of QEMU's `qcow2_get_cluster_type`.
-pub fn first_run(entries: &[u8], geometry: &Geometry) -> Result<Option<Run>, Complaint> {
+pub(crate) fn first_run(entries: &[u8], geometry: &Geometry) -> Result<Option<Run>, Complaint> {
     let Some(entry) = words(entries).next() else { return Ok(None) };
     let offset = entry & OFFSET_MASK;
     // The flags of all entries that go on as this one began, and what they add to it.
     let (content, mask, step) = if entry & COMPRESSED != 0 {
-        let content = Content::Compressed(compressed(entry, geometry)?);
+        let content = Content::Data(Stored::Compressed(compressed(entry, geometry)?));
         return Ok(Some(Run { length: geometry.cluster_size(), content }));
     } else if entry & ZERO != 0 {
         if !geometry.zero_flag {
@@ -43,7 +44,7 @@ pub fn first_run(entries: &[u8], geometry: &Geometry) -> Result<Option<Run>, Com
         return Ok(Some(zeros(entries, geometry)));
     } else if is_stored(entry, geometry) {
         check_aligned(offset, geometry)?;
-        (Content::Data { offset }, COMPRESSED | ZERO | OFFSET_MASK, geometry.cluster_size())
+        (Content::at(offset), COMPRESSED | ZERO | OFFSET_MASK, geometry.cluster_size())
     } else {
         (Content::Absent, COMPRESSED | ZERO | OFFSET_MASK | data_file_flag(geometry), 0)
     };
@@ -64,7 +65,7 @@ fn run(alike: Progression, entries: &[u8], content: Content, geometry: &Geometry
 
 /// Whether a cluster has a place in the file that holds the data. The first place in an external data file is 0,
 /// so that there [`COPIED`] decides it.
-pub fn is_stored(entry: u64, geometry: &Geometry) -> bool {
+pub(crate) fn is_stored(entry: u64, geometry: &Geometry) -> bool {
     entry & (OFFSET_MASK | data_file_flag(geometry)) != 0
 }
 
@@ -73,7 +74,7 @@ fn data_file_flag(geometry: &Geometry) -> u64 {
 }
 
 /// Refuses a data cluster that begins inside a cluster of the file.
-pub fn check_aligned(offset: u64, geometry: &Geometry) -> Result<(), Complaint> {
+pub(crate) fn check_aligned(offset: u64, geometry: &Geometry) -> Result<(), Complaint> {
     if offset & (geometry.cluster_size() - 1) != 0 {
         return Err(format!(
             "found a cluster at byte {offset}, expected a multiple of {}",
@@ -85,7 +86,7 @@ pub fn check_aligned(offset: u64, geometry: &Geometry) -> Result<(), Complaint> 
 
 /// The descriptor of a compressed cluster: a byte offset, and above it the 512-byte sectors that follow the one it
 /// lies in.
-pub fn compressed(entry: u64, geometry: &Geometry) -> Result<CompressedCluster, Complaint> {
+pub(crate) fn compressed(entry: u64, geometry: &Geometry) -> Result<CompressedCluster, Complaint> {
     if geometry.external_data_file {
         return Err("found a compressed cluster, expected none with an external data file".to_owned());
     }
@@ -95,8 +96,7 @@ pub fn compressed(entry: u64, geometry: &Geometry) -> Result<CompressedCluster, 
     let host_length = (more_sectors + 1) * 512 - offset % 512;
     Ok(CompressedCluster {
         offset,
-        // At most 2^13 sectors.
-        host_length: u32::try_from(host_length).unwrap_or(u32::MAX),
+        host_length,
         cluster_size: 1 << geometry.cluster_bits,
         skip: 0,
         compression: geometry.compression,
@@ -107,7 +107,7 @@ pub fn compressed(entry: u64, geometry: &Geometry) -> Result<CompressedCluster, 
 mod tests {
     use super::*;
     use crate::header::{HEADER_BYTES, Header};
-    use extents::extent::Compression;
+    use extents::extent::stored::Compression;
     use image_builders::qcow2::Image;
 
     const CLUSTER: u64 = 65536;
@@ -143,8 +143,8 @@ mod tests {
             (reserved, Content::Absent),
             (ZERO, Content::Zero),
             (ZERO | COPIED | (3 * CLUSTER), Content::Zero),
-            (3 * CLUSTER, Content::Data { offset: 3 * CLUSTER }),
-            ((3 * CLUSTER) | COPIED | reserved, Content::Data { offset: 3 * CLUSTER }),
+            (3 * CLUSTER, Content::at(3 * CLUSTER)),
+            ((3 * CLUSTER) | COPIED | reserved, Content::at(3 * CLUSTER)),
         ] {
             assert_eq!(run(&[entry], &version_3), Ok((1, content)), "{entry:#x}");
             if entry & ZERO == 0 {
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn with_a_data_file_the_copied_flag_tells_offset_0_from_nothing() {
         let geometry = geometry(3, true);
-        assert_eq!(run(&[COPIED], &geometry), Ok((1, Content::Data { offset: 0 })));
+        assert_eq!(run(&[COPIED], &geometry), Ok((1, Content::at(0))));
         assert_eq!(run(&[0, COPIED], &geometry), Ok((1, Content::Absent)));
         assert_eq!(run(&[COPIED | ZERO], &geometry), Ok((1, Content::Zero)));
         assert!(run(&[COMPRESSED], &geometry).unwrap_err().contains("compressed"));
@@ -172,10 +172,19 @@ mod tests {
             compression: Compression::Zlib,
         };
         let entry = descriptor(5000, 5);
-        assert_eq!(run(&[entry, entry], &geometry(3, false)), Ok((1, Content::Compressed(expected))));
+        assert_eq!(
+            run(&[entry, entry], &geometry(3, false)),
+            Ok((1, Content::Data(Stored::Compressed(expected))))
+        );
         // The other flags belong to the descriptor, or mean nothing.
-        assert_eq!(run(&[entry | COPIED], &geometry(2, false)), Ok((1, Content::Compressed(expected))));
-        assert!(matches!(run(&[entry | ZERO], &geometry(2, false)), Ok((1, Content::Compressed(_)))));
+        assert_eq!(
+            run(&[entry | COPIED], &geometry(2, false)),
+            Ok((1, Content::Data(Stored::Compressed(expected))))
+        );
+        assert!(matches!(
+            run(&[entry | ZERO], &geometry(2, false)),
+            Ok((1, Content::Data(Stored::Compressed(_))))
+        ));
     }
 
     #[test]

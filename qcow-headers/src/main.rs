@@ -1,23 +1,25 @@
 //! `qcow-headers`: prints which clusters of a QCOW2 image and its backing files hold data.
 
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-
 use clap::Parser;
-use extents::document::print::{Form, Walk};
+use extents::document::print::{Form, Printer};
 use extents::failure::Failure;
-use extents::frame::stdout::Stdout;
-use extents::frame::{self, Arguments, Messages, Verbosity};
-use extents::image::confinement::{Confinement, SearchPaths};
-use extents::image::file::ImageFile;
-use qcow_headers::chain::{Chain, Format, Options};
+use extents::frame::arguments::SearchPaths;
+use extents::frame::input::InputName;
+use extents::frame::messages::Messages;
+use extents::frame::program::Output;
+use extents::frame::streams;
+use extents::image::confinement::Confinement;
+use extents::image::holes::{HOLE_BITS, SkipHoles};
+use qcow_headers::chain::{Chain, Options};
+use qcow_headers::format::Format;
+use qcow_headers::layer::Layer;
 
 /// Print which clusters of a QCOW2 image hold data
 ///
 /// Reads versions 2 and 3 with all their backing files; where a file ends before its tables or its data, that is an
 /// error and not zeros. The clusters are those of the finest unit in the chain, subclusters included.
 #[derive(Parser, Debug)]
-#[command(name = "qcow-headers", version, after_help = EXAMPLES)]
+#[command(version, after_help = EXAMPLES)]
 struct Cli {
     /// What to print
     #[arg(long, value_enum, value_name = "FORM", default_value_t)]
@@ -35,9 +37,7 @@ struct Cli {
     search_paths: SearchPaths,
     /// QCOW2 image, or - for a seekable standard input
     #[arg(value_name = "IMAGE")]
-    image: PathBuf,
-    #[command(flatten)]
-    verbosity: Verbosity,
+    image: InputName,
 }
 
 const EXAMPLES: &str = "\
@@ -51,67 +51,39 @@ Exit status: 0 done, 1 system failure or a file not found, 2 wrong usage,
 3 damaged image, 4 sound image that cannot be answered for (read the whole
 disk instead)";
 
-impl Arguments for Cli {
-    const TOOL: &'static str = "qcow-headers";
-    const ANSWERS: bool = true;
+extents::main!(|cli: Cli, messages| headers(&cli, messages), Output::Document);
 
-    fn verbosity(&self) -> Verbosity {
-        self.verbosity
+fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
+    let image = cli.image.open_image_for(cli.output)?;
+    let confinement = Confinement::new(cli.image.path(), &cli.search_paths.directories)?;
+    let reads_data = cli.output == Form::Map || cli.skip_holes;
+    let options = Options { backing: !cli.no_backing, backing_format: cli.backing_format, data: reads_data };
+    let chain = Chain::open(image, &confinement, options)?;
+    chain.layers().iter().flat_map(Layer::notes).for_each(|note| messages.note(note));
+    // A hole of an encrypted file is not zeros for the guest.
+    if reads_data {
+        chain.check_readable()?;
     }
+    print(cli, &chain)
 }
 
-fn main() -> ExitCode {
-    frame::run(|cli, messages| print_headers(&cli, messages))
-}
-
-fn print_headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
-    let map = cli.output == Form::Map;
-    if map && cli.image.as_os_str() == "-" {
-        return Err(Failure::usage("a map names its files, and standard input has no name: expected a file"));
-    }
-    let options =
-        Options { backing: !cli.no_backing, backing_format: cli.backing_format, data: map || cli.skip_holes };
-    let image = ImageFile::open(&cli.image)?;
-    let chain = Chain::open(image, &Confinement::new(&cli.image, &cli.search_paths)?, options)?;
-    describe(&chain, messages);
-    if map {
-        chain.refuse_ciphertext("a map would lead to ciphertext; the other forms of --output can be had")?;
-    }
+fn print(cli: &Cli, chain: &Chain) -> Result<(), Failure> {
+    let mut cluster_bits = chain.cluster_bits();
     if cli.skip_holes {
-        chain.refuse_ciphertext("a hole of the file is not zeros for the guest; leave --skip-holes out")?;
+        cluster_bits = cluster_bits.min(HOLE_BITS);
     }
-    let walk = Walk {
+    let files = chain.data_files();
+    let printer = Printer {
+        form: cli.output,
         virtual_size: chain.virtual_size(),
-        cluster_bits: chain.cluster_bits(cli.skip_holes),
-        files: if map { chain.data_paths() } else { Vec::new() },
+        cluster_bits,
+        files: files.iter().map(|file| file.path().to_path_buf()).collect(),
     };
-    let extents = if cli.skip_holes { chain.extents_without_holes() } else { chain.extents() };
-    walk.print(cli.output, extents, Stdout::open()?)
-}
-
-/// Says with `-v` what the chain consists of.
-fn describe(chain: &Chain, messages: Messages) {
-    let note = |path: &Path, what: String| messages.note(format!("{}: {what}", path.display()));
-    for layer in chain.images() {
-        let geometry = layer.geometry();
-        note(
-            layer.file.path(),
-            format!(
-                "QCOW2 version {}, {} bytes, clusters of {} bytes, units of {} bytes",
-                layer.first_cluster.header.version,
-                geometry.virtual_size,
-                geometry.cluster_size(),
-                1_u64 << geometry.unit_bits()
-            ),
-        );
-        if layer.first_cluster.is_dirty() {
-            note(layer.file.path(), "was not closed properly; its tables are valid all the same".to_owned());
-        }
-        if let Some(file) = &layer.data_file {
-            note(file.path(), format!("external data file, {} bytes", file.size()));
-        }
-    }
-    if let Some(raw) = chain.raw() {
-        note(raw.path(), format!("raw backing file, {} bytes", raw.size()));
+    let extents = chain.extents();
+    let out = streams::stdout()?;
+    if cli.skip_holes {
+        printer.print(SkipHoles::new(extents, files), out)
+    } else {
+        printer.print(extents, out)
     }
 }

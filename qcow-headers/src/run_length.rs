@@ -3,18 +3,18 @@
 
 /// Words of a table that follow one rule.
 #[derive(Clone, Copy, Debug)]
-pub struct Progression {
+pub(crate) struct Progression {
     /// The bits that count.
-    pub mask: u64,
+    pub(crate) mask: u64,
     /// The masked value of the first word.
-    pub first: u64,
+    pub(crate) first: u64,
     /// What each word adds to the one before it.
-    pub step: u64,
+    pub(crate) step: u64,
 }
 
 impl Progression {
     /// How many of `words`, from the first on, follow the rule.
-    pub fn count(self, words: impl Iterator<Item = u64>) -> usize {
+    pub(crate) fn count(self, words: impl Iterator<Item = u64>) -> usize {
         let mut expected = self.first;
         words
             .take_while(|word| {
@@ -27,7 +27,7 @@ impl Progression {
 }
 
 /// The big-endian words of a table; bytes after the last whole one are left out.
-pub fn words(table: &[u8]) -> impl Iterator<Item = u64> + Clone {
+pub(crate) fn words(table: &[u8]) -> impl Iterator<Item = u64> + Clone {
     table.as_chunks::<8>().0.iter().map(|word| u64::from_be_bytes(*word))
 }
 

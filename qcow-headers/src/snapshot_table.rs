@@ -19,7 +19,7 @@ const MAX_SNAPSHOTS: u32 = 65536;
 ///
 /// A guest read does not need it, so that an end which lies past the end of the file is no damage: the range is what
 /// can be read of it.
-pub fn range(file: &ImageFile, header: &Header) -> Result<Range<u64>, Failure> {
+pub(crate) fn range(file: &ImageFile, header: &Header) -> Result<Range<u64>, Failure> {
     let start = header.snapshots_offset;
     let mut end = start;
     let mut entry = [0; ENTRY];

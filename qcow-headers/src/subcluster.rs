@@ -2,13 +2,14 @@
 //! subclusters whether it is stored, reads as zeros, or is left to the layer below.
 
 use extents::extent::Content;
+use extents::extent::stored::Stored;
 
 use crate::geometry::Geometry;
 use crate::l1_table::OFFSET_MASK;
 use crate::l2_table::{COMPRESSED, Complaint, Run, check_aligned, compressed, is_stored};
 use crate::run_length::{Progression, words};
 
-const SUBCLUSTERS: u32 = 32;
+const SUBCLUSTERS: u64 = 32;
 /// The lower half of the bitmap: subcluster n is stored if bit n is set.
 const ALL_STORED: u64 = 0xFFFF_FFFF;
 /// The upper half: subcluster n reads as zeros if bit 32 + n is set.
@@ -16,15 +17,15 @@ const ALL_ZERO: u64 = ALL_STORED << 32;
 
 /// The longest run that begins with subcluster `from` (0 to 31) of the first of these entries; none when there are
 /// no entries. It ends with the cluster unless whole clusters go on in the same way.
-pub fn first_run(entries: &[u8], from: u32, geometry: &Geometry) -> Result<Option<Run>, Complaint> {
+pub(crate) fn first_run(entries: &[u8], from: u64, geometry: &Geometry) -> Result<Option<Run>, Complaint> {
     let mut pair = words(entries);
     let (Some(entry), Some(bitmap)) = (pair.next(), pair.next()) else { return Ok(None) };
     if entry & COMPRESSED != 0 {
         let skip = from << geometry.unit_bits();
         let mut cluster = compressed(entry, geometry)?;
         cluster.skip = skip;
-        let length = geometry.cluster_size() - u64::from(skip);
-        return Ok(Some(Run { length, content: Content::Compressed(cluster) }));
+        let length = geometry.cluster_size() - skip;
+        return Ok(Some(Run { length, content: Content::Data(Stored::Compressed(cluster)) }));
     }
     let offset = entry & OFFSET_MASK;
     check_aligned(offset, geometry)?;
@@ -36,9 +37,9 @@ pub fn first_run(entries: &[u8], from: u32, geometry: &Geometry) -> Result<Optio
     let content = match state {
         State::Absent => Content::Absent,
         State::Zero => Content::Zero,
-        State::Stored => Content::Data { offset: offset + (u64::from(from) << geometry.unit_bits()) },
+        State::Stored => Content::at(offset + (from << geometry.unit_bits())),
     };
-    Ok(Some(Run { length: u64::from(subclusters) << geometry.unit_bits(), content }))
+    Ok(Some(Run { length: subclusters << geometry.unit_bits(), content }))
 }
 
 /// A subcluster cannot be both stored and zero, nor stored nowhere.
@@ -64,7 +65,7 @@ enum State {
 }
 
 /// The state of subcluster `from`, and how many subclusters from there on to the end of the cluster share it.
-fn alike(bitmap: u64, from: u32) -> (u32, State) {
+fn alike(bitmap: u64, from: u64) -> (u64, State) {
     let stored = (bitmap & ALL_STORED) >> from;
     let zero = (bitmap & ALL_ZERO) >> (32 + from);
     let (count, state) = match (stored & 1, zero & 1) {
@@ -72,14 +73,14 @@ fn alike(bitmap: u64, from: u32) -> (u32, State) {
         (_, 1) => (zero.trailing_ones(), State::Zero),
         _ => ((stored | zero).trailing_zeros(), State::Absent),
     };
-    (count.min(SUBCLUSTERS - from), state)
+    (u64::from(count).min(SUBCLUSTERS - from), state)
 }
 
 /// The clusters from the first on that have this bitmap, whose subclusters are all alike, and that go on as it began:
 /// stored ones lie together, the others have no place, or (which nobody writes) the same one.
 fn whole_clusters(entries: &[u8], offset: u64, bitmap: u64, geometry: &Geometry) -> Run {
     let (content, step) = match bitmap {
-        ALL_STORED => (Content::Data { offset }, geometry.cluster_size()),
+        ALL_STORED => (Content::at(offset), geometry.cluster_size()),
         ALL_ZERO => (Content::Zero, 0),
         _ => (Content::Absent, 0),
     };
@@ -107,13 +108,13 @@ mod tests {
     }
 
     /// Entry and bitmap, over and over.
-    fn run(words: &[u64], from: u32) -> Result<(u64, Content), Complaint> {
+    fn run(words: &[u64], from: u64) -> Result<(u64, Content), Complaint> {
         let table: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
         first_run(&table, from, &geometry(false)).map(|run| run.map(|run| (run.length, run.content)).unwrap())
     }
 
     fn data(offset: u64) -> Content {
-        Content::Data { offset }
+        Content::at(offset)
     }
 
     #[test]
@@ -145,7 +146,7 @@ mod tests {
     fn the_bitmap_of_a_compressed_cluster_means_nothing() {
         let entry = COMPRESSED | 1 << 54 | 0x400;
         let (length, content) = run(&[entry, u64::MAX], 3).unwrap();
-        let Content::Compressed(cluster) = content else { panic!("{content:?}") };
+        let Content::Data(Stored::Compressed(cluster)) = content else { panic!("{content:?}") };
         assert_eq!((length, cluster.offset, cluster.skip), (29 * UNIT, 0x400, 3 * 2048));
     }
 

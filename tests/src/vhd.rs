@@ -20,10 +20,12 @@
 mod built;
 mod chain;
 mod random;
+mod seal;
 mod structures;
 
 pub use built::Built;
 pub use chain::Chain;
+pub use seal::{FOOTER_CHECKSUM, HEADER_CHECKSUM, seal};
 pub use structures::{Locator, SECTOR};
 
 /// How an image stores its disk.
@@ -92,7 +94,7 @@ pub struct Vhd {
     pub spare_entries: u32,
     /// Unused sectors before the header, before the BAT, and before each block.
     pub gaps: [u64; 3],
-    /// The BAT lies behind the blocks.
+    /// The BAT lies after the blocks.
     pub table_last: bool,
     /// There is a batmap, with a bit for each block that is written in full.
     pub batmap: bool,

@@ -6,18 +6,16 @@ use extents::failure::Failure;
 use extents::image::file::ImageFile;
 use extents::image::window::Window;
 
-use crate::blocks::SECTOR;
-
 /// The entry of a block that is not in this file.
 const UNUSED: u32 = u32::MAX;
 /// Bytes of an entry.
-pub const ENTRY: u64 = 4;
+pub(crate) const ENTRY: u64 = 4;
 /// Bytes read at a time. Anything from 4 to 64 KiB makes a difference of 1 ms to the 20 ms of 2^20 blocks.
 const WINDOW: usize = 16 << 10;
 
 /// Blocks in the order of the BAT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Allocation {
+pub(crate) enum Allocation {
     /// The blocks `first..end` are not in this file.
     Absent {
         /// First block.
@@ -29,14 +27,14 @@ pub enum Allocation {
     Present {
         /// Number of the block.
         block: u64,
-        /// File offset in bytes of its bitmap, which its data follows. Below 2^41.
-        offset: u64,
+        /// The sector of the file at which its bitmap begins, which its data follows.
+        sector: u32,
     },
 }
 
 /// Walks over the entries that the disk needs; what a BAT has beyond them means nothing.
 #[derive(Debug)]
-pub struct Entries<'a> {
+pub(crate) struct Entries<'a> {
     file: &'a ImageFile,
     table_offset: u64,
     window: Window,
@@ -46,7 +44,7 @@ pub struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     /// The first `blocks` entries of the table at byte `table_offset` of `file`, where at least so many lie.
-    pub fn new(file: &'a ImageFile, table_offset: u64, blocks: u64) -> Self {
+    pub(crate) fn new(file: &'a ImageFile, table_offset: u64, blocks: u64) -> Self {
         Entries { file, table_offset, window: Window::new(WINDOW), next: 0, blocks }
     }
 
@@ -66,10 +64,7 @@ impl<'a> Entries<'a> {
                 _ if first < self.next => break,
                 sector => {
                     self.next += 1;
-                    return Ok(Some(Allocation::Present {
-                        block: first,
-                        offset: u64::from(sector) * SECTOR,
-                    }));
+                    return Ok(Some(Allocation::Present { block: first, sector }));
                 }
             }
         }
@@ -107,9 +102,9 @@ mod tests {
                     assert!(first == found.len() as u64 && found.last() != Some(&UNUSED), "runs are maximal");
                     found.resize(usize::try_from(end).unwrap(), UNUSED);
                 }
-                Allocation::Present { block, offset } => {
+                Allocation::Present { block, sector } => {
                     assert_eq!(block, found.len() as u64);
-                    found.push(u32::try_from(offset / SECTOR).unwrap());
+                    found.push(sector);
                 }
             }
         }

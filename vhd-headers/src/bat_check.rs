@@ -6,11 +6,12 @@
 
 use std::ops::Range;
 
+use extents::extent::rescale::in_memory;
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 
 use crate::bat::{Allocation, Entries};
-use crate::blocks::{Blocks, SECTOR};
+use crate::blocks::{Blocks, SECTOR, byte_of};
 use crate::sector_bitmap;
 
 /// Most blocks that are sorted: 16 MiB of positions; as blocks of 512 KiB all that a BAT can address, 2 TiB.
@@ -18,17 +19,17 @@ const MAX_SORTED: u64 = 4 << 20;
 
 /// What is known of an image when its BAT is checked.
 #[derive(Debug)]
-pub struct Surroundings<'a> {
+pub(crate) struct Surroundings<'a> {
     /// The image.
-    pub file: &'a ImageFile,
+    pub(crate) file: &'a ImageFile,
     /// File offset of the BAT in bytes.
-    pub table_offset: u64,
+    pub(crate) table_offset: u64,
     /// How the disk is cut.
-    pub blocks: Blocks,
+    pub(crate) blocks: Blocks,
     /// Where no block may lie, in bytes of the file, and what lies there.
-    pub metadata: &'a [(Range<u64>, &'static str)],
+    pub(crate) metadata: &'a [(Range<u64>, &'static str)],
     /// File offset in bytes at which all data must end.
-    pub data_end: u64,
+    pub(crate) data_end: u64,
 }
 
 impl Surroundings<'_> {
@@ -36,11 +37,12 @@ impl Surroundings<'_> {
     ///
     /// Status 3 for blocks outside the file, in the metadata or in each other; status 4 when more than 4 Mi blocks would
     /// have to be sorted to know.
-    pub fn check(&self) -> Result<(), Failure> {
+    pub(crate) fn check(&self) -> Result<(), Failure> {
         let (mut count, mut free_from, mut ascending) = (0_u64, 0, true);
         let mut across_end = None;
         for present in self.present() {
-            let (block, offset) = present?;
+            let (block, sector) = present?;
+            let offset = byte_of(sector);
             let end = offset + self.blocks.stored_bytes(block);
             self.check_place(block, offset, end)?;
             if end > self.data_end {
@@ -57,10 +59,10 @@ impl Surroundings<'_> {
         across_end.map_or(Ok(()), |(block, offset)| self.check_used_part(block, offset))
     }
 
-    /// The blocks in the file, and the file offset of each in bytes.
-    fn present(&self) -> impl Iterator<Item = Result<(u64, u64), Failure>> {
+    /// The blocks in the file, and the sector at which each begins.
+    fn present(&self) -> impl Iterator<Item = Result<(u64, u32), Failure>> {
         Entries::new(self.file, self.table_offset, self.blocks.count()).filter_map(|entry| match entry {
-            Ok(Allocation::Present { block, offset }) => Some(Ok((block, offset))),
+            Ok(Allocation::Present { block, sector }) => Some(Ok((block, sector))),
             Ok(Allocation::Absent { .. }) => None,
             Err(failure) => Some(Err(failure)),
         })
@@ -87,7 +89,7 @@ impl Surroundings<'_> {
     /// Checks that the sectors of `block` that hold anything lie inside the file: its unwritten end may be missing.
     fn check_used_part(&self, block: u64, offset: u64) -> Result<(), Failure> {
         let data = offset + self.blocks.bitmap_bytes();
-        let sectors = usize::try_from(self.blocks.sectors(block)).unwrap_or(usize::MAX);
+        let sectors = in_memory(self.blocks.sectors(block));
         let mut bitmap = vec![0; sectors.div_ceil(8)];
         self.file.read_exact_at(&mut bitmap, offset, "sector bitmap")?;
         let end = data + sector_bitmap::used(&bitmap, sectors) as u64 * SECTOR;
@@ -110,36 +112,34 @@ impl Surroundings<'_> {
                  most {MAX_SORTED}"
             )));
         }
-        let mut sectors = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
+        let mut sectors = Vec::with_capacity(in_memory(count));
         // The last block of the disk may be cut short; all others have the same length.
         let (full, last) = (self.blocks.stored_bytes(0), self.blocks.count().saturating_sub(1));
-        let mut last_offset = None;
+        let mut last_sector = None;
         for present in self.present() {
-            let (block, offset) = present?;
-            // It came from 32 bits.
-            sectors.push(u32::try_from(offset / SECTOR).unwrap_or(u32::MAX));
+            let (block, sector) = present?;
+            sectors.push(sector);
             if block == last {
-                last_offset = Some(offset);
+                last_sector = Some(sector);
             }
         }
         sectors.sort_unstable();
         for pair in sectors.windows(2) {
-            let (lower, upper) = (u64::from(pair[0]) * SECTOR, u64::from(pair[1]) * SECTOR);
-            let length = if Some(lower) == last_offset { self.blocks.stored_bytes(last) } else { full };
-            if upper < lower + length {
-                return Err(self.overlap(lower, upper)?);
+            let length = if Some(pair[0]) == last_sector { self.blocks.stored_bytes(last) } else { full };
+            if byte_of(pair[1]) < byte_of(pair[0]) + length {
+                return Err(self.overlap(pair[0], pair[1])?);
             }
         }
         Ok(())
     }
 
-    /// The sentence for the blocks at the file offsets `lower` and `upper`, which may be one.
-    fn overlap(&self, lower: u64, upper: u64) -> Result<Failure, Failure> {
+    /// The sentence for the blocks at the sectors `lower` and `upper`, which may be one.
+    fn overlap(&self, lower: u32, upper: u32) -> Result<Failure, Failure> {
         let mut found = Vec::new();
         for present in self.present() {
-            let (block, offset) = present?;
-            if found.len() < 2 && (offset == lower || offset == upper) {
-                found.push(format!("block {block} at byte {offset}"));
+            let (block, sector) = present?;
+            if found.len() < 2 && (sector == lower || sector == upper) {
+                found.push(format!("block {block} at byte {}", byte_of(sector)));
             }
         }
         Ok(self.file.damaged(format!(

@@ -25,7 +25,7 @@ const VERSION: u32 = 0x0001_0002;
 
 /// A batmap whose checksum is right.
 #[derive(Debug)]
-pub struct Batmap<'a> {
+pub(crate) struct Batmap<'a> {
     file: &'a ImageFile,
     /// File offset of the bits in bytes, and the end of them.
     start: u64,
@@ -66,14 +66,14 @@ fn read_header(file: &ImageFile, at: u64) -> Result<Option<Header>, Failure> {
 }
 
 /// Whether the batmap whose header lies at byte `at` has the hash of a key: then the data of the blocks is encrypted.
-pub fn is_encrypted(file: &ImageFile, at: u64) -> Result<bool, Failure> {
+pub(crate) fn is_encrypted(file: &ImageFile, at: u64) -> Result<bool, Failure> {
     Ok(read_header(file, at)?.is_some_and(|header| header.encrypted))
 }
 
 impl<'a> Batmap<'a> {
     /// The batmap whose header lies at byte `at`, right after the BAT; none when there is none, or it is unsound: also
     /// when it has room for more than `entries` blocks and the padding of a sector.
-    pub fn find(file: &'a ImageFile, at: u64, entries: u64) -> Result<Option<Self>, Failure> {
+    pub(crate) fn find(file: &'a ImageFile, at: u64, entries: u64) -> Result<Option<Self>, Failure> {
         let Some(Header { offset: start, sectors, version: VERSION, checksum, .. }) = read_header(file, at)?
         else {
             return Ok(None);
@@ -99,7 +99,7 @@ impl<'a> Batmap<'a> {
     }
 
     /// Whether every sector of `block` is written.
-    pub fn is_full(&mut self, block: u64) -> Result<bool, Failure> {
+    pub(crate) fn is_full(&mut self, block: u64) -> Result<bool, Failure> {
         let at = self.start + block / 8;
         if at >= self.end {
             return Ok(false);

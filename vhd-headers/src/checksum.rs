@@ -4,13 +4,13 @@
 const FIELD: usize = 4;
 
 /// The checksum of `bytes` as it should stand at `field` (offset of the 32-bit field), which counts as zeros.
-pub fn expected(bytes: &[u8], field: usize) -> u32 {
+pub(crate) fn expected(bytes: &[u8], field: usize) -> u32 {
     let of_field = bytes.iter().skip(field).take(FIELD);
     !sum(bytes).wrapping_sub(of_field.map(|&byte| u32::from(byte)).sum())
 }
 
 /// The sum of all bytes, modulo 2^32.
-pub fn sum(bytes: &[u8]) -> u32 {
+pub(crate) fn sum(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |sum: u32, &byte| sum.wrapping_add(u32::from(byte)))
 }
 

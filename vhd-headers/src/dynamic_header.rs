@@ -13,7 +13,7 @@ use crate::footer::{UniqueId, unique_id};
 use crate::parent_locator::{Locator, locator, utf16_name};
 
 /// Bytes of a dynamic header.
-pub const SIZE: usize = 1024;
+pub(crate) const SIZE: usize = 1024;
 
 const COOKIE: &[u8] = b"cxsparse";
 const CHECKSUM_FIELD: usize = 36;
@@ -27,19 +27,19 @@ const MAX_BLOCK_BITS: u32 = 30;
 
 /// What was read of a dynamic header, after its checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DynamicHeader {
+pub(crate) struct DynamicHeader {
     /// File offset of the BAT in bytes, a multiple of 512.
-    pub table_offset: u64,
+    pub(crate) table_offset: u64,
     /// Entries of the BAT; may be more than the disk has blocks, never fewer.
-    pub max_table_entries: u32,
+    pub(crate) max_table_entries: u32,
     /// log2 of the bytes of a block, 9 to 30.
-    pub block_bits: u32,
+    pub(crate) block_bits: u32,
     /// Unique id of the parent. Null on a differencing disk: the parent is a raw image.
-    pub parent_id: UniqueId,
+    pub(crate) parent_id: UniqueId,
     /// Name of the parent: a base name or a whole Windows path; empty when there is none.
-    pub parent_name: String,
+    pub(crate) parent_name: String,
     /// Where else the parent's name is said.
-    pub locators: Vec<Locator>,
+    pub(crate) locators: Vec<Locator>,
 }
 
 struct Fields<'a> {
@@ -81,7 +81,7 @@ impl DynamicHeader {
     ///
     /// Status 3 for a wrong cookie or checksum, a block size that is no power of two from 512 bytes to 1 GiB, and a
     /// BAT that does not begin at a sector; status 4 for an unknown major version.
-    pub fn read(bytes: &[u8; SIZE], at: u64) -> Result<DynamicHeader, Failure> {
+    pub(crate) fn read(bytes: &[u8; SIZE], at: u64) -> Result<DynamicHeader, Failure> {
         let damaged = |sentence: String| Failure::damaged(format!("dynamic header at byte {at}: {sentence}"));
         let Ok((_, fields)) = fields(bytes) else { return Err(damaged("is cut off".into())) };
         if fields.cookie != COOKIE {

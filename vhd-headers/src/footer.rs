@@ -12,7 +12,7 @@ use nom::number::complete::{be_u8, be_u16, be_u32, be_u64};
 use crate::checksum;
 
 /// Bytes of a footer.
-pub const SIZE: usize = 512;
+pub(crate) const SIZE: usize = 512;
 
 const COOKIE: &[u8; 8] = b"conectix";
 /// In place of the cookie: an image that libvhd's tools took out of use.
@@ -25,11 +25,11 @@ const MAJOR_VERSION: u32 = 1;
 
 /// The unique id of an image, by which a child knows its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UniqueId(pub [u8; 16]);
+pub(crate) struct UniqueId(pub [u8; 16]);
 
 /// How the image stores its disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiskType {
+pub(crate) enum DiskType {
     /// The disk as it is, then the footer.
     Fixed,
     /// Blocks, where the BAT says so.
@@ -40,21 +40,21 @@ pub enum DiskType {
 
 /// What was read of a footer, after its checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Footer {
+pub(crate) struct Footer {
     /// File offset of the dynamic header in bytes; all ones for a fixed disk.
-    pub data_offset: u64,
+    pub(crate) data_offset: u64,
     /// Which program wrote the image: `tap\0`, `vpc `, `win `, `qemu`...
-    pub creator: [u8; 4],
+    pub(crate) creator: [u8; 4],
     /// Version of that program.
-    pub creator_version: u32,
+    pub(crate) creator_version: u32,
     /// Bytes that the guest sees; not always a multiple of a sector.
-    pub current_size: u64,
+    pub(crate) current_size: u64,
     /// Cylinders x heads x sectors, in bytes: what Virtual PC and qemu show of a disk that Virtual PC made.
-    pub chs_size: u64,
+    pub(crate) chs_size: u64,
     /// How the disk is stored.
-    pub disk_type: DiskType,
+    pub(crate) disk_type: DiskType,
     /// Its name for its children.
-    pub unique_id: UniqueId,
+    pub(crate) unique_id: UniqueId,
 }
 
 /// The fields as they stand in the file.
@@ -114,7 +114,7 @@ impl Footer {
     ///
     /// Status 3 for a wrong checksum; status 4 for a poisoned image, an unknown major version, and a disk type other
     /// than fixed, dynamic or differencing.
-    pub fn read(bytes: &[u8; SIZE], at: u64) -> Result<Option<Footer>, Failure> {
+    pub(crate) fn read(bytes: &[u8; SIZE], at: u64) -> Result<Option<Footer>, Failure> {
         let Ok((_, fields)) = fields(bytes) else { return Ok(None) };
         if fields.cookie == POISON {
             return Err(Failure::unsupported(format!(
@@ -152,17 +152,17 @@ impl Footer {
     }
 
     /// Whether a footer, sound or not, says that the disk is fixed.
-    pub fn claims_fixed(bytes: &[u8; SIZE]) -> bool {
+    pub(crate) fn claims_fixed(bytes: &[u8; SIZE]) -> bool {
         fields(bytes).is_ok_and(|(_, fields)| fields.cookie == COOKIE && fields.disk_type == 2)
     }
 
     /// Whether the image was made by Xen's tapdisk.
-    pub fn is_by_tapdisk(&self) -> bool {
+    pub(crate) fn is_by_tapdisk(&self) -> bool {
         &self.creator == b"tap\0"
     }
 
     /// Whether the sector bitmaps are little-endian: tapdisk before version 1.1.
-    pub fn has_little_endian_bitmaps(&self) -> bool {
+    pub(crate) fn has_little_endian_bitmaps(&self) -> bool {
         self.is_by_tapdisk() && self.creator_version == 0x0000_0001
     }
 }
@@ -178,7 +178,7 @@ fn sum_is_right_without_hidden_flag(bytes: &[u8; SIZE], fields: &Fields) -> bool
 
 impl UniqueId {
     /// All zero: no id. As the id of a parent it means that the parent is a raw image.
-    pub fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         self.0 == [0; 16]
     }
 }

@@ -10,15 +10,15 @@ use crate::footer::{DiskType, Footer, SIZE};
 
 /// The footer that an image is read by.
 #[derive(Debug)]
-pub struct Found {
+pub(crate) struct Found {
     /// What it says.
-    pub footer: Footer,
+    pub(crate) footer: Footer,
     /// File offset at which data must end: that of the trailing footer, or the end of the file without one.
-    pub data_end: u64,
+    pub(crate) data_end: u64,
     /// For people: which footer it was, and what is wrong with the others.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// What people should know although they did not ask: the copy of the footer describes another disk.
-    pub warning: Option<String>,
+    pub(crate) warning: Option<String>,
 }
 
 /// A footer's bytes, and what they mean.
@@ -29,7 +29,7 @@ struct Place {
 }
 
 /// Finds the footer of `file`.
-pub fn find(file: &ImageFile) -> Result<Found, Failure> {
+pub(crate) fn find(file: &ImageFile) -> Result<Found, Failure> {
     let head = place(file, 0, SIZE)?;
     let last = last(file)?;
     match last.read {

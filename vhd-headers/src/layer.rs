@@ -1,14 +1,19 @@
 //! One image of a chain, opened and checked: what it says about each guest byte, as extents.
 
-use extents::extent::{Content, Extent, Extents};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+
+use extents::extent::walk::{Checked, Extents};
+use extents::extent::{Content, Extent};
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 use extents::image::second_look::{self, Fingerprint};
 
-use crate::dynamic_header::DynamicHeader;
 use crate::footer::{DiskType, Footer, UniqueId};
 use crate::footer_search;
-use crate::sparse::{Granularity, Sparse};
+use crate::granularity::Granularity;
+use crate::parent_names::parent_names;
+use crate::sparse::Sparse;
 
 /// 2040 GiB, the largest disk that sm makes and that Hyper-V and qemu open.
 const LARGEST_USUAL_SIZE: u64 = 2040 << 30;
@@ -23,6 +28,10 @@ pub struct Layer {
     /// None for a raw image.
     footer: Option<Footer>,
     body: Body,
+    /// A number for the BAT. Only that of the image itself counts: in the others a coalesce may fill in what it hides.
+    table: Option<Fingerprint>,
+    /// A number for the names under which the parent was looked for, which may be long.
+    parent_names: Option<u64>,
     notes: Vec<String>,
     warnings: Vec<String>,
 }
@@ -36,14 +45,14 @@ enum Body {
 
 impl Layer {
     /// A raw image: the parent of a differencing disk that gives it no unique id.
-    pub fn raw(file: ImageFile) -> Layer {
+    pub(crate) fn raw(file: ImageFile) -> Layer {
         let virtual_size = file.size();
         let notes = vec![format!("{}: taken as a raw image of {virtual_size} bytes", file.path().display())];
-        Layer { file, virtual_size, footer: None, body: Body::Flat, notes, warnings: Vec::new() }
+        Layer::new(file, virtual_size, None, Body::Flat, notes, Vec::new())
     }
 
     /// Opens a VHD and checks everything that decides where its data is.
-    pub fn open(file: ImageFile) -> Result<Layer, Failure> {
+    pub(crate) fn open(file: ImageFile) -> Result<Layer, Failure> {
         let found = footer_search::find(&file)?;
         let footer = found.footer;
         let body = match footer.disk_type {
@@ -70,7 +79,18 @@ impl Layer {
                 "the disk has {size} bytes: more than {LARGEST_USUAL_SIZE}, which other programs refuse"
             )));
         }
-        Ok(Layer { file, virtual_size: size, footer: Some(footer), body, notes, warnings })
+        Ok(Layer::new(file, size, Some(footer), body, notes, warnings))
+    }
+
+    fn new(
+        file: ImageFile,
+        virtual_size: u64,
+        footer: Option<Footer>,
+        body: Body,
+        notes: Vec<String>,
+        warnings: Vec<String>,
+    ) -> Layer {
+        Layer { file, virtual_size, footer, body, table: None, parent_names: None, notes, warnings }
     }
 
     /// The file of the image.
@@ -79,12 +99,12 @@ impl Layer {
     }
 
     /// Bytes of its disk.
-    pub fn virtual_size(&self) -> u64 {
+    pub(crate) fn virtual_size(&self) -> u64 {
         self.virtual_size
     }
 
     /// log2 of its block size; that of the usual block when it has no blocks.
-    pub fn block_bits(&self) -> u32 {
+    pub fn cluster_bits(&self) -> u32 {
         match &self.body {
             Body::Flat => FLAT_BITS,
             Body::Sparse(sparse) => sparse.block_bits(),
@@ -92,15 +112,43 @@ impl Layer {
     }
 
     /// Its unique id; none for a raw image.
-    pub fn unique_id(&self) -> Option<UniqueId> {
+    pub(crate) fn unique_id(&self) -> Option<UniqueId> {
         self.footer.map(|footer| footer.unique_id)
     }
 
-    /// The header that names its parent; none when it has no parent.
-    pub fn parent(&self) -> Option<&DynamicHeader> {
+    /// The unique id of its parent; none when that is a raw image, or there is none.
+    pub(crate) fn parent_id(&self) -> Option<UniqueId> {
+        let Body::Sparse(sparse) = &self.body else { return None };
+        sparse.parent().map(|header| header.parent_id).filter(|id| !id.is_null())
+    }
+
+    /// The names of its parent, best first; none when it has no parent. They must stay what they are.
+    pub(crate) fn remember_parent_names(&mut self) -> Result<Option<Vec<PathBuf>>, Failure> {
+        let names = self.read_parent_names()?;
+        self.parent_names = Some(fingerprint(names.as_deref()));
+        Ok(names)
+    }
+
+    fn read_parent_names(&self) -> Result<Option<Vec<PathBuf>>, Failure> {
         match &self.body {
-            Body::Flat => None,
-            Body::Sparse(sparse) => sparse.parent(),
+            Body::Flat => Ok(None),
+            Body::Sparse(sparse) => {
+                sparse.parent().map(|header| parent_names(header, &self.file)).transpose()
+            }
+        }
+    }
+
+    /// Makes its BAT one that must stay what it is.
+    pub(crate) fn remember_table(&mut self) -> Result<(), Failure> {
+        self.table = self.table_fingerprint()?;
+        Ok(())
+    }
+
+    /// A number for its BAT; none without blocks.
+    fn table_fingerprint(&self) -> Result<Option<Fingerprint>, Failure> {
+        match &self.body {
+            Body::Flat => Ok(None),
+            Body::Sparse(sparse) => sparse.table_fingerprint(&self.file).map(Some),
         }
     }
 
@@ -115,50 +163,61 @@ impl Layer {
     }
 
     /// Status 4 when the data of its blocks is encrypted: where it lies is known, but not what it is.
-    pub fn check_readable(&self) -> Result<(), Failure> {
+    pub(crate) fn check_readable(&self) -> Result<(), Failure> {
         match &self.body {
             Body::Flat => Ok(()),
             Body::Sparse(sparse) => sparse.check_readable(&self.file),
         }
     }
 
-    /// Reads footer, dynamic header and parent names again: status 1 when they are no longer what they were.
+    /// Reads what the walk relies on again: status 1 when it is no longer what it was.
     ///
     /// That a parent grows is no change of the disk: a coalesce writes to it only what a child above hides.
-    pub fn check_unchanged(&self) -> Result<(), Failure> {
+    fn check_unchanged(&self) -> Result<(), Failure> {
+        if let Some(was) = self.table {
+            second_look::compare(&self.file, "the BAT", &Some(was), self.table_fingerprint())?;
+        }
         if let Some(was) = &self.footer {
             let now = footer_search::find(&self.file).map(|found| found.footer);
             second_look::compare(&self.file, "the footer", was, now)?;
         }
-        match &self.body {
-            Body::Flat => Ok(()),
-            Body::Sparse(sparse) => sparse.check_unchanged(&self.file),
+        if let Body::Sparse(sparse) = &self.body {
+            sparse.check_unchanged(&self.file)?;
         }
+        if let Some(was) = &self.parent_names {
+            let now = self.read_parent_names().map(|names| fingerprint(names.as_deref()));
+            second_look::compare(&self.file, "the name of the parent", was, now)?;
+        }
+        Ok(())
     }
 
-    /// A number for its BAT; none without blocks.
-    pub fn table_fingerprint(&self) -> Result<Option<Fingerprint>, Failure> {
-        match &self.body {
-            Body::Flat => Ok(None),
-            Body::Sparse(sparse) => sparse.table_fingerprint(&self.file).map(Some),
-        }
-    }
-
-    /// The walk over this image alone, as layer number `layer`.
+    /// The walk over this image alone, as layer number `number`.
     ///
     /// Status 4 when the bitmaps are asked for and are those of an early tapdisk.
-    pub fn extents(&self, layer: u16, granularity: Granularity) -> Result<Extents<'_>, Failure> {
-        Ok(match &self.body {
-            Body::Flat => Box::new(self.flat(layer).into_iter()),
-            Body::Sparse(sparse) => sparse.extents(&self.file, layer, granularity)?,
+    pub(crate) fn extents(&self, number: u16, granularity: Granularity) -> Result<Extents<'_>, Failure> {
+        let check = || self.check_unchanged();
+        Ok(match (&self.body, granularity) {
+            (Body::Flat, _) => Box::new(Checked::new(self.flat(number).into_iter(), check)),
+            (Body::Sparse(sparse), Granularity::Block) => {
+                Box::new(Checked::new(sparse.block_extents(&self.file, number), check))
+            }
+            (Body::Sparse(sparse), Granularity::Sector) => {
+                Box::new(Checked::new(sparse.sector_extents(&self.file, number)?, check))
+            }
         })
     }
 
     fn flat(&self, layer: u16) -> Option<Result<Extent, Failure>> {
-        let extent =
-            Extent { start: 0, length: self.virtual_size, layer, content: Content::Data { offset: 0 } };
+        let extent = Extent { start: 0, length: self.virtual_size, layer, content: Content::at(0) };
         (extent.length > 0).then_some(Ok(extent))
     }
+}
+
+/// A number for names.
+fn fingerprint(names: Option<&[PathBuf]>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    names.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Where the trailing footer begins, all of the disk must have ended.

@@ -1,19 +1,18 @@
 //! `vhd-headers`: prints which parts of a VHD and its parents hold data.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
-
 use clap::Parser;
-use extents::document::print::{Form, Walk};
+use extents::document::print::{Form, Printer};
 use extents::failure::Failure;
-use extents::frame::stdout::Stdout;
-use extents::frame::{self, Arguments, Messages, Verbosity};
-use extents::image::confinement::{Confinement, SearchPaths};
-use extents::image::file::ImageFile;
+use extents::frame::arguments::SearchPaths;
+use extents::frame::input::InputName;
+use extents::frame::messages::Messages;
+use extents::frame::program::Output;
+use extents::frame::streams;
+use extents::image::confinement::Confinement;
 use extents::image::holes::{HOLE_BITS, SkipHoles};
-use vhd_headers::chain::Chain;
+use vhd_headers::chain::{Chain, Options};
+use vhd_headers::granularity::Granularity;
 use vhd_headers::layer::Layer;
-use vhd_headers::sparse::Granularity;
 
 /// log2 of a sector.
 const SECTOR_BITS: u32 = 9;
@@ -23,7 +22,7 @@ const SECTOR_BITS: u32 = 9;
 /// Reads fixed, dynamic and differencing disks, the latter with their whole chain of parents, and prints the extents
 /// document that extents-merge and xva-pack read.
 #[derive(Parser, Debug)]
-#[command(name = "vhd-headers", version, after_help = EXAMPLES)]
+#[command(version, after_help = EXAMPLES)]
 struct Cli {
     /// What to print
     #[arg(long, value_enum, value_name = "FORM", default_value_t)]
@@ -41,9 +40,7 @@ struct Cli {
     search_paths: SearchPaths,
     /// VHD file or device; - is standard input, when it can seek
     #[arg(value_name = "IMAGE")]
-    image: PathBuf,
-    #[command(flatten)]
-    verbosity: Verbosity,
+    image: InputName,
 }
 
 const EXAMPLES: &str = "\
@@ -56,59 +53,42 @@ Exit status: 0 done, 1 system failure or parent not found, 2 wrong usage,
 3 damaged image, 4 sound image that cannot be answered for (read the whole
 disk instead)";
 
-impl Arguments for Cli {
-    const TOOL: &'static str = "vhd-headers";
-    const ANSWERS: bool = true;
-
-    fn verbosity(&self) -> Verbosity {
-        self.verbosity
-    }
-}
-
-fn main() -> ExitCode {
-    frame::run(|cli: Cli, messages| headers(&cli, messages))
-}
+extents::main!(|cli: Cli, messages| headers(&cli, messages), Output::Document);
 
 fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
-    let image = ImageFile::open(&cli.image)?;
-    if cli.output == Form::Map && cli.image.as_os_str() == "-" {
-        return Err(Failure::usage("standard input has no name that a map could say: name the file instead"));
-    }
-    let confinement = Confinement::new(&cli.image, &cli.search_paths)?;
-    let chain = Chain::open(image, (!cli.no_parents).then_some(&confinement))?;
-    for layer in chain.layers() {
-        layer.notes().iter().for_each(|note| messages.note(note));
-    }
+    let image = cli.image.open_image_for(cli.output)?;
+    let confinement = Confinement::new(cli.image.path(), &cli.search_paths.directories)?;
+    let chain = Chain::open(image, &confinement, Options { parents: !cli.no_parents })?;
+    chain.layers().iter().flat_map(Layer::notes).for_each(|note| messages.note(note));
     // A hole of an encrypted file is not zeros for the guest.
     if cli.output == Form::Map || cli.skip_holes {
         chain.check_readable()?;
     }
     print(cli, &chain)?;
     // Only now: a failure says one line.
-    for layer in chain.layers() {
-        layer.warnings().iter().for_each(|warning| messages.warn(warning));
-    }
+    chain.layers().iter().flat_map(Layer::warnings).for_each(|warning| messages.warn(warning));
     Ok(())
 }
 
 fn print(cli: &Cli, chain: &Chain) -> Result<(), Failure> {
     // A hole below a block that hides its parent may be sectors that do not: only the bitmaps tell.
     let bitmaps = cli.sectors || cli.output == Form::Map || (cli.skip_holes && chain.layers().len() > 1);
-    let mut cluster_bits = if cli.sectors { SECTOR_BITS } else { chain.block_bits() };
+    let mut cluster_bits = if cli.sectors { SECTOR_BITS } else { chain.cluster_bits() };
     if cli.skip_holes {
         cluster_bits = cluster_bits.min(HOLE_BITS);
     }
-    let files = chain.layers().iter().map(Layer::file);
-    let walk = Walk {
+    let files = chain.data_files();
+    let printer = Printer {
+        form: cli.output,
         virtual_size: chain.virtual_size(),
         cluster_bits,
-        files: files.clone().map(|file| file.path().to_path_buf()).collect(),
+        files: files.iter().map(|file| file.path().to_path_buf()).collect(),
     };
     let extents = chain.extents(if bitmaps { Granularity::Sector } else { Granularity::Block })?;
-    let out = Stdout::open()?;
+    let out = streams::stdout()?;
     if cli.skip_holes {
-        walk.print(cli.output, SkipHoles::new(extents, files), out)
+        printer.print(SkipHoles::new(extents, files), out)
     } else {
-        walk.print(cli.output, extents, out)
+        printer.print(extents, out)
     }
 }

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use extents::extent::rescale::in_memory;
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 use nom::IResult;
@@ -16,7 +17,7 @@ const MAX_LENGTH: u32 = 64 << 10;
 
 /// One entry of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Locator {
+pub(crate) struct Locator {
     /// How the name is written, as four characters.
     code: u32,
     /// Room for the name, by the specification in sectors. libvhd and Microsoft write bytes.
@@ -29,7 +30,7 @@ pub struct Locator {
 
 /// The name in a locator.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Name {
+pub(crate) enum Name {
     /// `MacX`: a path of this system.
     Unix(PathBuf),
     /// `W2ku`, `W2ru`: a path as Windows writes it.
@@ -51,7 +52,7 @@ impl Locator {
     /// another entry or the header has a name too.
     ///
     /// Status 3 when the name lies outside the file, does not fit into its own space, or is longer than 64 KiB.
-    pub fn read(&self, file: &ImageFile) -> Result<Option<Name>, Failure> {
+    pub(crate) fn read(&self, file: &ImageFile) -> Result<Option<Name>, Failure> {
         let code = self.code.to_be_bytes();
         if !matches!(&code, b"MacX" | b"W2ku" | b"W2ru") {
             return Ok(None);
@@ -66,7 +67,7 @@ impl Locator {
                 space.min(u64::from(MAX_LENGTH))
             )));
         }
-        let mut bytes = vec![0; usize::try_from(self.data_length).unwrap_or(0)];
+        let mut bytes = vec![0; in_memory(u64::from(self.data_length))];
         file.read_exact_at(&mut bytes, self.data_offset, &what)?;
         Ok(Some(if &code == b"MacX" { Name::Unix(url_path(&bytes)) } else { Name::Windows(utf16le(&bytes)) }))
     }

@@ -13,7 +13,7 @@ use crate::dynamic_header::DynamicHeader;
 use crate::parent_locator::Name;
 
 /// The names that `header`, read from `file`, gives its parent.
-pub fn parent_names(header: &DynamicHeader, file: &ImageFile) -> Result<Vec<PathBuf>, Failure> {
+pub(crate) fn parent_names(header: &DynamicHeader, file: &ImageFile) -> Result<Vec<PathBuf>, Failure> {
     let mut names = Names::default();
     for locator in &header.locators {
         match locator.read(file)? {

@@ -2,7 +2,7 @@
 
 /// How many bits from `from` on, up to `end` (exclusive) or the end of `bytes`, are like the first of them, and whether
 /// they are set. `None` when there is no such bit.
-pub fn run(bytes: &[u8], from: usize, end: usize) -> Option<(usize, bool)> {
+pub(crate) fn run(bytes: &[u8], from: usize, end: usize) -> Option<(usize, bool)> {
     let end = end.min(bytes.len() * 8);
     if from >= end {
         return None;
@@ -22,7 +22,7 @@ pub fn run(bytes: &[u8], from: usize, end: usize) -> Option<(usize, bool)> {
 }
 
 /// One more than the last set bit before `end`; 0 when none is set.
-pub fn used(bytes: &[u8], end: usize) -> usize {
+pub(crate) fn used(bytes: &[u8], end: usize) -> usize {
     let (mut from, mut used) = (0, 0);
     while let Some((length, set)) = run(bytes, from, end) {
         from += length;

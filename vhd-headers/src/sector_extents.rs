@@ -1,5 +1,6 @@
 //! A layer sector by sector: the walk that reads the bitmap of every allocated block, unless the batmap spares it.
 
+use extents::extent::rescale::in_memory;
 use extents::extent::{Content, Extent};
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
@@ -7,7 +8,7 @@ use extents::image::window::Window;
 
 use crate::bat::{Allocation, Entries};
 use crate::batmap::Batmap;
-use crate::blocks::{Blocks, SECTOR};
+use crate::blocks::{Blocks, SECTOR, byte_of};
 use crate::sector_bitmap;
 
 /// Bytes of a bitmap read at a time. One of a block of up to 256 MiB is read at once.
@@ -15,7 +16,7 @@ const WINDOW: usize = 64 << 10;
 
 /// The extents of a dynamic or differencing disk, exact to the sector.
 #[derive(Debug)]
-pub struct SectorExtents<'a> {
+pub(crate) struct SectorExtents<'a> {
     file: &'a ImageFile,
     /// Number of the layer in its chain.
     layer: u16,
@@ -40,7 +41,7 @@ struct Partial {
 
 impl<'a> SectorExtents<'a> {
     /// The walk over `entries`. A sector that was never written is `unwritten`.
-    pub fn new(
+    pub(crate) fn new(
         file: &'a ImageFile,
         layer: u16,
         blocks: Blocks,
@@ -71,12 +72,13 @@ impl<'a> SectorExtents<'a> {
                     let (start, length) = (self.blocks.start(first), self.blocks.bytes(first, end));
                     return Ok(Some(Extent { start, length, layer: self.layer, content: Content::Absent }));
                 }
-                Some(Allocation::Present { block, offset }) if self.is_full(block, offset)? => {
-                    let (start, length) = (self.blocks.start(block), self.blocks.bytes(block, block + 1));
-                    let content = Content::Data { offset: offset + self.blocks.bitmap_bytes() };
-                    return Ok(Some(Extent { start, length, layer: self.layer, content }));
-                }
-                Some(Allocation::Present { block, offset }) => {
+                Some(Allocation::Present { block, sector }) => {
+                    let offset = byte_of(sector);
+                    if self.is_full(block, offset)? {
+                        let (start, length) = (self.blocks.start(block), self.blocks.bytes(block, block + 1));
+                        let content = Content::at(offset + self.blocks.bitmap_bytes());
+                        return Ok(Some(Extent { start, length, layer: self.layer, content }));
+                    }
                     self.in_hand = Some(Partial { block, offset, done: 0 });
                 }
             }
@@ -96,7 +98,7 @@ impl<'a> SectorExtents<'a> {
         // Whole bytes are read: the bits of `bytes` begin with the sector `aligned`.
         let aligned = hand.done / 8 * 8;
         let (from, end) = (hand.offset + aligned / 8, hand.offset + sectors.div_ceil(8));
-        let bits = |sector: u64| usize::try_from(sector - aligned).unwrap_or(usize::MAX);
+        let bits = |sector: u64| in_memory(sector - aligned);
         let bytes = self.bitmap.read(self.file, from, end, "sector bitmap")?;
         let Some((length, set)) = sector_bitmap::run(bytes, bits(hand.done), bits(sectors)) else {
             self.in_hand = None;
@@ -106,11 +108,8 @@ impl<'a> SectorExtents<'a> {
         let begin = hand.done * SECTOR;
         hand.done += length as u64;
         let until = (hand.done * SECTOR).min(self.blocks.bytes(hand.block, hand.block + 1));
-        let content = if set {
-            Content::Data { offset: hand.offset + self.blocks.bitmap_bytes() + begin }
-        } else {
-            self.unwritten
-        };
+        let content =
+            if set { Content::at(hand.offset + self.blocks.bitmap_bytes() + begin) } else { self.unwritten };
         Ok(Some(Extent { start: block + begin, length: until - begin, layer: self.layer, content }))
     }
 }

@@ -1,6 +1,6 @@
 //! A dynamic or differencing disk: header and BAT opened and checked, and the walk over its blocks.
 
-use extents::extent::{Content, Extent, Extents};
+use extents::extent::{Content, Extent};
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 use extents::image::second_look::{self, Fingerprint};
@@ -8,23 +8,14 @@ use extents::image::second_look::{self, Fingerprint};
 use crate::bat::{Allocation, ENTRY, Entries};
 use crate::bat_check::Surroundings;
 use crate::batmap::{self, Batmap};
-use crate::blocks::{Blocks, SECTOR};
+use crate::blocks::{Blocks, SECTOR, byte_of};
 use crate::dynamic_header::{self, DynamicHeader};
 use crate::footer::{self, DiskType, Footer};
 use crate::sector_extents::SectorExtents;
 
-/// How fine the walk is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Granularity {
-    /// A block that is in the file counts whole; no bitmap is read.
-    Block,
-    /// As the sector bitmaps say.
-    Sector,
-}
-
 /// What is known of a disk with blocks, beside its file.
 #[derive(Debug)]
-pub struct Sparse {
+pub(crate) struct Sparse {
     header: DynamicHeader,
     /// File offset of the header in bytes.
     header_offset: u64,
@@ -37,7 +28,7 @@ pub struct Sparse {
 
 impl Sparse {
     /// Reads the header that `footer` leads to, and checks it and the BAT. All data of `file` must end at byte `data_end`.
-    pub fn open(file: &ImageFile, footer: &Footer, data_end: u64) -> Result<Sparse, Failure> {
+    pub(crate) fn open(file: &ImageFile, footer: &Footer, data_end: u64) -> Result<Sparse, Failure> {
         let header = read_header(file, footer.data_offset)?;
         let sparse = Sparse {
             blocks: Blocks { bits: header.block_bits, virtual_size: footer.current_size },
@@ -81,12 +72,12 @@ impl Sparse {
     }
 
     /// log2 of the block size.
-    pub fn block_bits(&self) -> u32 {
+    pub(crate) fn block_bits(&self) -> u32 {
         self.blocks.bits
     }
 
     /// The header that names the parent; none when there is none.
-    pub fn parent(&self) -> Option<&DynamicHeader> {
+    pub(crate) fn parent(&self) -> Option<&DynamicHeader> {
         self.differencing.then_some(&self.header)
     }
 
@@ -97,7 +88,7 @@ impl Sparse {
     }
 
     /// Status 4 when the data of the blocks is encrypted.
-    pub fn check_readable(&self, file: &ImageFile) -> Result<(), Failure> {
+    pub(crate) fn check_readable(&self, file: &ImageFile) -> Result<(), Failure> {
         if batmap::is_encrypted(file, self.table_end())? {
             return Err(
                 file.unsupported("its data is encrypted: found a key hash in the batmap, expected none")
@@ -107,31 +98,35 @@ impl Sparse {
     }
 
     /// Reads the header again: status 1 when it is no longer what it was.
-    pub fn check_unchanged(&self, file: &ImageFile) -> Result<(), Failure> {
+    pub(crate) fn check_unchanged(&self, file: &ImageFile) -> Result<(), Failure> {
         second_look::compare(file, "the dynamic header", &self.header, read_header(file, self.header_offset))
     }
 
     /// A number for the entries of the BAT that the disk needs.
-    pub fn table_fingerprint(&self, file: &ImageFile) -> Result<Fingerprint, Failure> {
+    pub(crate) fn table_fingerprint(&self, file: &ImageFile) -> Result<Fingerprint, Failure> {
         let start = self.header.table_offset;
         Fingerprint::of(file, start..start + self.blocks.count() * ENTRY, "BAT")
     }
 
     /// The walk over the blocks in `file`, as layer number `layer`.
+    pub(crate) fn block_extents(
+        &self,
+        file: &ImageFile,
+        layer: u16,
+    ) -> impl Iterator<Item = Result<Extent, Failure>> {
+        let blocks = self.blocks;
+        let bitmap = blocks.bitmap_bytes();
+        self.entries(file).map(move |entry| Ok(block_extent(blocks, bitmap, layer, entry?)))
+    }
+
+    /// The walk over the sectors of the blocks in `file`, as layer number `layer`.
     ///
-    /// Status 4 when the bitmaps are asked for and are those of an early tapdisk.
-    pub fn extents<'a>(
+    /// Status 4 when the bitmaps are those of an early tapdisk.
+    pub(crate) fn sector_extents<'a>(
         &self,
         file: &'a ImageFile,
         layer: u16,
-        granularity: Granularity,
-    ) -> Result<Extents<'a>, Failure> {
-        let blocks = self.blocks;
-        let entries = Entries::new(file, self.header.table_offset, blocks.count());
-        if granularity == Granularity::Block {
-            let bitmap = blocks.bitmap_bytes();
-            return Ok(Box::new(entries.map(move |entry| Ok(block_extent(blocks, bitmap, layer, entry?)))));
-        }
+    ) -> Result<SectorExtents<'a>, Failure> {
         if self.little_endian_bitmaps {
             return Err(file.unsupported(
                 "the sector bitmaps are those of tapdisk 0.1: found little-endian ones, expected big-endian",
@@ -143,7 +138,11 @@ impl Sparse {
             None
         };
         let unwritten = if self.differencing { Content::Absent } else { Content::Zero };
-        Ok(Box::new(SectorExtents::new(file, layer, blocks, entries, batmap, unwritten)))
+        Ok(SectorExtents::new(file, layer, self.blocks, self.entries(file), batmap, unwritten))
+    }
+
+    fn entries<'a>(&self, file: &'a ImageFile) -> Entries<'a> {
+        Entries::new(file, self.header.table_offset, self.blocks.count())
     }
 }
 
@@ -158,9 +157,7 @@ fn read_header(file: &ImageFile, at: u64) -> Result<DynamicHeader, Failure> {
 fn block_extent(blocks: Blocks, bitmap: u64, layer: u16, entry: Allocation) -> Extent {
     let (first, end, content) = match entry {
         Allocation::Absent { first, end } => (first, end, Content::Absent),
-        Allocation::Present { block, offset } => {
-            (block, block + 1, Content::Data { offset: offset + bitmap })
-        }
+        Allocation::Present { block, sector } => (block, block + 1, Content::at(byte_of(sector) + bitmap)),
     };
     Extent { start: blocks.start(first), length: blocks.bytes(first, end), layer, content }
 }

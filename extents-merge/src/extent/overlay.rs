@@ -1,9 +1,16 @@
 //! One layer over another: what the upper one does not have is looked up in the lower one. A chain is no union: where an
 //! upper layer says zero, what lies below it is hidden.
 
-use crate::extent::walk::{Extents, Walk};
+use crate::extent::walk::{Checked, Extents, Walk};
 use crate::extent::{Content, Extent};
 use crate::failure::Failure;
+
+/// The walk over a whole chain, whose `layers` come with the top one first. Without any there are no extents.
+pub fn stack(layers: Vec<Extents<'_>>) -> Extents<'_> {
+    let laid_over = |below, above| Box::new(Overlay::new(above, below)) as Extents<'_>;
+    let nothing = || Box::new(Checked::new(std::iter::empty(), || Ok(()))) as Extents<'_>;
+    layers.into_iter().rev().reduce(laid_over).unwrap_or_else(nothing)
+}
 
 /// The extents of the upper layer, and those of the lower one where the upper one has none.
 ///
@@ -72,7 +79,6 @@ mod tests {
     use super::*;
     use crate::extent::Content;
     use crate::extent::stored::{CompressedCluster, Compression, Stored};
-    use crate::extent::walk::Checked;
 
     fn extent(start: u64, length: u64, layer: u16, content: Content) -> Extent {
         Extent { start, length, layer, content }

@@ -24,7 +24,7 @@ pub struct CompressedCluster {
     /// File offset of the compressed bytes.
     pub offset: u64,
     /// Bytes that the compressed form may take; fewer than 512 of them may lie past the end of the file.
-    pub host_length: u32,
+    pub host_length: u64,
     /// Bytes of the cluster once decompressed.
     pub cluster_size: u32,
     /// Where in the decompressed cluster the range begins.
@@ -59,7 +59,7 @@ impl Stored {
     pub fn file_range(self, length: u64) -> (u64, u64) {
         match self {
             Stored::Plain { offset } => (offset, length),
-            Stored::Compressed(cluster) => (cluster.offset, u64::from(cluster.host_length)),
+            Stored::Compressed(cluster) => (cluster.offset, cluster.host_length),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Seek;
 use std::path::{Path, PathBuf};
 
+use crate::document::print::Form;
 use crate::failure::Failure;
 use crate::frame::streams::{self, Waiting};
 use crate::image::file::ImageFile;
@@ -52,6 +53,18 @@ impl InputName {
             }
         };
         Ok(Waiting(file))
+    }
+
+    /// Opens an image whose extents are to be printed as `form`: as [`InputName::open_image`].
+    ///
+    /// Status 2 also for a map of standard input.
+    pub fn open_image_for(&self, form: Form) -> Result<ImageFile, Failure> {
+        if form == Form::Map && *self == InputName::Stdin {
+            return Err(Failure::usage(
+                "standard input has no name that a map could say: name the file instead",
+            ));
+        }
+        self.open_image()
     }
 
     /// Opens a disk or image, which is read at offsets: otherwise as [`ImageFile::open`].

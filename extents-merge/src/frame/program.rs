@@ -31,7 +31,7 @@ pub enum Output {
 /// What happens before `main`, a look at the descriptors, happens only in programs that are defined by this.
 #[macro_export]
 macro_rules! main {
-    ($work:path, $output:expr) => {
+    ($work:expr, $output:expr) => {
         #[$crate::frame::program::ctor]
         fn before_main() {
             $crate::frame::streams::look_at_descriptors();

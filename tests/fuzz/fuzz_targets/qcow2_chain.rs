@@ -2,20 +2,23 @@
 //! one that xva-pack follows.
 #![no_main]
 
-use extents::image::confinement::{Confinement, SearchPaths};
+use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
+use extents::image::holes::SkipHoles;
 use fuzz::{check_cover, check_map, files};
 use libfuzzer_sys::fuzz_target;
-use qcow_headers::chain::{Chain, Format, Options};
+use qcow_headers::chain::{Chain, Options};
+use qcow_headers::format::Format;
 
 fuzz_target!(|input: &[u8]| {
     let path = files(input);
-    let confinement = Confinement::new(&path, &SearchPaths::default()).unwrap();
+    let confinement = Confinement::new(Some(&path), &[]).unwrap();
     let options = Options { backing: true, backing_format: Some(Format::Qcow2), data: true };
     let Ok(chain) = Chain::open(ImageFile::open(&path).unwrap(), &confinement, options) else { return };
     check_cover(chain.extents(), chain.virtual_size());
-    check_cover(chain.extents_without_holes(), chain.virtual_size());
-    if chain.refuse_ciphertext("").is_ok() {
-        check_map(|| chain.extents(), chain.virtual_size(), chain.data_paths());
+    check_cover(SkipHoles::new(chain.extents(), chain.data_files()), chain.virtual_size());
+    if chain.check_readable().is_ok() {
+        let paths = chain.data_files().iter().map(|file| file.path().to_path_buf()).collect();
+        check_map(|| chain.extents(), chain.virtual_size(), paths);
     }
 });

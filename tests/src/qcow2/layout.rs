@@ -77,7 +77,7 @@ impl Image {
         built
     }
 
-    /// Everything that takes whole clusters; gives the file offset behind it.
+    /// Everything that takes whole clusters; gives the file offset after it.
     fn place_tables_and_clusters(&self, built: &mut Built, pool: u64) -> u64 {
         let table_entries = self.cluster_size() / built.entry_size;
         let tables: BTreeSet<u64> = self.clusters.keys().map(|number| number / table_entries).collect();

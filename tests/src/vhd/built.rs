@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::structures::{FOOTER_CHECKSUM, HEADER_CHECKSUM, SECTOR, batmap_header, footer, header, put, seal};
+use super::seal::{BATMAP_CHECKSUM, FOOTER_CHECKSUM, HEADER_CHECKSUM, checksum, seal};
+use super::structures::{SECTOR, batmap_header, footer, header, put};
 use super::{Disk, FooterCopy, Vhd, to_u32, to_usize};
 
 /// What lies in sectors that were not written, when they are stale.
@@ -205,5 +206,12 @@ impl Built {
     pub fn patch_footers(&mut self, at: usize, value: &[u8]) {
         self.patch_head(at, value);
         self.patch_tail(at, value);
+    }
+
+    /// Gives the batmap, which must be there, the checksum of the first `length` bytes of its bits.
+    pub fn seal_batmap(&mut self, length: usize) {
+        let header = self.batmap.expect("the image has a batmap");
+        let sum = checksum(&self.bytes[header + 512..header + 512 + length]);
+        put(&mut self.bytes, header + BATMAP_CHECKSUM, &sum.to_be_bytes());
     }
 }

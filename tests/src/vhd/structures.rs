@@ -1,12 +1,10 @@
 //! The metadata of a VHD as bytes: footer, dynamic header, parent locators and batmap header.
 
+use super::seal::{BATMAP_CHECKSUM, FOOTER_CHECKSUM, HEADER_CHECKSUM, checksum, seal};
 use super::{Disk, Vhd, to_u32};
 
 /// Bytes of a sector.
 pub const SECTOR: u64 = 512;
-/// Offset of the checksum in a footer, and in a dynamic header.
-pub(super) const FOOTER_CHECKSUM: usize = 64;
-pub(super) const HEADER_CHECKSUM: usize = 36;
 
 /// An entry of the locator table and the name it leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,22 +33,6 @@ impl Locator {
         let space = to_u32(name.len().next_multiple_of(512));
         Locator { code, name, space }
     }
-}
-
-/// The checksum of `bytes`, whose own field begins at `field`.
-pub(super) fn checksum(bytes: &[u8], field: usize) -> u32 {
-    !bytes
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| !(field..field + 4).contains(at))
-        .map(|(_, &byte)| u32::from(byte))
-        .sum::<u32>()
-}
-
-/// Puts the right checksum into its field.
-pub(super) fn seal(bytes: &mut [u8], field: usize) {
-    let sum = checksum(bytes, field);
-    put(bytes, field, &sum.to_be_bytes());
 }
 
 pub(super) fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
@@ -117,7 +99,6 @@ pub(super) fn batmap_header(place: u64, bits: &[u8]) -> Vec<u8> {
     let sectors = to_u32(bits.len() / 512);
     put(&mut bytes, 16, &sectors.to_be_bytes());
     put(&mut bytes, 20, &0x0001_0002_u32.to_be_bytes());
-    let sum = !bits.iter().map(|&byte| u32::from(byte)).sum::<u32>();
-    put(&mut bytes, 24, &sum.to_be_bytes());
+    put(&mut bytes, BATMAP_CHECKSUM, &checksum(bits).to_be_bytes());
     bytes
 }

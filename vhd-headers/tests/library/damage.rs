@@ -3,7 +3,7 @@
 use extents::failure::Status;
 use image_builders::vhd::{Built, FooterCopy, Locator, Vhd, Write};
 
-use crate::answers::failure_of;
+use crate::guest::failure_of;
 
 /// A dynamic disk of four blocks of 8 KiB, all in the file: the header at 512, the BAT at 1536, blocks of 8704 bytes from
 /// 2048 on, the footer at 36864.

@@ -1,13 +1,11 @@
 //! Images that change while they are walked.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::FileExt;
-
-use extents::failure::{Failure, Status};
+use extents::failure::Failure;
 use image_builders::vhd::{Built, Chain, Vhd, Write};
-use vhd_headers::sparse::Granularity;
+use image_builders::walk::{assert_noticed, changed_after};
+use vhd_headers::granularity::Granularity;
 
-use crate::answers::open;
+use crate::guest::open;
 
 /// A parent and its child, of four blocks of 8 KiB.
 fn chain() -> Chain {
@@ -22,23 +20,14 @@ fn walked(image: usize, change: impl Fn(&mut Built)) -> Result<(), Failure> {
     let directory = tempfile::tempdir().unwrap();
     let truth = chain();
     let chain = open(&truth.write_to(directory.path()).unwrap()).unwrap();
-    let mut extents = chain.extents(Granularity::Sector).unwrap();
-    extents.by_ref().take(2).try_for_each(|extent| extent.map(drop))?;
-    let before = truth.0[image].build();
-    let mut after = before.clone();
-    change(&mut after);
-    let file = OpenOptions::new().write(true).open(directory.path().join(&before.name)).unwrap();
-    file.write_all_at(&after.bytes, 0).unwrap();
-    file.set_len(after.bytes.len() as u64).unwrap();
-    extents.try_for_each(|extent| extent.map(drop))
+    let mut built = truth.0[image].build();
+    change(&mut built);
+    let extents = chain.extents(Granularity::Sector).unwrap();
+    changed_after(2, extents, &directory.path().join(&built.name), &built.bytes)
 }
 
 fn noticed(image: usize, what: &str, change: impl Fn(&mut Built)) {
-    let failure = walked(image, change).unwrap_err();
-    let name = ["parent.vhd", "child.vhd"][image];
-    let sentence = format!("{name}: changed while it was read: {what} is no longer what it was; try again");
-    assert!(failure.to_string().ends_with(&sentence), "{failure}");
-    assert_eq!(failure.status(), Status::System);
+    assert_noticed(walked(image, change), ["parent.vhd", "child.vhd"][image], what);
 }
 
 #[test]

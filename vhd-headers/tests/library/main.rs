@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "what only tests call may end them")]
 
-mod answers;
 mod damage;
+mod guest;
 mod live;
 mod parents;
 mod qemu;

@@ -1,11 +1,9 @@
 //! Finding and checking the parents of a differencing disk.
 
-use extents::image::confinement::{Confinement, SearchPaths};
-use extents::image::file::ImageFile;
 use image_builders::vhd::{Chain, Locator, Vhd, Write};
-use vhd_headers::sparse::Granularity;
+use vhd_headers::granularity::Granularity;
 
-use crate::answers::{assert_exact, extents, failure_in, intervals, open};
+use crate::guest::{assert_exact, extents, failure_in, intervals, open, open_alone, open_within};
 
 /// A parent of four blocks of 8 KiB, the first two of which hold something.
 fn parent() -> Vhd {
@@ -113,14 +111,14 @@ fn a_name_that_is_refused_is_passed_over_only_where_a_unique_id_shows_the_right_
 }
 
 #[test]
-fn a_raw_parent_that_can_not_be_reached_is_not_replaced_by_another_of_its_name() {
+fn a_raw_parent_that_cannot_be_reached_is_not_replaced_by_another_of_its_name() {
     let directory = tempfile::tempdir().unwrap();
     let (images, other) = (directory.path().join("images"), directory.path().join("other"));
     std::fs::create_dir_all(other.join("d")).unwrap();
     std::fs::create_dir(&images).unwrap();
     let raw = Vhd::raw("parent.raw", 4 << 13);
     raw.build().write_to(&other.join("d")).unwrap();
-    // What lies behind a link to itself cannot be known, not even by root.
+    // What a link to itself leads to cannot be known, not even by root.
     std::os::unix::fs::symlink("d", images.join("d")).unwrap();
     let child = Vhd {
         locators: vec![Locator::mac("file://./d/parent.raw")],
@@ -128,8 +126,7 @@ fn a_raw_parent_that_can_not_be_reached_is_not_replaced_by_another_of_its_name()
         ..child_of(&raw)
     };
     let path = child.build().write_to(&images).unwrap();
-    let confinement = Confinement::new(&path, &SearchPaths { directories: vec![other] }).unwrap();
-    let open = || vhd_headers::chain::Chain::open(ImageFile::open(&path).unwrap(), Some(&confinement));
+    let open = || open_within(&path, &other);
     let failure = open().unwrap_err();
     assert_eq!(failure.status() as u8, 1);
     assert!(failure.to_string().contains("d/parent.raw: cannot open"), "{failure}");
@@ -169,7 +166,7 @@ fn block_sizes_may_differ_where_vhd_tool_loses_data() {
         let directory = tempfile::tempdir().unwrap();
         let truth = Chain(vec![parent, child]);
         let chain = open(&truth.write_to(directory.path()).unwrap()).unwrap();
-        assert_eq!(chain.block_bits(), above.min(below));
+        assert_eq!(chain.cluster_bits(), above.min(below));
         assert_exact(&chain, &truth);
     }
 }
@@ -217,8 +214,10 @@ fn a_loop_is_found_at_once_whatever_the_file_is_called() {
     std::os::unix::fs::symlink("child.vhd", directory.path().join("parent.vhd")).unwrap();
     let (status, sentence) = failure_in(directory.path(), &child.build());
     assert_eq!(status as u8, 3);
-    let parent = directory.path().join("parent.vhd").display().to_string();
-    assert!(sentence.starts_with("child.vhd: the chain is a loop: found the parent"), "{sentence} {parent}");
+    assert!(
+        sentence.starts_with("child.vhd: the chain is a loop: found the parent parent.vhd"),
+        "{sentence}"
+    );
 }
 
 #[test]
@@ -263,9 +262,7 @@ fn a_parent_elsewhere_is_refused_until_it_is_allowed() {
     let failure = open(&path).unwrap_err();
     assert_eq!(failure.status() as u8, 4);
     assert!(failure.to_string().contains("--search-path"), "{failure}");
-    let search_paths = SearchPaths { directories: vec![elsewhere] };
-    let confinement = Confinement::new(&path, &search_paths).unwrap();
-    let chain = vhd_headers::chain::Chain::open(ImageFile::open(&path).unwrap(), Some(&confinement)).unwrap();
+    let chain = open_within(&path, &elsewhere).unwrap();
     assert_exact(&chain, &Chain(vec![parent(), child]));
 }
 
@@ -281,8 +278,7 @@ fn the_names_of_lvm_lead_through_its_symlinks_with_a_search_path() {
     let path = group.join("child");
     std::os::unix::fs::symlink("../mapper/VG-child", &path).unwrap();
     assert_eq!(open(&path).unwrap_err().status() as u8, 1);
-    let confinement = Confinement::new(&path, &SearchPaths { directories: vec![mapper] }).unwrap();
-    let chain = vhd_headers::chain::Chain::open(ImageFile::open(&path).unwrap(), Some(&confinement)).unwrap();
+    let chain = open_within(&path, &mapper).unwrap();
     assert_exact(&chain, &truth);
 }
 
@@ -290,7 +286,7 @@ fn the_names_of_lvm_lead_through_its_symlinks_with_a_search_path() {
 fn without_its_parents_a_child_shows_only_its_own_sectors() {
     let directory = tempfile::tempdir().unwrap();
     let path = child_of(&parent()).build().write_to(directory.path()).unwrap();
-    let chain = vhd_headers::chain::Chain::open(ImageFile::open(&path).unwrap(), None).unwrap();
+    let chain = open_alone(&path).unwrap();
     let own = extents(&chain, Granularity::Sector).unwrap();
     let data: Vec<(u64, u64)> = own
         .iter()

@@ -2,50 +2,33 @@
 //! must have the blocks that `qemu-img map` finds and the content that `qemu-img convert` reads.
 
 use std::path::Path;
-use std::process::Command;
 
 use image_builders::qcow2::Dice;
+use image_builders::qemu::{self, must_run};
 use image_builders::vhd::{Disk, FooterCopy, Vhd};
-use vhd_headers::sparse::Granularity;
+use image_builders::walk::units;
+use vhd_headers::granularity::Granularity;
 
-use crate::answers;
+use crate::guest;
 
 const IMAGES: u64 = 40;
 /// Of the largest disk.
 const SECTORS: u64 = 40_000;
 
-/// What a program prints, which must be there.
-fn run(directory: &Path, program: &str, arguments: &[&str]) -> Vec<u8> {
-    let output = Command::new(program).args(arguments).current_dir(directory).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
-}
-
-/// For each unit of 2^`bits` bytes whether `qemu-img map` finds data in it.
-fn qemu_units(directory: &Path, size: u64, bits: u32) -> Vec<bool> {
-    let map = run(directory, "qemu-img", &["map", "--output=json", "-f", "vpc", "disk.vhd"]);
-    let map: serde_json::Value = serde_json::from_slice(&map).unwrap();
-    let mut units = vec![false; usize::try_from(size.div_ceil(1 << bits)).unwrap()];
-    for entry in map.as_array().unwrap().iter().filter(|entry| entry["data"] == true) {
-        let [start, length] = ["start", "length"].map(|key| entry[key].as_u64().unwrap());
-        let [first, last] = [start, start + length - 1].map(|byte| usize::try_from(byte >> bits).unwrap());
-        units[first..=last].fill(true);
-    }
-    units
-}
-
 fn is_read_as_qemu_reads_it(seed: u64, directory: &Path) {
-    run(directory, "qemu-img", &["convert", "-f", "vpc", "-O", "raw", "disk.vhd", "truth.raw"]);
-    let truth = std::fs::read(directory.join("truth.raw")).unwrap();
-    let chain = answers::open(&directory.join("disk.vhd")).unwrap();
+    let truth = qemu::content(directory, ("vpc", "disk.vhd"));
+    let chain = guest::open(&directory.join("disk.vhd")).unwrap();
     assert_eq!(chain.virtual_size(), truth.len() as u64, "seed {seed}");
     for granularity in [Granularity::Sector, Granularity::Block] {
-        let extents = answers::extents(&chain, granularity).unwrap();
-        assert!(answers::content(&chain, &extents) == truth, "seed {seed}: other content");
+        let extents = guest::extents(&chain, granularity).unwrap();
+        assert!(guest::content(&chain, &extents) == truth, "seed {seed}: other content");
     }
-    let blocks =
-        answers::data_units(&answers::extents(&chain, Granularity::Block).unwrap(), chain.block_bits());
-    assert_eq!(blocks, qemu_units(directory, chain.virtual_size(), chain.block_bits()), "seed {seed}");
+    let blocks = units(&guest::extents(&chain, Granularity::Block).unwrap(), chain.cluster_bits());
+    let by_qemu =
+        qemu::units(directory, ("vpc", "disk.vhd"), chain.virtual_size(), chain.cluster_bits(), |entry| {
+            entry["data"] == true
+        });
+    assert_eq!(blocks, by_qemu, "seed {seed}");
 }
 
 #[test]
@@ -57,7 +40,7 @@ fn images_made_by_qemu_are_read_as_qemu_reads_them() {
         let subformat = dice.pick(&["dynamic", "dynamic", "dynamic", "fixed"]);
         let options = format!("subformat={subformat},force_size=on");
         let create = ["create", "-q", "-f", "vpc", "-o", &options, "disk.vhd", &size.to_string()];
-        run(directory.path(), "qemu-img", &create);
+        must_run(directory.path(), "qemu-img", &create);
         let writes: Vec<String> = (0..dice.below(6))
             .map(|_| {
                 let offset = dice.below(size) / 512 * 512;
@@ -68,13 +51,14 @@ fn images_made_by_qemu_are_read_as_qemu_reads_them() {
         let writes = writes.iter().flat_map(|write| ["-c", write]);
         let arguments: Vec<&str> =
             ["-f", "vpc"].into_iter().chain(writes).chain(["-c", "flush", "disk.vhd"]).collect();
-        run(directory.path(), "qemu-io", &arguments);
+        must_run(directory.path(), "qemu-io", &arguments);
         is_read_as_qemu_reads_it(seed, directory.path());
     }
 }
 
 #[test]
 fn images_made_by_the_builder_are_read_as_qemu_reads_them() {
+    let mut compared = 0;
     for seed in 0..IMAGES {
         let directory = tempfile::tempdir().unwrap();
         let mut image = image_builders::vhd::Chain::random(seed, SECTORS).0.remove(0);
@@ -94,5 +78,7 @@ fn images_made_by_the_builder_are_read_as_qemu_reads_them() {
         image.size = image.size.next_multiple_of(512);
         image.build().write_to(directory.path()).unwrap();
         is_read_as_qemu_reads_it(seed, directory.path());
+        compared += 1;
     }
+    assert!(compared > IMAGES / 2, "only {compared} images are such that QEMU reads them");
 }

@@ -1,11 +1,12 @@
 //! Random chains of random geometry, against the truth that their builder knows: nothing missed, nothing over-estimated
 //! beyond what the BATs and bitmaps say, and no panic whatever is damaged.
 
-use crate::answers;
-
 use image_builders::vhd::{Chain, Disk, FooterCopy, Vhd, Write};
+use image_builders::walk::units;
 use proptest::prelude::*;
-use vhd_headers::sparse::Granularity;
+use vhd_headers::granularity::Granularity;
+
+use crate::guest;
 
 /// Everything of an image that may vary, apart from its place in the chain.
 fn image() -> impl Strategy<Value = Vhd> {
@@ -79,13 +80,13 @@ proptest! {
     fn every_chain_shows_its_disk_and_no_sector_more(truth in chain()) {
         let directory = tempfile::tempdir().unwrap();
         let path = truth.write_to(directory.path()).unwrap();
-        let chain = answers::open(&path).unwrap();
-        let sectors = answers::extents(&chain, Granularity::Sector).unwrap();
-        prop_assert!(answers::content(&chain, &sectors) == truth.truth(), "the content differs");
-        prop_assert_eq!(answers::data_units(&sectors, 9), truth.stored_sectors());
-        let bits = chain.block_bits();
-        let blocks = answers::extents(&chain, Granularity::Block).unwrap();
-        prop_assert_eq!(answers::data_units(&blocks, bits), truth.touched_units(bits));
+        let chain = guest::open(&path).unwrap();
+        let sectors = guest::extents(&chain, Granularity::Sector).unwrap();
+        prop_assert!(guest::content(&chain, &sectors) == truth.truth(), "the content differs");
+        prop_assert_eq!(units(&sectors, 9), truth.stored_sectors());
+        let bits = chain.cluster_bits();
+        let blocks = guest::extents(&chain, Granularity::Block).unwrap();
+        prop_assert_eq!(units(&blocks, bits), truth.touched_units(bits));
     }
 
     #[test]
@@ -116,8 +117,8 @@ proptest! {
         let path = built.write_to(directory.path()).unwrap();
         for granularity in [Granularity::Block, Granularity::Sector] {
             // Whatever is said, the extents cover the disk; a failure is a single line.
-            if let Err(failure) = answers::open(&path).and_then(|chain| {
-                if chain.virtual_size() < 1 << 40 { answers::extents(&chain, granularity).map(|_| ()) } else { Ok(()) }
+            if let Err(failure) = guest::open(&path).and_then(|chain| {
+                if chain.virtual_size() < 1 << 40 { guest::extents(&chain, granularity).map(|_| ()) } else { Ok(()) }
             }) {
                 prop_assert!(failure.to_string().lines().count() == 1);
             }

@@ -2,9 +2,9 @@
 //! the start of the file, and qemu only the geometry of some creators.
 
 use image_builders::vhd::{Chain, FooterCopy, Vhd, Write};
-use vhd_headers::sparse::Granularity;
+use vhd_headers::granularity::Granularity;
 
-use crate::answers::{assert_answered, content, document, extents, intervals, open};
+use crate::guest::{assert_answered, content, document, extents, intervals, open};
 use extents::document::print::Form;
 
 const MIB: u64 = 1 << 20;
@@ -133,7 +133,7 @@ fn every_block_size_from_a_sector_to_a_gibibyte_is_read() {
 }
 
 #[test]
-fn a_block_as_a_whole_is_what_lies_behind_its_bitmap() {
+fn a_block_as_a_whole_is_what_follows_its_bitmap() {
     // `--skip-holes` looks for the holes of a single image there. Sectors that were not written are zeros in this file.
     let image = Vhd { shuffle: 77, empty_blocks: vec![0], ..small() };
     let directory = tempfile::tempdir().unwrap();
@@ -291,8 +291,7 @@ fn a_batmap_of_another_writer_than_tapdisk_is_not_read() {
         let mut built = image.build();
         let bits = built.batmap.unwrap() + 512;
         built.bytes[bits] |= 0x20;
-        let sum = !(built.bytes[bits..bits + 512].iter().map(|&byte| u32::from(byte)).sum::<u32>());
-        built.bytes[bits - 512 + 24..bits - 512 + 28].copy_from_slice(&sum.to_be_bytes());
+        built.seal_batmap(512);
         if creator.1 > 1 {
             assert_answered(&image, &built);
         } else {
@@ -305,15 +304,13 @@ fn a_batmap_of_another_writer_than_tapdisk_is_not_read() {
 
 #[test]
 fn a_batmap_that_is_odd_in_any_way_is_not_read() {
-    // Its bit says that block 2 is full, of which no sector was written. It lies behind a BAT of more than two sectors.
+    // Its bit says that block 2 is full, of which no sector was written. It follows a BAT of more than two sectors.
     let image = Vhd { batmap: true, spare_entries: 300, empty_blocks: vec![2], ..small() };
     let with = |at: usize, value: &[u8], summed: usize| {
         let mut built = image.build();
         let header = built.batmap.unwrap();
-        let bits = header + 512;
-        built.bytes[bits] |= 0x20;
-        let sum = !(built.bytes[bits..bits + summed].iter().map(|&byte| u32::from(byte)).sum::<u32>());
-        built.bytes[header + 24..header + 28].copy_from_slice(&sum.to_be_bytes());
+        built.bytes[header + 512] |= 0x20;
+        built.seal_batmap(summed);
         built.bytes[header + at..header + at + value.len()].copy_from_slice(value);
         built
     };

@@ -18,7 +18,7 @@ pub(crate) struct Entry {
     pub(crate) offset: Option<u64>,
     pub(crate) filename: Option<String>,
     /// What follows is of compressed clusters alone.
-    pub(crate) host_length: Option<u32>,
+    pub(crate) host_length: Option<u64>,
     pub(crate) compression: Option<Compression>,
     pub(crate) cluster_size: Option<u32>,
     pub(crate) skip: Option<u64>,

@@ -12,6 +12,14 @@ fill() {
   qemu-io -f qcow2 -c "write -q -P 7 $2 $3" "$1"
 }
 
+# change NAME COMMAND...: the commands of qemu-io, on an image.
+change() {
+  local image=$1 command commands=()
+  shift
+  for command; do commands+=(-c "$command"); done
+  qemu-io -f qcow2 "${commands[@]}" "$image" >/dev/null
+}
+
 # poke FILE OFFSET BYTES: writes printf's idea of BYTES into a file.
 poke() {
   # shellcheck disable=SC2059

@@ -36,7 +36,7 @@ machine() {
   xva-img package "$1" vm/ova.xml "vm/$2" > log 2>&1 || { cat log; return 1; }
 }
 
-@test "an_archive_that_xva_img_packed_gives_the_disk" {
+@test "an archive that xva-img packed gives the disk" {
   raw disk.raw 12M 0 4 11
   machine disk.xva Ref:000 12M disk.raw
   xva-unpack disk.xva > table
@@ -45,7 +45,7 @@ machine() {
   cmp disk.raw back.raw
 }
 
-@test "archives_that_gnu_tar_packed_give_the_disk_in_every_format" {
+@test "archives that GNU tar packed give the disk in every format" {
   raw disk.raw 8M 0 3 7
   metadata Ref:000=8M > ova.xml
   folder Ref:000 disk.raw
@@ -62,7 +62,7 @@ machine() {
   done
 }
 
-@test "xxhash_members_that_xxhsum_computed_are_right" {
+@test "xxhash members that xxhsum computed are right" {
   raw disk.raw 3M 0 2
   metadata Ref:000=3M > ova.xml
   mkdir Ref:000
@@ -72,10 +72,11 @@ machine() {
     xxhsum -H1 "$block" | cut -d ' ' -f 1 | tr a-f A-F | tr -d '\n' > "$block.xxhash"
   done
   tar --format=ustar -cf disk.xva ova.xml Ref:000/00000000{,.xxhash} Ref:000/00000002{,.xxhash}
-  xva-unpack disk.xva | grep -q "^Ref:000  3145728  2 .* xxhash .* $(crc disk.raw)"
+  xva-unpack disk.xva > table
+  grep -q "^Ref:000  3145728  2 .* xxhash .* $(crc disk.raw)" table
 }
 
-@test "a_directory_packed_by_tar_as_it_is_can_be_unpacked_but_not_imported" {
+@test "a directory packed by tar as it is can be unpacked but not imported" {
   raw disk.raw 3M 0 2
   metadata Ref:000=3M > ova.xml
   folder Ref:000 disk.raw
@@ -87,7 +88,7 @@ machine() {
   cmp disk.raw back.raw
 }
 
-@test "a_disk_on_standard_output_has_its_gaps_as_zeros_and_its_crc_on_stderr" {
+@test "a disk on standard output has its gaps as zeros and its CRC on stderr" {
   raw disk.raw 9M 8
   machine disk.xva Ref:0 9M disk.raw
   xva-unpack --disk Ref:0 -o - < disk.xva > back.raw 2> said
@@ -101,7 +102,7 @@ machine() {
   wait $!
 }
 
-@test "the_unpacked_file_is_sparse_and_not_overwritten_unasked" {
+@test "the unpacked file is sparse and not overwritten unasked" {
   raw disk.raw 64M 1 60
   folder Ref:0 disk.raw
   tar -cf disk.xva Ref:0/000000{00,01,60,63}{,.checksum}
@@ -117,7 +118,7 @@ machine() {
   [ -z "$(find . -name '*.part')" ]
 }
 
-@test "what_stands_beside_the_target_is_left_alone_and_the_file_has_an_ordinary_mode" {
+@test "what stands beside the target is left alone and the file has an ordinary mode" {
   raw disk.raw 3M 0 2
   machine disk.xva Ref:0 3M disk.raw
   mkdir back.raw.part
@@ -128,14 +129,14 @@ machine() {
   [ "$(stat -c %a back.raw)" = 640 ]
 }
 
-@test "a_file_that_appears_meanwhile_is_not_overwritten" {
+@test "a file that appears meanwhile is not overwritten" {
   raw disk.raw 3M 0 2
   machine disk.xva Ref:0 3M disk.raw
   mkfifo pipe
   xva-unpack --disk Ref:0 -o back.raw < pipe > table 2> said &
   exec 8> pipe
   head -c 1M disk.xva >&8
-  until [ -n "$(find . -name '.back.raw.*.part')" ]; do sleep 0.01; done
+  await compgen -G '.back.raw.*.part'
   echo mine > back.raw
   tail -c +1048577 disk.xva >&8
   exec 8>&-
@@ -147,7 +148,7 @@ machine() {
   [ -z "$(find . -name '*.part')" ]
 }
 
-@test "size_cuts_padding_off_and_never_data" {
+@test "--size cuts padding off and never data" {
   raw disk.raw 2500000 0 1
   cp disk.raw padded.raw
   truncate -s 3M padded.raw
@@ -164,7 +165,7 @@ machine() {
   [[ "$stderr" == *"--size is given twice for disk Ref:0"* ]]
 }
 
-@test "compressed_input_is_named_with_the_command" {
+@test "compressed input is named with the command" {
   head -c 100000 /dev/urandom > x
   zstd -q x -o x.zst
   gzip -k x
@@ -174,7 +175,7 @@ machine() {
   [[ "$stderr" == *"gzip -dc"* ]]
 }
 
-@test "what_is_missing_or_wrong_in_the_command_is_said_in_one_line" {
+@test "what is missing or wrong in the command is said in one line" {
   raw disk.raw 1M 0
   machine disk.xva Ref:0 1M disk.raw
   fails_with 1 xva-unpack nowhere.xva
@@ -188,10 +189,11 @@ machine() {
   fails_with 2 xva-unpack --progress=x disk.xva
   fails_with 1 xva-unpack --all -o nowhere/deep disk.xva
   fails_with 1 bash -c 'xva-unpack disk.xva >&-'
-  [ ! -e x ] && [ -z "$(find . -name '*.part')" ]
+  [ ! -e x ]
+  [ -z "$(find . -name '*.part')" ]
 }
 
-@test "a_full_disk_is_an_error_and_a_closed_pipe_none" {
+@test "a full disk is an error and a closed pipe none" {
   raw disk.raw 4M 0 1 2 3
   machine disk.xva Ref:0 4M disk.raw
   fails_with 1 xva-unpack --disk Ref:0 -o /dev/full disk.xva
@@ -202,7 +204,7 @@ machine() {
   [ -z "$stderr" ]
 }
 
-@test "a_pipe_is_read_to_its_end_although_the_disk_is_complete" {
+@test "a pipe is read to its end although the disk is complete" {
   raw disk.raw 2M 0 1
   metadata Ref:0=2M Ref:1=2M > ova.xml
   folder Ref:0 disk.raw
@@ -215,7 +217,7 @@ machine() {
   done
 }
 
-@test "a_non_blocking_pipe_is_waited_for" {
+@test "a non-blocking pipe is waited for" {
   raw disk.raw 3M 0 2
   machine disk.xva Ref:0 3M disk.raw
   python3 - << 'PYTHON'
@@ -235,7 +237,7 @@ PYTHON
   cmp disk.raw back.raw
 }
 
-@test "the_metadata_comes_out_as_it_went_in" {
+@test "the metadata comes out as it went in" {
   metadata Ref:0=2M > ova.xml
   tar -cf disk.xva ova.xml
   xva-unpack --ova disk.xva | cmp - ova.xml
@@ -243,7 +245,7 @@ PYTHON
   fails_with 3 xva-unpack --ova other.xva
 }
 
-@test "a_device_that_is_not_there_does_not_become_a_file_in_dev" {
+@test "a device that is not there does not become a file in /dev" {
   raw disk.raw 1M 0
   machine disk.xva Ref:0 1M disk.raw
   for target in /dev/no-such-device /dev/no-such-group/volume; do
@@ -253,7 +255,7 @@ PYTHON
   done
 }
 
-@test "an_archive_is_not_overwritten_by_its_own_disk" {
+@test "an archive is not overwritten by its own disk" {
   raw disk.raw 1M 0
   machine disk.xva Ref:0 1M disk.raw
   cp disk.xva before
@@ -264,7 +266,7 @@ PYTHON
   cmp disk.xva before
 }
 
-@test "standard_output_by_another_name_gets_the_disk_and_nothing_else" {
+@test "standard output by another name gets the disk and nothing else" {
   raw disk.raw 1M 0
   machine disk.xva Ref:0 1M disk.raw
   for name in /dev/stdout /dev/fd/1 /proc/self/fd/1; do
@@ -273,7 +275,7 @@ PYTHON
   done
 }
 
-@test "a_terminal_is_refused_as_output_and_as_input" {
+@test "a terminal is refused as output and as input" {
   raw disk.raw 1M 0
   machine disk.xva Ref:0 1M disk.raw
   run script -qec 'xva-unpack --disk Ref:0 -o - disk.xva' /dev/null < /dev/null
@@ -286,7 +288,7 @@ PYTHON
   [ "$status" -eq 0 ]
 }
 
-@test "progress_is_written_to_a_descriptor" {
+@test "progress is written to a descriptor" {
   raw disk.raw 8M 0 1 2 3 4 5 6 7
   machine disk.xva Ref:0 8M disk.raw
   xva-unpack --progress=3 disk.xva 3> lines > table
@@ -296,20 +298,22 @@ PYTHON
   fails_with 2 xva-unpack --progress=99 disk.xva
 }
 
-@test "names_in_an_archive_do_not_lead_out_of_the_directory" {
+@test "names in an archive do not lead out of the directory" {
   mkdir -p in/deep
   raw disk.raw 1M 0
   folder in/d disk.raw
   tar -C in/deep --transform 's,^\.\./d,../../evil,' -P -cf disk.xva ../d/00000000 ../d/00000000.checksum
-  tar -tPf disk.xva | grep -q '^../../evil/00000000$'
+  tar -tPf disk.xva > members
+  grep -q '^../../evil/00000000$' members
   mkdir out
   xva-unpack -q --all -o out disk.xva > table
   [ "$(ls -A out)" = '%2E.%2F..%2Fevil.raw' ]
   cmp disk.raw out/*
-  [ ! -e ../evil ] && [ ! -e evil ]
+  [ ! -e ../evil ]
+  [ ! -e evil ]
 }
 
-@test "memory_stays_small_whatever_the_size_of_the_disk" {
+@test "memory stays small whatever the size of the disk" {
   raw disk.raw 200M 0 199
   machine disk.xva Ref:0 200M disk.raw
   bash -c 'ulimit -v 65536; xva-unpack --disk Ref:0 -o back.raw disk.xva > table'

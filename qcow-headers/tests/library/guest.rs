@@ -3,10 +3,13 @@
 use std::io::Read;
 use std::path::Path;
 
-use extents::extent::{CompressedCluster, Compression, Content, Extent, Extents};
+use extents::extent::stored::{CompressedCluster, Compression, Stored};
+use extents::extent::{Content, Extent};
 use extents::failure::Failure;
-use extents::image::confinement::{Confinement, SearchPaths};
+use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
+use extents::image::holes::SkipHoles;
+use image_builders::walk::covering;
 use qcow_headers::chain::{Chain, Options};
 
 /// Opens an image with all that lies below it, and its data files.
@@ -16,36 +19,34 @@ pub(crate) fn open(image: &Path) -> Result<Chain, Failure> {
 
 /// Opens an image.
 pub(crate) fn open_with(image: &Path, options: Options) -> Result<Chain, Failure> {
-    let confinement = Confinement::new(image, &SearchPaths::default())?;
+    let confinement = Confinement::new(Some(image), &[])?;
     Chain::open(ImageFile::open(image)?, &confinement, options)
 }
 
-/// The extents, which must follow each other without a gap and end with the virtual size.
-pub(crate) fn extents(chain: &Chain, walk: Extents<'_>) -> Result<Vec<Extent>, Failure> {
-    let extents = walk.collect::<Result<Vec<_>, _>>()?;
-    let mut end = 0;
-    for extent in &extents {
-        assert!(extent.start == end && extent.length > 0, "{extent:?} does not follow {end}");
-        end = extent.end();
-    }
-    assert_eq!(end, chain.virtual_size());
-    Ok(extents)
+/// The extents of the chain, which must cover its disk.
+pub(crate) fn extents(chain: &Chain) -> Result<Vec<Extent>, Failure> {
+    covering(chain.extents(), chain.virtual_size())
+}
+
+/// The extents of the chain with the holes of its files as zeros, which must cover its disk.
+pub(crate) fn extents_without_holes(chain: &Chain) -> Result<Vec<Extent>, Failure> {
+    covering(SkipHoles::new(chain.extents(), chain.data_files()), chain.virtual_size())
 }
 
 /// What the guest reads.
 pub(crate) fn read(chain: &Chain) -> Result<Vec<u8>, Failure> {
-    let files: Vec<&ImageFile> = chain.data_files().collect();
+    let files = chain.data_files();
     let mut guest = vec![0; usize::try_from(chain.virtual_size()).unwrap()];
-    for extent in extents(chain, chain.extents())? {
+    for extent in extents(chain)? {
         let target =
             &mut guest[usize::try_from(extent.start).unwrap()..usize::try_from(extent.end()).unwrap()];
         let file = files.get(usize::from(extent.layer));
         match extent.content {
             Content::Absent | Content::Zero => {}
-            Content::Data { offset } => file.unwrap().read_exact_at(target, offset, "data")?,
-            Content::Compressed(cluster) => {
+            Content::Data(Stored::Plain { offset }) => file.unwrap().read_exact_at(target, offset, "data")?,
+            Content::Data(Stored::Compressed(cluster)) => {
                 let whole = decompress(file.unwrap(), cluster)?;
-                let skip = cluster.skip as usize;
+                let skip = usize::try_from(cluster.skip).unwrap();
                 target.copy_from_slice(&whole[skip..skip + target.len()]);
             }
         }
@@ -55,7 +56,7 @@ pub(crate) fn read(chain: &Chain) -> Result<Vec<u8>, Failure> {
 
 /// A compressed cluster that lost bytes of its last sector cannot be told by the tables; it is here that it shows.
 fn decompress(file: &ImageFile, cluster: CompressedCluster) -> Result<Vec<u8>, Failure> {
-    let length = u64::from(cluster.host_length).min(file.size() - cluster.offset);
+    let length = cluster.host_length.min(file.size() - cluster.offset);
     let mut stored = vec![0; usize::try_from(length).unwrap()];
     file.read_exact_at(&mut stored, cluster.offset, "compressed cluster")?;
     let mut whole = vec![0; cluster.cluster_size as usize];
@@ -67,16 +68,4 @@ fn decompress(file: &ImageFile, cluster: CompressedCluster) -> Result<Vec<u8>, F
     }
     .map_err(|error| file.damaged(format!("cannot decompress: {error}")))?;
     Ok(whole)
-}
-
-/// For each unit of 2^`bits` bytes, whether some of its extents is data.
-pub(crate) fn units(extents: &[Extent], virtual_size: u64, bits: u32) -> Vec<bool> {
-    let mut units =
-        vec![false; usize::try_from(extents::extent::rescale::units(virtual_size, bits)).unwrap()];
-    for extent in extents.iter().filter(|extent| extent.is_data()) {
-        let first = usize::try_from(extent.start >> bits).unwrap();
-        let last = usize::try_from((extent.end() - 1) >> bits).unwrap();
-        units[first..=last].fill(true);
-    }
-    units
 }

@@ -1,16 +1,14 @@
 //! Every state that the tables can give to a cluster or subcluster, alone and over a backing file that holds data
 //! everywhere: whose bytes does the guest read?
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic, in its helpers too")]
-
-mod qcow_guest;
-
 use std::path::Path;
 
+use crate::guest::{self, open_with};
 use extents::extent::Content;
+use extents::extent::stored::Stored;
 use extents::failure::Status;
 use image_builders::qcow2::{Cluster, Image, SUBCLUSTERS, Subcluster};
-use qcow_guest::open_with;
+use image_builders::walk;
 use qcow_headers::chain::Options;
 
 const CLUSTER: u64 = 65536;
@@ -74,9 +72,9 @@ fn first_extent(upper: &Path, backing: bool) -> Reads {
             Damage
         }
         Ok(extent) => match extent.content {
-            Content::Data { .. } if extent.layer == 1 => Below,
-            Content::Data { .. } => Own,
-            Content::Compressed(_) => Reads::Compressed,
+            Content::Data(Stored::Plain { .. }) if extent.layer == 1 => Below,
+            Content::Data(Stored::Plain { .. }) => Own,
+            Content::Data(Stored::Compressed(_)) => Reads::Compressed,
             Content::Zero => Zeros,
             Content::Absent => {
                 assert!(!backing, "the backing file has all of it");
@@ -183,13 +181,12 @@ fn units(image: &Image, below: Option<&Image>, bits: u32) -> Vec<bool> {
     if let Some(below) = below {
         below.write_to(directory.path()).unwrap();
     }
-    let chain = qcow_guest::open(&image.write_to(directory.path()).unwrap()).unwrap();
+    let chain = guest::open(&image.write_to(directory.path()).unwrap()).unwrap();
     assert!(
-        qcow_guest::read(&chain).unwrap()
-            == image.truth(&below.map(|below| below.truth(&[])).unwrap_or_default())
+        guest::read(&chain).unwrap() == image.truth(&below.map(|below| below.truth(&[])).unwrap_or_default())
     );
-    assert_eq!(chain.cluster_bits(false), bits);
-    qcow_guest::units(&qcow_guest::extents(&chain, chain.extents()).unwrap(), chain.virtual_size(), bits)
+    assert_eq!(chain.cluster_bits(), bits);
+    walk::units(&guest::extents(&chain).unwrap(), bits)
 }
 
 #[test]

@@ -1,45 +1,43 @@
-//! What the library says about an image, in forms that tests compare.
+//! The guest's view of a chain, read through its extents, and what else the library says about an image, in forms that
+//! tests compare.
 
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use extents::document::print::{Form, Walk};
+use extents::document::print::{Form, Printer};
+use extents::extent::stored::Stored;
 use extents::extent::{Content, Extent};
 use extents::failure::{Failure, Status};
-use extents::image::confinement::{Confinement, SearchPaths};
+use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
 use image_builders::vhd::{Built, Vhd};
-use vhd_headers::chain::Chain;
-use vhd_headers::layer::Layer;
-use vhd_headers::sparse::Granularity;
+use image_builders::walk::{covering, units};
+use vhd_headers::chain::{Chain, Options};
+use vhd_headers::granularity::Granularity;
 
 /// Opens the chain of the image at `path`; its parents lie beside it.
 pub(crate) fn open(path: &Path) -> Result<Chain, Failure> {
-    let confinement = Confinement::new(path, &SearchPaths::default())?;
-    Chain::open(ImageFile::open(path)?, Some(&confinement))
+    open_with(path, &[], true)
 }
 
-/// The extents of a chain, which must cover its disk without gap or overlap.
+/// Opens the chain of the image at `path`, whose parents may also lie in `directory`.
+pub(crate) fn open_within(path: &Path, directory: &Path) -> Result<Chain, Failure> {
+    open_with(path, &[directory.to_path_buf()], true)
+}
+
+/// Opens the image at `path` without its parents.
+pub(crate) fn open_alone(path: &Path) -> Result<Chain, Failure> {
+    open_with(path, &[], false)
+}
+
+fn open_with(path: &Path, search_paths: &[PathBuf], parents: bool) -> Result<Chain, Failure> {
+    let confinement = Confinement::new(Some(path), search_paths)?;
+    Chain::open(ImageFile::open(path)?, &confinement, Options { parents })
+}
+
+/// The extents of a chain, which must cover its disk.
 pub(crate) fn extents(chain: &Chain, granularity: Granularity) -> Result<Vec<Extent>, Failure> {
-    let extents: Vec<Extent> = chain.extents(granularity)?.collect::<Result<_, _>>()?;
-    let mut end = 0;
-    for extent in &extents {
-        assert!(extent.start == end && extent.length > 0, "{extent:?} does not begin at {end}");
-        end = extent.end();
-    }
-    assert_eq!(end, chain.virtual_size());
-    Ok(extents)
-}
-
-/// For each unit of 2^`bits` bytes whether an extent of data touches it.
-pub(crate) fn data_units(extents: &[Extent], bits: u32) -> Vec<bool> {
-    let end = extents.last().map_or(0, Extent::end);
-    let mut units = vec![false; usize::try_from(end.div_ceil(1 << bits)).unwrap()];
-    for extent in extents.iter().filter(|extent| extent.is_data()) {
-        let (first, end) = (extent.start >> bits, extent.end().div_ceil(1 << bits));
-        units[usize::try_from(first).unwrap()..usize::try_from(end).unwrap()].fill(true);
-    }
-    units
+    covering(chain.extents(granularity)?, chain.virtual_size())
 }
 
 /// The disk as one reads it who follows the extents.
@@ -47,7 +45,7 @@ pub(crate) fn content(chain: &Chain, extents: &[Extent]) -> Vec<u8> {
     let mut disk = vec![0; usize::try_from(chain.virtual_size()).unwrap()];
     for extent in extents {
         let bytes = &mut disk[usize::try_from(extent.start).unwrap()..usize::try_from(extent.end()).unwrap()];
-        if let Content::Data { offset } = extent.content {
+        if let Content::Data(Stored::Plain { offset }) = extent.content {
             let file = chain.layers()[usize::from(extent.layer)].file();
             file.as_file().read_exact_at(bytes, offset).unwrap();
         }
@@ -63,13 +61,14 @@ pub(crate) fn document(
     form: Form,
 ) -> Result<String, Failure> {
     let chain = open(path)?;
-    let walk = Walk {
+    let printer = Printer {
+        form,
         virtual_size: chain.virtual_size(),
-        cluster_bits: cluster_bits.unwrap_or(chain.block_bits()),
-        files: chain.layers().iter().map(|layer: &Layer| layer.file().path().to_path_buf()).collect(),
+        cluster_bits: cluster_bits.unwrap_or(chain.cluster_bits()),
+        files: chain.data_files().iter().map(|file| file.path().to_path_buf()).collect(),
     };
     let mut out = Vec::new();
-    walk.print(form, chain.extents(granularity)?, &mut out)?;
+    printer.print(chain.extents(granularity)?, &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
@@ -87,7 +86,7 @@ pub(crate) fn failure_of(image: &Built) -> (Status, String) {
     failure_in(directory.path(), image)
 }
 
-/// The same in a directory that may hold parents.
+/// Writes `image` to `directory`, which may hold its parents, and returns how opening it fails.
 pub(crate) fn failure_in(directory: &Path, image: &Built) -> (Status, String) {
     let path = image.write_to(directory).unwrap();
     let failure = open(&path).and_then(|chain| extents(&chain, Granularity::Sector).map(|_| ())).unwrap_err();
@@ -105,7 +104,7 @@ pub(crate) fn assert_answered(image: &Vhd, built: &Built) {
 pub(crate) fn assert_exact(chain: &Chain, truth: &image_builders::vhd::Chain) {
     let sectors = extents(chain, Granularity::Sector).unwrap();
     assert!(content(chain, &sectors) == truth.truth(), "the content differs");
-    assert_eq!(data_units(&sectors, 9), truth.stored_sectors());
-    let bits = chain.block_bits();
-    assert_eq!(data_units(&extents(chain, Granularity::Block).unwrap(), bits), truth.touched_units(bits));
+    assert_eq!(units(&sectors, 9), truth.stored_sectors());
+    let bits = chain.cluster_bits();
+    assert_eq!(units(&extents(chain, Granularity::Block).unwrap(), bits), truth.touched_units(bits));
 }

@@ -1,13 +1,14 @@
+#!/usr/bin/env bats
 # xva-pack: what stands in an archive, read back by tools that others wrote.
 
 load common
-load pack_inputs
+load pack-inputs
 
 imported() {
-  python3 "$ROOT/tests/pack_importer.py" "$1" out "$2=$3"
+  python3 "$ROOT/tests/importer.py" "$1" out "$2=$3"
 }
 
-@test "xva_img_restores_the_disk_from_the_archive" {
+@test "xva-img restores the disk from the archive" {
   raw disk 5767168 1 3
   extents 5767168 21 '[[0,1]]' | xva-pack --checksum sha1 disk > disk.xva
   tar -xf disk.xva
@@ -15,7 +16,7 @@ imported() {
   cmp disk back
 }
 
-@test "gnu_tar_lists_the_blocks_with_data_and_the_first_and_last" {
+@test "GNU tar lists the blocks with data and the first and last" {
   raw disk 9437184 2 5 6
   extents 9437184 20 '[[5,6],2]' | xva-pack --prefix Ref:7 disk > disk.xva
   diff <(tar -tf disk.xva) <(printf 'Ref:7/0000000%s\nRef:7/0000000%s.xxhash\n' 0 0 2 2 5 5 6 6 8 8)
@@ -23,7 +24,7 @@ imported() {
   [[ ${lines[0]} == "-r-------- 0/0 "*" 1048576 1970-01-01 "* ]]
 }
 
-@test "checksum_members_agree_with_sha1sum_and_xxhsum" {
+@test "checksum members agree with sha1sum and xxhsum" {
   raw disk 3M 0 2
   xva-pack --scan disk | tar -x
   xva-pack --scan --checksum sha1 disk | tar -x
@@ -33,7 +34,7 @@ imported() {
   done
 }
 
-@test "every_size_of_disk_is_imported_whole" {
+@test "every size of disk is imported whole" {
   for size in 512 1048576 1049088 5767168 8388608; do
     raw disk $size 0
     printf end | dd of=disk bs=1 seek=$((size - 3)) conv=notrunc status=none
@@ -44,7 +45,7 @@ imported() {
   done
 }
 
-@test "an_empty_disk_is_its_first_and_last_block" {
+@test "an empty disk is its first and last block" {
   raw disk 5M
   extents 5242880 20 '[]' | xva-pack disk > disk.xva
   [ "$(tar -tf disk.xva | grep -vc xxhash)" -eq 2 ]
@@ -52,21 +53,21 @@ imported() {
   cmp disk out/Ref:0.raw
 }
 
-@test "a_full_disk_is_every_block" {
+@test "a full disk is every block" {
   head -c 5M /dev/urandom > disk
   extents 5242880 20 '[[0,4]]' | xva-pack --checksum sha1 disk > disk.xva
   imported disk.xva Ref:0 5242880
   cmp disk out/Ref:0.raw
 }
 
-@test "zero_blocks_are_left_out_unless_they_are_to_be_kept" {
+@test "zero blocks are left out unless they are to be kept" {
   raw disk 8M 4
   extents 8388608 20 '[[2,5]]' > document
   [ "$(xva-pack disk < document | tar -t | grep -vc xxhash)" -eq 3 ]
   [ "$(xva-pack --keep-zeros disk < document | tar -t | grep -vc xxhash)" -eq 6 ]
 }
 
-@test "a_block_is_data_if_any_byte_of_it_is_not_zero" {
+@test "a block is data if any byte of it is not zero" {
   for byte in 0 4095 4096 524288 1048575; do
     raw disk 3M
     printf x | dd of=disk bs=1 seek=$((1048576 + byte)) conv=notrunc status=none
@@ -75,7 +76,7 @@ imported() {
   done
 }
 
-@test "the_last_block_has_its_true_length_unless_padded" {
+@test "the last block has its true length unless --pad fills it up" {
   raw disk 1000001 0
   fails_with 4 xva-pack --scan disk
   [ -z "$output" ]
@@ -85,36 +86,36 @@ imported() {
   [ "$(tail -c +1000002 out/Ref:0.raw | tr -d '\0' | wc -c)" -eq 0 ]
 }
 
-@test "an_archive_ends_with_two_zero_records_that_no_trailer_leaves_off" {
+@test "an archive ends with two zero records that --no-trailer leaves off" {
   raw disk 2M 1
   xva-pack --scan disk > whole
   xva-pack --scan --no-trailer disk > part
   cmp whole <(cat part; head -c 1024 /dev/zero)
 }
 
-@test "two_disks_composed_are_imported_in_the_order_of_their_prefixes" {
+@test "two disks composed are imported in the order of their prefixes" {
   raw a 3M 1
   raw b 700000 0
   { xva-pack --scan --pad --prefix Ref:10 --no-trailer a && xva-pack --scan --pad --prefix Ref:2 b; } > both.xva
   tar -tf both.xva > /dev/null
-  python3 "$ROOT/tests/pack_importer.py" both.xva out Ref:10=3145728 Ref:2=1048576
+  python3 "$ROOT/tests/importer.py" both.xva out Ref:10=3145728 Ref:2=1048576
   cmp a out/Ref:10.raw
   cmp b <(head -c 700000 out/Ref:2.raw)
 }
 
-@test "a_small_disk_may_not_come_before_others" {
+@test "a small disk may not come before others" {
   raw disk 512K 0
   fails_with 4 xva-pack --scan --no-trailer disk
   [ -z "$output" ]
 }
 
-@test "an_empty_file_is_refused" {
+@test "an empty file is refused" {
   : > empty
   fails_with 4 xva-pack --scan empty
   fails_with 4 xva-pack --scan --pad empty
 }
 
-@test "unsound_extents_are_an_error_before_the_first_byte_or_a_scan_if_asked_for" {
+@test "unsound extents are an error before the first byte or a scan if asked for" {
   raw disk 4M 2
   xva-pack --scan disk > scanned
   for document in '' '{"virtual_size":4194304,"cluster_bits":20,"data_clusters":[[0,1' 'no JSON' \
@@ -133,7 +134,7 @@ imported() {
   xva-pack -q --fallback-scan --extents nowhere disk | cmp - scanned
 }
 
-@test "extents_of_a_disk_of_another_size_are_an_error_with_and_without_a_fallback" {
+@test "extents of a disk of another size are an error with and without a fallback" {
   raw disk 4M 2
   extents 8388608 20 '[2]' > document
   for option in "" --fallback-scan; do
@@ -143,7 +144,7 @@ imported() {
   done
 }
 
-@test "maps_of_qemu_img_and_nbdinfo_are_extents_too" {
+@test "maps of qemu-img and nbdinfo are extents too" {
   raw disk 4M 2
   xva-pack --scan disk > scanned
   qemu-img map -f raw --output=json disk | xva-pack disk | cmp - scanned
@@ -151,7 +152,7 @@ imported() {
     xva-pack disk | cmp - scanned
 }
 
-@test "wrong_usage_is_status_2_and_one_line" {
+@test "wrong usage is status 2 and one line" {
   raw disk 2M
   fails_with 2 xva-pack
   fails_with 2 xva-pack --scan --extents x disk
@@ -163,7 +164,7 @@ imported() {
   fails_with 1 xva-pack --scan .
 }
 
-@test "terminals_are_refused_as_output_and_as_the_source_of_extents" {
+@test "terminals are refused as output and as the source of extents" {
   raw disk 2M
   run script -qec "xva-pack --scan disk" /dev/null < /dev/null
   [ "$status" -eq 2 ]

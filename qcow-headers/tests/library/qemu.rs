@@ -1,51 +1,18 @@
 //! QEMU as the oracle: random chains, made by `qemu-img` and `qemu-io` or by the builder, must have the data that
 //! `qemu-img map` finds and the content that `qemu-img convert` reads.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic, in its helpers too")]
-
-mod qcow_guest;
-
 use std::fmt::Write;
 use std::path::Path;
-use std::process::{Command, Output};
 
+use crate::guest::{extents, extents_without_holes, open, read};
+use extents::image::holes::HOLE_BITS;
 use image_builders::qcow2::{Chain, Dice};
-use qcow_guest::{extents, open, read, units};
-
-fn run(directory: &Path, program: &str, arguments: &[&str]) -> Output {
-    Command::new(program)
-        .args(arguments)
-        .current_dir(directory)
-        .output()
-        .unwrap_or_else(|error| panic!("{program} is needed for this test: {error}"))
-}
-
-fn must_run(directory: &Path, program: &str, arguments: &[&str]) -> Vec<u8> {
-    let output = run(directory, program, arguments);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {arguments:?}: {stderr}");
-    output.stdout
-}
+use image_builders::qemu::{self, must_run, run};
+use image_builders::walk::units;
 
 /// The units of 2^`bits` bytes that hold data, by `qemu-img map`, turned outwards.
 fn qemu_units(directory: &Path, image: &str, virtual_size: u64, bits: u32) -> Vec<bool> {
-    let map = must_run(directory, "qemu-img", &["map", "--output=json", "-f", "qcow2", image]);
-    let map: serde_json::Value = serde_json::from_slice(&map).unwrap();
-    let mut units = vec![false; usize::try_from(virtual_size.div_ceil(1 << bits)).unwrap()];
-    for entry in map.as_array().unwrap() {
-        let [start, length] = ["start", "length"].map(|key| entry[key].as_u64().unwrap());
-        if entry["zero"] == false {
-            let first = usize::try_from(start >> bits).unwrap();
-            let last = usize::try_from((start + length - 1) >> bits).unwrap();
-            units[first..=last].fill(true);
-        }
-    }
-    units
-}
-
-fn qemu_content(directory: &Path, image: &str) -> Vec<u8> {
-    must_run(directory, "qemu-img", &["convert", "-f", "qcow2", "-O", "raw", image, "content"]);
-    std::fs::read(directory.join("content")).unwrap()
+    qemu::units(directory, ("qcow2", image), virtual_size, bits, |entry| entry["zero"] == false)
 }
 
 /// One image by qemu-img and qemu-io. Every choice is in the seed.
@@ -133,16 +100,15 @@ fn make_chain(dice: &mut Dice, directory: &Path) -> String {
 
 fn compare_with_qemu(seed: u64, directory: &Path, image: &str) {
     let chain = open(&directory.join(image)).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
-    let bits = chain.cluster_bits(false);
-    let extents = extents(&chain, chain.extents()).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+    let bits = chain.cluster_bits();
+    let extents = extents(&chain).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
     let expected = qemu_units(directory, image, chain.virtual_size(), bits);
-    assert_eq!(
-        units(&extents, chain.virtual_size(), bits),
-        expected,
-        "seed {seed}: not the data of qemu-img map"
-    );
+    assert_eq!(units(&extents, bits), expected, "seed {seed}: not the data of qemu-img map");
     let content = read(&chain).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
-    assert!(content == qemu_content(directory, image), "seed {seed}: not the content of qemu-img convert");
+    assert!(
+        content == qemu::content(directory, ("qcow2", image)),
+        "seed {seed}: not the content of qemu-img convert"
+    );
 }
 
 fn compare_made_by_qemu(seeds: std::ops::Range<u64>) {
@@ -170,7 +136,7 @@ fn chains_made_by_the_builder_are_read_as_qemu_reads_them() {
         let chain = Chain::random(seed);
         chain.write_to(directory.path()).unwrap();
         assert!(
-            qemu_content(directory.path(), "layer0.qcow2") == chain.truth(),
+            qemu::content(directory.path(), ("qcow2", "layer0.qcow2")) == chain.truth(),
             "seed {seed}: the builder is wrong"
         );
         compare_with_qemu(seed, directory.path(), "layer0.qcow2");
@@ -181,15 +147,15 @@ fn chains_made_by_the_builder_are_read_as_qemu_reads_them() {
 /// raw files and in preallocated images; nothing of the content is lost.
 fn compare_without_holes(directory: &Path, image: &str) {
     let chain = open(&directory.join(image)).unwrap();
-    let bits = chain.cluster_bits(true);
-    let extents = extents(&chain, chain.extents_without_holes()).unwrap();
-    let found = units(&extents, chain.virtual_size(), bits);
+    let bits = chain.cluster_bits().min(HOLE_BITS);
+    let extents = extents_without_holes(&chain).unwrap();
+    let found = units(&extents, bits);
     let expected = qemu_units(directory, image, chain.virtual_size(), bits);
     assert!(
         found.iter().zip(&expected).all(|(found, expected)| !found || *expected),
         "wider than qemu-img map"
     );
-    let content = qemu_content(directory, image);
+    let content = qemu::content(directory, ("qcow2", image));
     for (unit, bytes) in content.chunks(1 << bits).enumerate() {
         assert!(found[unit] || bytes.iter().all(|byte| *byte == 0), "unit {unit} is lost");
     }

@@ -2,12 +2,11 @@
 # xva-unpack to block devices: a restore to a logical volume, which holds what another disk left there.
 
 load common
-load loop_devices
+load loop-devices
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || return 1
   need_loop_devices
-  set -o pipefail
   # Data in the first and third of four blocks; the rest must be written as zeros.
   truncate -s 4M d.raw
   printf 'first' | dd of=d.raw bs=1 seek=5000 conv=notrunc status=none
@@ -22,7 +21,7 @@ volume() {
   attach "$1" "${@:3}"
 }
 
-@test "a disk on a device has its gaps as zeros, and what is behind it is left alone" {
+@test "a disk on a device has its gaps as zeros, and what follows it is left alone" {
   for options in '' '--sector-size 4096'; do
     # shellcheck disable=SC2086
     volume volume 6M $options

@@ -1,16 +1,11 @@
 //! QCOW2 images that change while they are walked.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic, in its helpers too")]
-
-#[allow(dead_code, reason = "other tests need more of it")]
-mod qcow_guest;
-
 use std::fs::OpenOptions;
-use std::os::unix::fs::FileExt;
 
+use crate::guest::open;
 use extents::failure::{Failure, Status};
 use image_builders::qcow2::{Built, Cluster, Image};
-use qcow_guest::open;
+use image_builders::walk::{assert_noticed, changed_after};
 
 /// An image of 12 L2 tables over its backing file. In every second table, the latter has cluster 0 and the former 1.
 fn images() -> [Image; 2] {
@@ -29,21 +24,13 @@ fn walked(image: usize, change: impl Fn(&mut Built)) -> Result<(), Failure> {
     let images = images();
     let paths = images.each_ref().map(|image| image.write_to(directory.path()).unwrap());
     let chain = open(&paths[1]).unwrap();
-    let mut extents = chain.extents();
-    extents.by_ref().take(4).try_for_each(|extent| extent.map(drop))?;
     let mut built = images[image].build();
     change(&mut built);
-    let file = OpenOptions::new().write(true).open(&paths[image]).unwrap();
-    file.write_all_at(&built.bytes, 0).unwrap();
-    extents.try_for_each(|extent| extent.map(drop))
+    changed_after(4, chain.extents(), &paths[image], &built.bytes)
 }
 
 fn noticed(image: usize, what: &str, change: impl Fn(&mut Built)) {
-    let failure = walked(image, change).unwrap_err();
-    let name = ["base.qcow2", "top.qcow2"][image];
-    let sentence = format!("{name}: changed while it was read: {what} is no longer what it was; try again");
-    assert!(failure.to_string().ends_with(&sentence), "{failure}");
-    assert_eq!(failure.status(), Status::System);
+    assert_noticed(walked(image, change), ["base.qcow2", "top.qcow2"][image], what);
 }
 
 #[test]
@@ -84,7 +71,7 @@ fn a_cluster_that_is_given_is_noticed_where_the_walk_has_been() {
 
 #[test]
 fn what_looks_like_damage_in_an_image_that_changed_is_a_change() {
-    // The cluster was given behind the end of the file that was opened.
+    // The cluster was given past the end of the file that was opened.
     let grown = |built: &mut Built| {
         let end = built.bytes.len() as u64;
         built.put_u64(built.l2_entry(10 * 64 + 1), end);

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Reads an XVA as strictly as xapi's importer does, and writes the disks that it finds.
 
-usage: pack_importer.py ARCHIVE OUTDIR PREFIX=BYTES...
+usage: importer.py ARCHIVE OUTDIR PREFIX=BYTES...
 
 The rules are those of the importer in xapi's stream_vdi.ml: disks in byte order of their prefixes, names that increase
-as strings, gaps counted in units of the very first block, the header of a checksum member right behind a block whose
-length is a multiple of 512, and nothing but the end of the tar behind the last disk.
+as strings, gaps counted in units of the very first block, the header of a checksum member right after a block whose
+length is a multiple of 512, and nothing but the end of the tar after the last disk.
 """
 import hashlib
 import os
@@ -66,14 +66,14 @@ def main():
                 offset += unit * (int(number) - int(last) - 1)
                 data = read(archive, length)
                 if offset + length > size:
-                    refuse(f"{name} ends behind the disk")
+                    refuse(f"{name} ends past the disk")
                 disk.seek(offset)
                 disk.write(data)
                 if length % 512:
                     refuse(f"{name} is not a multiple of 512 bytes long")
                 checksum_name, text_length = read_header(archive)
                 if not checksum_name.startswith(name):
-                    refuse(f"found {checksum_name} behind {name}")
+                    refuse(f"found {checksum_name} after {name}")
                 text = read(archive, text_length)
                 if read(archive, -text_length % 512).strip(b"\0"):
                     refuse("padding that is not zero")
