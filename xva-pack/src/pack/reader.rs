@@ -43,7 +43,7 @@ impl Reader {
                 }
                 Form::Compressed(cluster) => {
                     self.clusters.read(&file, segment.file, cluster, into)?;
-                    (cluster.offset, u64::from(cluster.host_length))
+                    (cluster.offset, cluster.host_length)
                 }
             };
             if self.drop_cache {

@@ -109,7 +109,8 @@ impl Written {
             )));
         }
         let skip = self.skip.unwrap_or(0);
-        let cluster = CompressedCluster { offset, host_length, cluster_size, skip, compression };
+        let cluster =
+            CompressedCluster { offset, host_length: host_length.into(), cluster_size, skip, compression };
         Ok(Data { filename, number: None, form: Form::Compressed(cluster) })
     }
 }
