@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-use extents::extent::{CompressedCluster, Compression};
+use extents::extent::stored::{CompressedCluster, Compression};
 use extents::image::file::ImageFile;
 use xva_pack::pack::clusters::{Clusters, check_inside};
 use xva_pack::pack::files::{FileNumber, Files};
@@ -33,7 +33,7 @@ fn compress(compression: Compression, data: &[u8]) -> Vec<u8> {
 fn cluster(offset: usize, host_length: usize, size: usize, compression: Compression) -> CompressedCluster {
     CompressedCluster {
         offset: offset as u64,
-        host_length: u32::try_from(host_length).unwrap(),
+        host_length: host_length as u64,
         cluster_size: u32::try_from(size).unwrap(),
         skip: 0,
         compression,
@@ -53,7 +53,7 @@ fn noise(seed: u32, length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn compressed_bytes_begin_in_the_file_and_only_the_rest_of_a_sector_lies_behind_its_end() {
+fn compressed_bytes_begin_in_the_file_and_only_the_rest_of_a_sector_lies_past_its_end() {
     let (_folder, file, _) = file(&[], 4096);
     for (offset, host_length, is_inside) in [
         (0, 4096, true),
@@ -127,7 +127,7 @@ fn parts_of_two_clusters_in_turn_are_never_mixed() {
     for (which, skip) in [(0, 0), (1, 512), (1, 3584), (0, 1024), (0, 2048), (1, 0)] {
         let offset = if which == 0 { 0 } else { packed[0].len() };
         let cluster = CompressedCluster {
-            skip: u32::try_from(skip).unwrap(),
+            skip: skip as u64,
             ..cluster(offset, packed[which].len(), 4096, Compression::Zlib)
         };
         let mut bytes = [0; 512];

@@ -22,7 +22,7 @@ fn extents() -> impl Strategy<Value = Vec<Extent>> {
         (1..5000_usize).prop_map(|sectors| sectors * 512),
         (1..3_usize).prop_map(|blocks| blocks * BLOCK_LEN),
     ];
-    // A disk of whole blocks is rare among the others, and has no block behind its last one.
+    // A disk of whole blocks is rare among the others, and has no block after its last one.
     let whole = prop_oneof![Just(0_usize), Just(BLOCK_LEN), Just(BLOCK_LEN / 2)];
     let place = || prop::option::weighted(0.6, (0..2_usize, 0..3000_usize));
     prop_oneof![

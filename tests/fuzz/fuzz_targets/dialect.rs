@@ -3,26 +3,25 @@
 
 use std::path::Path;
 
+use extents::document::interval_writer::DocumentWriter;
 use extents::document::union::Union;
-use extents::document::interval_writer::{DocumentWriter, Style};
 use libfuzzer_sys::fuzz_target;
 
 fn read(bytes: &[u8], bits: u32) -> Option<Union> {
-    let mut union = Union::new(bits);
-    union.read(bytes, Path::new("input")).ok().map(|()| union)
+    Union::read(bits, bytes, Path::new("input")).ok()
 }
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (bits, bytes) = (u32::from(input.0 % 63), input.1);
     let Some(union) = read(bytes, bits) else { return };
-    let size = union.virtual_size().unwrap();
+    let size = union.virtual_size();
     let mut text = Vec::new();
-    let mut writer = DocumentWriter::new(&mut text, Style::Intervals, size, bits).unwrap();
+    let mut writer = DocumentWriter::intervals(&mut text, size, bits).unwrap();
     for (first, last) in union.data().runs().take(1000) {
         writer.push(first, last).unwrap();
     }
     writer.finish().unwrap();
     let again = read(&text, bits).unwrap();
-    assert_eq!(again.virtual_size(), Some(size));
+    assert_eq!(again.virtual_size(), size);
     assert!(again.data().runs().eq(union.data().runs().take(1000)));
 });

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::io::Write;
 use std::path::PathBuf;
 
+use extents::document::print::{Form, Printer};
+use extents::extent::Extent;
 use extents::failure::{Failure, Status};
-use extents::extent::{Extent, Extents};
-use extents::document::print::{Form, Walk};
 use tempfile::TempDir;
 use xva_pack::xva::block::Fit;
 use xva_pack::pack::files::Files;
@@ -75,13 +75,16 @@ pub fn in_directory_with_data() {
 
 /// Prints the map of a walk that comes to its end, and follows it as xva-pack does: that one may only say that no archive
 /// can hold such a disk.
-pub fn check_map<'a>(extents: impl Fn() -> Extents<'a>, virtual_size: u64, files: Vec<PathBuf>) {
+pub fn check_map<I>(extents: impl Fn() -> I, virtual_size: u64, files: Vec<PathBuf>)
+where
+    I: Iterator<Item = Result<Extent, Failure>>,
+{
     if extents().take(FEW).count() == FEW {
         return;
     }
     let mut map = Vec::new();
-    let walk = Walk { virtual_size, cluster_bits: 9, files };
-    if walk.print(Form::Map, extents(), &mut map).is_err() {
+    let printer = Printer { form: Form::Map, virtual_size, cluster_bits: 9, files };
+    if printer.print(extents(), &mut map).is_err() {
         return;
     }
     let fit = Fit { pad: true, ..Fit::default() };

@@ -3,20 +3,24 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::ExitCode;
 
 use clap::Parser;
 use extents::failure::Failure;
-use extents::frame::stdout::{Stdout, write_failure};
-use extents::frame::{self, Arguments, Messages, Verbosity};
-use xva_pack::ova::{Firmware, Vm, VmDisk, parse_size, uuid};
+use extents::frame::messages::Messages;
+use extents::frame::program::Output;
+use extents::frame::streams;
+use xva_pack::ova::document::to_xml;
+use xva_pack::ova::size::parse_size;
+use xva_pack::ova::uuid::uuid;
+use xva_pack::ova::vm::{Firmware, Vm};
+use xva_pack::ova::vm_disk::VmDisk;
 
 /// Print the metadata (ova.xml) of a VM for an XVA
 ///
 /// The least that xapi 1.110 (2018) and every later one imports. The first disk boots. Sizes are rounded up to
 /// whole MiB, as the disks must be: pack them with xva-pack --pad, in byte order of REF.
 #[derive(Parser, Debug)]
-#[command(name = "ova-xml", version, after_help = EXAMPLES)]
+#[command(version, after_help = EXAMPLES)]
 struct Cli {
     /// Name of the VM
     #[arg(long)]
@@ -46,8 +50,6 @@ struct Cli {
     /// Draw UUIDs at random. Otherwise the same VM has the same ones
     #[arg(long)]
     random_uuids: bool,
-    #[command(flatten)]
-    verbosity: Verbosity,
 }
 
 const EXAMPLES: &str = "\
@@ -64,17 +66,7 @@ Examples:
 
 Exit status: 0 done, 1 system failure, 2 wrong usage";
 
-impl Arguments for Cli {
-    const TOOL: &'static str = "ova-xml";
-
-    fn verbosity(&self) -> Verbosity {
-        self.verbosity
-    }
-}
-
-fn main() -> ExitCode {
-    frame::run(describe)
-}
+extents::main!(describe, Output::Other);
 
 fn describe(cli: Cli, _: Messages) -> Result<(), Failure> {
     let vm = Vm {
@@ -89,11 +81,11 @@ fn describe(cli: Cli, _: Messages) -> Result<(), Failure> {
     };
     let xml = if cli.random_uuids {
         let seed = random_bytes()?;
-        vm.to_xml(|id, _| uuid(&seed, id))
+        to_xml(&vm, |id, _| uuid(&seed, id))
     } else {
-        vm.to_xml(|id, description| uuid(description, id))
+        to_xml(&vm, |id, description| uuid(description, id))
     }?;
-    Stdout::open()?.write_all(&xml).map_err(|error| write_failure(&error))
+    streams::stdout()?.write_all(&xml).map_err(|error| Failure::output(&error))
 }
 
 fn random_bytes() -> Result<[u8; 16], Failure> {

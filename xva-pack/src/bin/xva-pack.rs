@@ -2,13 +2,14 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use extents::failure::Failure;
-use extents::frame::stdout::{Stdout, write_failure};
-use extents::frame::{self, Arguments, Messages, Verbosity};
+use extents::frame::input::InputName;
+use extents::frame::messages::Messages;
+use extents::frame::program::Output;
+use extents::frame::streams;
 use xva_pack::host::pipe;
 use xva_pack::host::progress::{Destination, Progress};
 use xva_pack::ova::promise::{self, Place};
@@ -25,11 +26,11 @@ use xva_pack::xva::checksum::Algorithm;
 /// output. Nothing is written before the extents are read to their end and found sound, and after a failure no
 /// end-of-tar is written.
 #[derive(Parser, Debug)]
-#[command(name = "xva-pack", version, after_help = EXAMPLES)]
+#[command(version, after_help = EXAMPLES)]
 struct Cli {
     /// Raw disk: a file or block device; with --scan also - for a pipe on standard input
     #[arg(required_unless_present = "map", conflicts_with = "map")]
-    disk: Option<PathBuf>,
+    disk: Option<InputName>,
     #[command(flatten)]
     what: What,
     #[command(flatten)]
@@ -38,8 +39,6 @@ struct Cli {
     metadata: Metadata,
     #[command(flatten)]
     way: Way,
-    #[command(flatten)]
-    verbosity: Verbosity,
 }
 
 /// Which blocks are read.
@@ -48,11 +47,11 @@ struct Cli {
 struct What {
     /// Read the extents from FILE, not from standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scan", "map"])]
-    extents: Option<PathBuf>,
+    extents: Option<InputName>,
     /// Read the disk from the image files that the map FILE names, as vhd-headers and qcow-headers print it with
     /// --output map; - is standard input. There is no DISK then
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scan", "fallback_scan"])]
-    map: Option<PathBuf>,
+    map: Option<InputName>,
     /// Read no extents: read the whole disk and leave out zero blocks
     #[arg(long)]
     scan: bool,
@@ -91,10 +90,10 @@ struct Archive {
 struct Metadata {
     /// Put FILE in as ova.xml, first, if it promises this disk with its size, as its first
     #[arg(long, value_name = "FILE", conflicts_with = "check_ova")]
-    ova: Option<PathBuf>,
+    ova: Option<InputName>,
     /// Check that FILE promises this disk with its size, without writing it: for the disks that follow
     #[arg(long, value_name = "FILE")]
-    check_ova: Option<PathBuf>,
+    check_ova: Option<InputName>,
 }
 
 /// How the work is done and told.
@@ -138,33 +137,22 @@ Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged input or input
 about another disk, 4 a disk that an XVA cannot hold, or a map that says too
 little. After a failure the archive has no end-of-tar.";
 
-impl Arguments for Cli {
-    const TOOL: &'static str = "xva-pack";
+extents::main!(run, Output::Other);
 
-    fn verbosity(&self) -> Verbosity {
-        self.verbosity
-    }
-}
-
-fn main() -> ExitCode {
-    frame::run(|cli: Cli, messages| run(&cli, messages))
-}
-
-fn run(cli: &Cli, messages: Messages) -> Result<(), Failure> {
+fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let begun = Instant::now();
     if !cli.way.measure && !cli.way.force && io::stdout().is_terminal() {
         return Err(Failure::usage(
             "standard output is a terminal: expected a pipe or file; --force overrides",
         ));
     }
-    let request = cli.request();
-    cli.check_stdin(&request)?;
+    let request = cli.what.request(cli.disk);
+    let inputs: Vec<_> = request.inputs().into_iter().chain(cli.metadata.input()).collect();
+    check_stdin(&inputs)?;
     if let Some(file) = &cli.way.report {
-        let (what, metadata) = (&cli.what, &cli.metadata);
-        let read = [&cli.disk, &what.extents, &what.map, &metadata.ova, &metadata.check_ova];
-        report::check_writable(file, read.into_iter().flatten())?;
+        report::check_writable(file, inputs.iter().filter_map(|(_, input)| input.path()))?;
     }
-    let (xml, expected) = cli.metadata(messages)?;
+    let (xml, expected) = cli.metadata.read(&cli.archive, messages)?;
     let fit = Fit { pad: cli.archive.pad, others_follow: cli.archive.no_trailer, expected };
     let mut source = Source::open(&request, fit, !cli.way.measure, messages)?;
     if cli.way.measure {
@@ -173,9 +161,9 @@ fn run(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     messages.note(format!("{}: {}", source.origin.name(), source.origin.reason()));
     let origin = source.origin.clone();
     let mut progress = Progress::new(cli.way.progress)?;
-    let out = Stdout::open()?;
+    let out = streams::stdout()?;
     pipe::enlarge(&out);
-    let packed = pack(source, &cli.settings(), xml.as_deref(), &mut progress, out)?;
+    let packed = pack(source, &settings(cli.archive, &cli.way), xml.as_deref(), &mut progress, out)?;
     let counts = packed.counts;
     messages.note(format!(
         "{} blocks written, {} zero blocks left out, {} bytes read, {} bytes written",
@@ -187,69 +175,66 @@ fn run(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     }
 }
 
-impl Cli {
-    fn request(&self) -> Request {
-        let disk = self.disk.clone().unwrap_or_default();
-        if let Some(map) = &self.what.map {
-            return Request::Map { map: map.clone() };
+impl What {
+    fn request(self, disk: Option<InputName>) -> Request {
+        if let Some(map) = self.map {
+            return Request::Map { map };
         }
-        if self.what.scan {
-            return Request::Scan { disk, skip_holes: self.what.skip_holes };
+        let disk = disk.unwrap_or(InputName::Stdin);
+        if self.scan {
+            return Request::Scan { disk, skip_holes: self.skip_holes };
         }
-        let document = self.what.extents.clone().unwrap_or_else(|| PathBuf::from("-"));
-        Request::Extents { disk, document, fallback: self.what.fallback_scan }
+        let document = self.extents.unwrap_or(InputName::Stdin);
+        Request::Extents { disk, document, fallback: self.fallback_scan }
     }
+}
 
-    /// Standard input can be one thing only.
-    fn check_stdin(&self, request: &Request) -> Result<(), Failure> {
-        let mut files = match request {
-            Request::Extents { disk, document, .. } => vec![("DISK", disk), ("the extents", document)],
-            Request::Scan { disk, .. } => vec![("DISK", disk)],
-            Request::Map { map } => vec![("the map", map)],
-        };
-        files.extend(
-            self.metadata.ova.as_ref().or(self.metadata.check_ova.as_ref()).map(|file| ("ova.xml", file)),
-        );
-        files.retain(|(_, file)| file.as_os_str() == "-");
-        match files[..] {
-            [(first, _), (second, _), ..] => {
-                Err(Failure::usage(format!("{first} and {second} cannot both be standard input; see --help")))
-            }
-            _ => Ok(()),
-        }
+impl Metadata {
+    /// The file, and what it is.
+    fn input(&self) -> Option<(&'static str, &InputName)> {
+        self.ova.as_ref().or(self.check_ova.as_ref()).map(|file| ("ova.xml", file))
     }
 
     /// The metadata to be written, and the size that it promises.
-    fn metadata(&self, messages: Messages) -> Result<(Option<Vec<u8>>, Option<u64>), Failure> {
-        let Some(file) = self.metadata.ova.as_ref().or(self.metadata.check_ova.as_ref()) else {
-            return Ok((None, None));
-        };
-        let first = self.metadata.ova.is_some();
-        let place = Place { first, last: !self.archive.no_trailer };
+    fn read(&self, archive: &Archive, messages: Messages) -> Result<(Option<Vec<u8>>, Option<u64>), Failure> {
+        let Some((_, file)) = self.input() else { return Ok((None, None)) };
+        let first = self.ova.is_some();
+        let place = Place { first, last: !archive.no_trailer };
         let xml = promise::load(file)?;
-        let size = promise::promised_size(&xml, self.archive.prefix.as_str(), place, messages);
-        Ok((first.then_some(xml), Some(size.map_err(|failure| failure.in_file(file))?)))
+        let size = promise::promised_size(&xml, archive.prefix.as_str(), place, messages);
+        Ok((first.then_some(xml), Some(size.map_err(|failure| failure.in_file(file.name()))?)))
     }
+}
 
-    fn settings(&self) -> Settings {
-        // Measured on two processors only; 8 keep the memory of the blocks at 16 MiB.
-        let processors = || std::thread::available_parallelism().map_or(2, |n| n.get().min(8));
-        Settings {
-            sealing: Sealing {
-                prefix: self.archive.prefix.clone(),
-                algorithm: self.archive.checksum,
-                keep_zeros: self.archive.keep_zeros,
-                with_crc: self.way.report.is_some(),
-            },
-            jobs: self.way.jobs.map_or_else(processors, usize::from),
-            drop_cache: self.way.drop_cache,
-            keepalive: self.way.keepalive.map(Duration::from_secs),
-            others_follow: self.archive.no_trailer,
+/// Standard input can be one thing only.
+fn check_stdin(inputs: &[(&'static str, &InputName)]) -> Result<(), Failure> {
+    let stdin: Vec<_> = inputs.iter().filter(|(_, input)| **input == InputName::Stdin).collect();
+    match stdin[..] {
+        [(first, _), (second, _), ..] => {
+            Err(Failure::usage(format!("{first} and {second} cannot both be standard input; see --help")))
         }
+        _ => Ok(()),
+    }
+}
+
+fn settings(archive: Archive, way: &Way) -> Settings {
+    // Measured on two processors only; 8 keep the memory of the blocks at 16 MiB.
+    let processors = || std::thread::available_parallelism().map_or(2, |n| n.get().min(8));
+    Settings {
+        sealing: Sealing {
+            prefix: archive.prefix,
+            algorithm: archive.checksum,
+            keep_zeros: archive.keep_zeros,
+            with_crc: way.report.is_some(),
+        },
+        jobs: way.jobs.map_or_else(processors, usize::from),
+        drop_cache: way.drop_cache,
+        keepalive: way.keepalive.map(Duration::from_secs),
+        others_follow: archive.no_trailer,
     }
 }
 
 fn print_measure(source: &mut Source, xml: Option<&[u8]>, others_follow: bool) -> Result<(), Failure> {
     let bytes = measure::archive(&mut *source.plan, xml.map(<[u8]>::len), others_follow)?;
-    writeln!(Stdout::open()?, "{bytes}").map_err(|error| write_failure(&error))
+    writeln!(streams::stdout()?, "{bytes}").map_err(|error| Failure::output(&error))
 }

@@ -1,5 +1,9 @@
-//! The host: progress, pipes, hints to the kernel.
+//! The host that the programs run on: how far a long work is, pipes to the next program, what the kernel should read ahead
+//! or forget, and zeros.
+//!
+//! This room knows the library `extents`, and no other room.
 
 pub mod pipe;
 pub mod progress;
-pub mod read_ahead;
+pub(crate) mod read_ahead;
+pub(crate) mod zeros;

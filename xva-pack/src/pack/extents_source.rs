@@ -1,12 +1,9 @@
 //! The extents, read to their end before anything is written.
 
-use std::fs::File;
-use std::path::Path;
-
 use extents::document::union::Union;
 use extents::extent::unit_set::UnitSet;
 use extents::failure::Failure;
-use extents::frame;
+use extents::frame::input::InputName;
 
 use crate::xva::block::BLOCK_BITS;
 
@@ -20,17 +17,11 @@ pub struct Extents {
 }
 
 impl Extents {
-    /// Reads a document of any dialect; `-` is standard input.
+    /// Reads a document of any dialect.
     ///
     /// Status 2 when that is a terminal; otherwise as [`Union::read`].
-    pub fn read(file: &Path) -> Result<Self, Failure> {
-        let mut union = Union::new(BLOCK_BITS);
-        if file.as_os_str() == "-" {
-            union.read(frame::input("an extents document")?, Path::new("standard input"))?;
-        } else {
-            let input = File::open(file).map_err(|error| Failure::io(file, "cannot open", &error))?;
-            union.read(input, file)?;
-        }
-        Ok(Extents { virtual_size: union.virtual_size().unwrap_or(0), blocks: union.into_data() })
+    pub fn read(file: &InputName) -> Result<Self, Failure> {
+        let union = Union::read(BLOCK_BITS, file.open("an extents document")?, file.name())?;
+        Ok(Extents { virtual_size: union.virtual_size(), blocks: union.into_data() })
     }
 }

@@ -84,10 +84,8 @@ impl Files {
         if table.known.len() == MAX_FILES {
             return Err(Failure::unsupported(format!("the map names more than {MAX_FILES} files")));
         }
-        // A name from a map is never standard input.
-        let path = if name == "-" { Path::new("./-") } else { Path::new(name) };
         table.make_room();
-        let file = ImageFile::open(path)?;
+        let file = ImageFile::open(Path::new(name))?;
         table.check_age(&file)?;
         let number = table.add(file, false)?;
         table.by_name.insert(name.to_owned(), number);

@@ -1,6 +1,6 @@
 //! Which blocks are read, in which order, and where their bytes come from.
 
-use extents::extent::CompressedCluster;
+use extents::extent::stored::CompressedCluster;
 use extents::failure::Failure;
 
 use crate::pack::files::FileNumber;
@@ -59,8 +59,6 @@ impl Form {
         match self {
             Form::Plain(offset) => Form::Plain(offset.saturating_add(bytes)),
             Form::Compressed(cluster) => {
-                // A cluster has at most 2 MiB.
-                let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
                 Form::Compressed(CompressedCluster { skip: cluster.skip.saturating_add(bytes), ..cluster })
             }
         }

@@ -3,7 +3,7 @@
 use std::fs::{File, metadata};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use extents::failure::Failure;
@@ -46,7 +46,7 @@ struct Report<'a> {
 
 /// Fails with status 1 if a report cannot be written to `file`, and with 2 if it would replace the archive or a file that
 /// is `read`. Nothing is created: a failed export leaves no report.
-pub fn check_writable<'a>(file: &Path, read: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), Failure> {
+pub fn check_writable<'a>(file: &Path, read: impl IntoIterator<Item = &'a Path>) -> Result<(), Failure> {
     let identity = |file: &Path| metadata(file).ok().map(|found| (found.dev(), found.ino()));
     if let Some(taken) = identity(file)
         && let Some(input) = read.into_iter().find(|input| identity(input) == Some(taken))

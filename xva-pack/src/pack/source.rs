@@ -1,13 +1,12 @@
 //! Where the blocks come from: a disk with its extents, a disk that is scanned, a stream, or a map.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Seek};
-use std::path::{Path, PathBuf};
+use std::io::{self, Seek};
 use std::sync::Arc;
 
 use extents::extent::unit_set::UnitSet;
 use extents::failure::{Failure, Status};
-use extents::frame::{self, Messages};
+use extents::frame::input::InputName;
+use extents::frame::messages::Messages;
 use extents::image::file::ImageFile;
 
 use crate::host::pipe;
@@ -27,24 +26,35 @@ pub enum Request {
     /// The blocks of a disk that a document names.
     Extents {
         /// A raw file or block device.
-        disk: PathBuf,
-        /// The document; `-` is standard input.
-        document: PathBuf,
+        disk: InputName,
+        /// The document.
+        document: InputName,
         /// Scan the disk if the document cannot be read.
         fallback: bool,
     },
     /// The whole disk.
     Scan {
-        /// A raw file or block device; `-` is standard input, which may be a pipe.
-        disk: PathBuf,
+        /// A raw file or block device; standard input may be a pipe.
+        disk: InputName,
         /// Leave out what the file system reports as holes.
         skip_holes: bool,
     },
     /// The disk that a map puts together from files.
     Map {
-        /// The map; `-` is standard input.
-        map: PathBuf,
+        /// The map.
+        map: InputName,
     },
+}
+
+impl Request {
+    /// What is read, each with what it is.
+    pub fn inputs(&self) -> Vec<(&'static str, &InputName)> {
+        match self {
+            Request::Extents { disk, document, .. } => vec![("DISK", disk), ("the extents", document)],
+            Request::Scan { disk, .. } => vec![("DISK", disk)],
+            Request::Map { map } => vec![("the map", map)],
+        }
+    }
 }
 
 /// What will be read, and from where.
@@ -94,15 +104,16 @@ impl Source {
     pub fn open(request: &Request, fit: Fit, read_ahead: bool, messages: Messages) -> Result<Self, Failure> {
         match request {
             Request::Extents { disk, document, fallback } => {
-                let (disk, archived_size) = open_disk(disk, fit)?;
+                let (disk, archived_size) = check_disk(disk.open_image()?, fit)?;
                 let (blocks, origin) = extents_or_scan(&disk, document, *fallback, messages)?;
                 Source::disk(disk, archived_size, blocks, origin, read_ahead)
             }
-            Request::Scan { disk, skip_holes } if is_stdin(disk) && !stdin_is_seekable() => {
-                Source::stream(*skip_holes, fit)
-            }
             Request::Scan { disk, skip_holes } => {
-                let (disk, archived_size) = open_disk(disk, fit)?;
+                let opened = disk.open_image();
+                if opened.is_err() && *disk == InputName::Stdin {
+                    return Source::stream(*skip_holes, fit);
+                }
+                let (disk, archived_size) = check_disk(opened?, fit)?;
                 let (blocks, reason) = if *skip_holes {
                     (blocks_with_data(&disk)?, "--scan --skip-holes")
                 } else {
@@ -132,52 +143,38 @@ impl Source {
                 "a pipe has no holes to skip: --skip-holes needs a file or block device",
             ));
         }
-        let input = frame::input("a disk")?;
+        let input = InputName::Stdin.open("a disk")?;
         pipe::enlarge(&input);
         let plan = Box::new(StreamPlan::new(input, fit));
         Ok(Source { plan, files: Files::new(), total: None, origin: Origin::Scan("--scan".to_owned()) })
     }
 
-    fn map(map: &Path, fit: Fit, read_ahead: bool) -> Result<Self, Failure> {
+    fn map(map: &InputName, fit: Fit, read_ahead: bool) -> Result<Self, Failure> {
         let files = Files::new();
-        let name = named(map).to_path_buf();
+        let name = map.name().to_path_buf();
         let origin = Origin::Map(format!("read from {}", name.display()));
-        if is_stdin(map) {
-            let plan =
-                Box::new(MapPlan::new(frame::input("a map")?, name, Arc::clone(&files), fit, read_ahead));
-            return Ok(Source { plan, files, total: None, origin });
-        }
-        let cannot = |what: &'static str| move |error: io::Error| Failure::io(map, what, &error);
-        let mut input = File::open(map).map_err(cannot("cannot open"))?;
+        let cannot = |what: &'static str| move |error: io::Error| Failure::io(map.name(), what, &error);
+        let mut input = map.open("a map")?;
         let mut total = None;
-        if input.metadata().map_err(cannot("cannot stat"))?.is_file() {
+        let is_file = input.0.metadata().map_err(cannot("cannot stat"))?.is_file();
+        if is_file && *map != InputName::Stdin {
             // Once through: whether it is sound, and how much there is to read, is known before the first byte.
             let mut bytes = 0;
-            let mut plan = MapPlan::new(&input, name.clone(), Arc::clone(&files), fit, false);
+            let mut plan = MapPlan::new(&input.0, name.clone(), Arc::clone(&files), fit, false);
             let mut memory = MemberPair::new();
             while let Some(job) = plan.next(&mut memory)? {
                 bytes += job.bytes_to_read();
             }
             total = Some(bytes);
-            input.rewind().map_err(cannot("cannot seek"))?;
+            input.0.rewind().map_err(cannot("cannot seek"))?;
         }
         let plan = Box::new(MapPlan::new(input, name, Arc::clone(&files), fit, read_ahead));
         Ok(Source { plan, files, total, origin })
     }
 }
 
-fn is_stdin(file: &Path) -> bool {
-    file.as_os_str() == "-"
-}
-
-/// What a file is called in messages.
-fn named(file: &Path) -> &Path {
-    if is_stdin(file) { Path::new("standard input") } else { file }
-}
-
 /// The disk, and how many bytes of it the archive will hold.
-fn open_disk(disk: &Path, fit: Fit) -> Result<(ImageFile, u64), Failure> {
-    let disk = ImageFile::open(disk)?;
+fn check_disk(disk: ImageFile, fit: Fit) -> Result<(ImageFile, u64), Failure> {
     if is_stdout(disk.as_file()) {
         return Err(Failure::usage("is where the archive goes: expected another").in_file(disk.path()));
     }
@@ -185,18 +182,14 @@ fn open_disk(disk: &Path, fit: Fit) -> Result<(ImageFile, u64), Failure> {
     Ok((disk, archived_size))
 }
 
-fn stdin_is_seekable() -> bool {
-    !io::stdin().is_terminal() && ImageFile::open(Path::new("-")).is_ok()
-}
-
 /// The blocks of the document, or all blocks if it cannot be read and that is allowed.
 fn extents_or_scan(
     disk: &ImageFile,
-    document: &Path,
+    document: &InputName,
     fallback: bool,
     messages: Messages,
 ) -> Result<(UnitSet, Origin), Failure> {
-    let name = named(document);
+    let name = document.name();
     match Extents::read(document) {
         Ok(extents) if extents.virtual_size == disk.size() => {
             Ok((extents.blocks, Origin::Extents(format!("read from {}", name.display()))))

@@ -10,9 +10,10 @@ use std::thread;
 
 use extents::failure::Failure;
 
+use crate::host::zeros::is_zero;
 use crate::pack::member_pair::MemberPair;
 use crate::pack::plan::{Job, Plan};
-use crate::pack::reader::{Reader, is_zero};
+use crate::pack::reader::Reader;
 use crate::xva::block::Prefix;
 use crate::xva::checksum::Algorithm;
 

@@ -4,9 +4,8 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use extents::failure::Failure;
-use extents::frame::stdout::write_failure;
 
-use crate::ova;
+use crate::ova::metadata::FILE_NAME;
 use crate::pack::workers::{Block, Sealing};
 use crate::xva::tar_member::{RECORD, TRAILER, header, padding};
 
@@ -42,7 +41,7 @@ impl<W: Write> Writer<W> {
     /// Writes `ova.xml`, which must be the first member. Its time is 1970, so that the same input gives the same
     /// archive.
     pub fn put_ova_xml(&mut self, xml: &[u8]) -> Result<(), Failure> {
-        self.write(&header(ova::FILE_NAME, xml.len() as u64, 0)?)?;
+        self.write(&header(FILE_NAME, xml.len() as u64, 0)?)?;
         self.write(xml)?;
         self.write(&[0; RECORD][..padding(xml.len() as u64)])
     }
@@ -62,7 +61,7 @@ impl<W: Write> Writer<W> {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.out.write_all(bytes).map_err(|error| write_failure(&error))?;
+        self.out.write_all(bytes).map_err(|error| Failure::output(&error))?;
         self.counts.bytes_written += bytes.len() as u64;
         self.last_output = Instant::now();
         Ok(())
@@ -78,7 +77,7 @@ impl<W: Write> Writer<W> {
         if !others_follow {
             self.write(&TRAILER)?;
         }
-        self.out.flush().map_err(|error| write_failure(&error))?;
+        self.out.flush().map_err(|error| Failure::output(&error))?;
         Ok(self.counts)
     }
 }

@@ -1,6 +1,6 @@
 //! One entry of a map: a guest range, and what is needed to read it.
 
-use extents::extent::{CompressedCluster, Compression};
+use extents::extent::stored::{CompressedCluster, Compression};
 use extents::failure::Failure;
 use serde::Deserialize;
 
@@ -22,7 +22,7 @@ pub(crate) struct Written {
     host_length: Option<u32>,
     compression: Option<WrittenCompression>,
     cluster_size: Option<u32>,
-    skip: Option<u32>,
+    skip: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -73,7 +73,7 @@ impl Written {
         let length = self.length;
         let data = if self.zero == Some(true) || length == 0 { None } else { Some(self.data()?) };
         if let Some(Data { form: Form::Compressed(cluster), .. }) = &data {
-            let shown = u64::from(cluster.skip).saturating_add(length);
+            let shown = cluster.skip.saturating_add(length);
             if shown > u64::from(cluster.cluster_size) {
                 return Err(Failure::damaged(format!(
                     "the entry at {start} shows more than its cluster has: found {shown} bytes, expected at most {}",
@@ -109,7 +109,8 @@ impl Written {
             )));
         }
         let skip = self.skip.unwrap_or(0);
-        let cluster = CompressedCluster { offset, host_length, cluster_size, skip, compression };
+        let cluster =
+            CompressedCluster { offset, host_length: host_length.into(), cluster_size, skip, compression };
         Ok(Data { filename, number: None, form: Form::Compressed(cluster) })
     }
 }

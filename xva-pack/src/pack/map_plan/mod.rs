@@ -172,7 +172,7 @@ impl<R: Read> MapPlan<R> {
         for segment in segments {
             let (offset, length) = match segment.form {
                 Form::Plain(offset) => (offset, segment.length as u64),
-                Form::Compressed(cluster) => (cluster.offset, u64::from(cluster.host_length)),
+                Form::Compressed(cluster) => (cluster.offset, cluster.host_length),
             };
             let near = self.announced.is_some_and(|(file, end)| {
                 file == segment.file && (end..end.saturating_add(NEAR)).contains(&offset)
