@@ -5,7 +5,7 @@ load common
 
 # check_fields FILE: every record of FILE has every field that any release requires, of the right type.
 check_fields() {
-  python3 - "$1" "$ROOT/tests/fixtures/ova-fields.tsv" <<'PY'
+  python3 - "$1" "$ROOT/xva-pack/tests/ova-fields.tsv" <<'PY'
 import sys, xml.etree.ElementTree as ET
 
 def value(e):

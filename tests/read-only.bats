@@ -78,6 +78,6 @@ confined() {
     "$ROOT"/scripts/export-xva -o "$TMPDIR/vm.xva" d.qcow2 || status=$?
     ls -A "$TMPDIR"
     exit "$status"'
-  [ "$output" = filler ]
+  [ "$output" = $'filler\nmore' ]
   [[ $stderr != *attempt* ]]
 }

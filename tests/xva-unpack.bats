@@ -157,7 +157,7 @@ machine() {
   cmp disk.raw back.raw
   grep -q "^Ref:0  2500000 .* $(crc disk.raw) " table
   fails_with 3 xva-unpack --size Ref:0=1000 disk.xva
-  [[ "$stderr" == *"holds data behind --size: expected zeros from byte 1000 on"* ]]
+  [[ "$stderr" == *"holds data past --size: expected zeros from byte 1000 on"* ]]
   fails_with 3 xva-unpack --size Ref:0=3145729 disk.xva
   fails_with 2 xva-unpack --size Ref:1=1 disk.xva
   fails_with 2 xva-unpack --size Ref:0 disk.xva

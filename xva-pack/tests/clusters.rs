@@ -33,7 +33,7 @@ fn compress(compression: Compression, data: &[u8]) -> Vec<u8> {
 fn cluster(offset: usize, host_length: usize, size: usize, compression: Compression) -> CompressedCluster {
     CompressedCluster {
         offset: offset as u64,
-        host_length: u32::try_from(host_length).unwrap(),
+        host_length: host_length as u64,
         cluster_size: u32::try_from(size).unwrap(),
         skip: 0,
         compression,

@@ -12,10 +12,15 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use extents::failure::Failure;
+use extents::frame::input::InputName;
 use extents::frame::messages::{Messages, Verbosity};
 use image_builders::qcow2::Dice;
 use random_archive::RandomArchive;
-use xva_pack::unpack::{Findings, Input, Options, Policy, Sink, read};
+use xva_pack::unpack::findings::{Findings, Policy};
+use xva_pack::unpack::input::Input;
+use xva_pack::unpack::options::Options;
+use xva_pack::unpack::sink::Sink;
+use xva_pack::unpack::walk::read;
 
 const ARCHIVES: u64 = 1500;
 
@@ -62,7 +67,7 @@ fn judge(archive: &[u8], strict: bool) -> (Result<(), String>, BTreeMap<String, 
     let quiet = Messages::new("test", Verbosity { quiet: true, verbose: false });
     let mut findings = Findings::new(Policy { strict, keep_going: false }, quiet);
     let mut collector = Collector::default();
-    let input = Input::open(file.path()).unwrap();
+    let input = Input::open(&InputName::File(file.path().to_path_buf())).unwrap();
     let (_, done) = read(input, &Options::default(), &mut collector, &mut findings);
     (done.map_err(|failure| failure.to_string()), collector.whole)
 }
@@ -98,7 +103,7 @@ fn the_reader_judges_random_archives_as_the_importer_does() {
     assert!(taken > least && refused > least, "{taken} taken, {refused} refused: too few of one kind");
 }
 
-/// A block behind the last disk: the importer does not see it, and the program says that it will be lost.
+/// A block after the last disk: the importer does not see it, and the program says that it will be lost.
 fn holds_more(rest: &[u8]) -> bool {
     rest.chunks(512).any(|record| record.iter().any(|byte| *byte != 0))
 }

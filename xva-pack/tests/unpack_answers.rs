@@ -115,7 +115,7 @@ fn of_many_findings_twenty_are_said_and_all_are_counted() {
 }
 
 #[test]
-fn data_behind_the_end_of_a_disk_is_damage_and_zeros_there_are_none() {
+fn data_past_the_end_of_a_disk_is_damage_and_zeros_there_are_none() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("disk");
     let task = ["--disk", "Ref:000", "--force", "-o", output.to_str().unwrap()];

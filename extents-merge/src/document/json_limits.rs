@@ -3,54 +3,35 @@
 
 use std::io::{self, ErrorKind, Read};
 
+use crate::document::json_text::Place;
+
 /// Deeper than any document is.
-const MAX_DEPTH: u32 = 64;
+const MAX_DEPTH: usize = 64;
 
 /// Bytes of a string, escapes included; several times the longest file name in a map.
-const MAX_STRING: u32 = 64 << 10;
+const MAX_STRING: usize = 64 << 10;
 
 /// Passes JSON on, and ends with an error where a limit is exceeded.
 #[derive(Debug)]
 pub(crate) struct JsonLimits<R> {
     input: R,
-    depth: u32,
-    /// Bytes of the string we are in.
-    string: Option<u32>,
-    escaped: bool,
+    place: Place,
 }
 
 impl<R: Read> JsonLimits<R> {
     pub(crate) fn new(input: R) -> Self {
-        JsonLimits { input, depth: 0, string: None, escaped: false }
+        JsonLimits { input, place: Place::default() }
     }
 
     fn check(&mut self, bytes: &[u8]) -> io::Result<()> {
         for &byte in bytes {
-            if let Some(length) = &mut self.string {
-                *length += 1;
-                if *length > MAX_STRING {
-                    return Err(exceeded(format!("found a string of more than {MAX_STRING} bytes")));
-                }
-                if self.escaped {
-                    self.escaped = false;
-                } else if byte == b'\\' {
-                    self.escaped = true;
-                } else if byte == b'"' {
-                    self.string = None;
-                }
-                continue;
-            }
-            match byte {
-                b'"' => self.string = Some(0),
-                b'[' | b'{' => {
-                    self.depth += 1;
-                    if self.depth > MAX_DEPTH {
-                        return Err(exceeded(format!("found more than {MAX_DEPTH} brackets in one another")));
-                    }
-                }
-                b']' | b'}' => self.depth = self.depth.saturating_sub(1),
-                _ => {}
-            }
+            self.place.step(byte);
+        }
+        if self.place.longest_string() > MAX_STRING {
+            return Err(exceeded(format!("found a string of more than {MAX_STRING} bytes")));
+        }
+        if self.place.deepest() > MAX_DEPTH {
+            return Err(exceeded(format!("found more than {MAX_DEPTH} brackets in one another")));
         }
         Ok(())
     }
@@ -79,10 +60,10 @@ mod tests {
     #[test]
     fn strings_and_nesting_end_somewhere() {
         let string = |length| format!("{{\"{}\":1}}", "a".repeat(length));
-        assert!(passes(&string(MAX_STRING as usize - 1)));
-        assert!(!passes(&string(MAX_STRING as usize + 1)));
-        assert!(passes(&"[".repeat(MAX_DEPTH as usize)));
-        assert!(!passes(&"[{".repeat(MAX_DEPTH as usize / 2 + 1)));
+        assert!(passes(&string(MAX_STRING - 1)));
+        assert!(!passes(&string(MAX_STRING + 1)));
+        assert!(passes(&"[".repeat(MAX_DEPTH)));
+        assert!(!passes(&"[{".repeat(MAX_DEPTH / 2 + 1)));
         assert!(passes(&"[]".repeat(1000)));
     }
 

@@ -5,6 +5,7 @@ pub mod dialect;
 pub mod failed_stage;
 pub mod interval_writer;
 mod json_limits;
+mod json_text;
 pub mod map;
 pub mod print;
 pub mod summary;

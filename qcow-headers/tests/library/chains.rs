@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
-use crate::guest::{extents, extents_without_holes, open, read};
 use extents::failure::{Failure, Status};
 use extents::image::holes::SkipHoles;
 use image_builders::qcow2::{Chain, Dice};
 use image_builders::walk::units;
 use proptest::prelude::*;
+
+use crate::guest::{extents, extents_without_holes, open, read};
 
 /// Guest sectors that hold anything but zeros. The builder's data is nowhere zero, so these are the stored ones.
 fn data_sectors(truth: &[u8]) -> Vec<bool> {
@@ -21,22 +22,26 @@ fn answer(image: &Path) -> Result<Vec<u8>, Failure> {
     read(&chain)
 }
 
+/// A random chain as it was built, and as it is read; its files are there as long as the directory is kept.
+fn random(seed: u64) -> (tempfile::TempDir, Chain, qcow_headers::chain::Chain) {
+    let directory = tempfile::tempdir().unwrap();
+    let built = Chain::random(seed);
+    let chain = open(&built.write_to(directory.path()).unwrap()).unwrap();
+    (directory, built, chain)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn the_extents_lead_to_every_byte_that_the_guest_reads(seed in any::<u64>()) {
-        let directory = tempfile::tempdir().unwrap();
-        let built = Chain::random(seed);
-        let chain = open(&built.write_to(directory.path()).unwrap()).unwrap();
+        let (_directory, built, chain) = random(seed);
         prop_assert!(read(&chain).unwrap() == built.truth(), "content differs");
     }
 
     #[test]
     fn exactly_the_stored_sectors_are_data(seed in any::<u64>()) {
-        let directory = tempfile::tempdir().unwrap();
-        let built = Chain::random(seed);
-        let chain = open(&built.write_to(directory.path()).unwrap()).unwrap();
+        let (_directory, built, chain) = random(seed);
         let extents = extents(&chain).unwrap();
         prop_assert_eq!(units(&extents, 9), data_sectors(&built.truth()));
         prop_assert!(chain.layers().iter().all(|layer| layer.cluster_bits() >= chain.cluster_bits()));
@@ -44,9 +49,7 @@ proptest! {
 
     #[test]
     fn holes_hide_no_data(seed in any::<u64>()) {
-        let directory = tempfile::tempdir().unwrap();
-        let built = Chain::random(seed);
-        let chain = open(&built.write_to(directory.path()).unwrap()).unwrap();
+        let (_directory, built, chain) = random(seed);
         let extents = extents_without_holes(&chain).unwrap();
         let found = units(&extents, 9);
         prop_assert!(data_sectors(&built.truth()).iter().zip(&found).all(|(data, found)| !data || *found));

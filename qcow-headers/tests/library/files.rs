@@ -2,10 +2,11 @@
 
 use std::fs::OpenOptions;
 
-use crate::guest::{open, open_with, read};
 use extents::failure::Status;
 use image_builders::qcow2::{Cluster, Image};
 use qcow_headers::chain::Options;
+
+use crate::guest::{open, open_with, read};
 
 #[test]
 fn a_data_file_must_reach_to_the_end_of_the_data() {

@@ -2,10 +2,11 @@
 
 use std::fs::OpenOptions;
 
-use crate::guest::open;
 use extents::failure::{Failure, Status};
 use image_builders::qcow2::{Built, Cluster, Image};
 use image_builders::walk::{assert_noticed, changed_after};
+
+use crate::guest::open;
 
 /// An image of 12 L2 tables over its backing file. In every second table, the latter has cluster 0 and the former 1.
 fn images() -> [Image; 2] {

@@ -4,11 +4,12 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::guest::{extents, extents_without_holes, open, read};
 use extents::image::holes::HOLE_BITS;
 use image_builders::qcow2::{Chain, Dice};
 use image_builders::qemu::{self, must_run, run};
 use image_builders::walk::units;
+
+use crate::guest::{extents, extents_without_holes, open, read};
 
 /// The units of 2^`bits` bytes that hold data, by `qemu-img map`, turned outwards.
 fn qemu_units(directory: &Path, image: &str, virtual_size: u64, bits: u32) -> Vec<bool> {

@@ -3,13 +3,14 @@
 
 use std::path::Path;
 
-use crate::guest::{self, open_with};
 use extents::extent::Content;
 use extents::extent::stored::Stored;
 use extents::failure::Status;
 use image_builders::qcow2::{Cluster, Image, SUBCLUSTERS, Subcluster};
 use image_builders::walk;
 use qcow_headers::chain::Options;
+
+use crate::guest::{self, open_with};
 
 const CLUSTER: u64 = 65536;
 const COPIED: u64 = 1 << 63;

@@ -8,7 +8,10 @@ use std::path::Path;
 use fuzz::SEPARATOR;
 use image_builders::{qcow2, vhd};
 use xva_pack::xva::checksum::Algorithm;
-use xva_pack::ova::{Firmware, Vm, VmDisk, uuid};
+use xva_pack::ova::document::to_xml;
+use xva_pack::ova::uuid::uuid;
+use xva_pack::ova::vm::{Firmware, Vm};
+use xva_pack::ova::vm_disk::VmDisk;
 use xva_pack::xva::tar_member::{TRAILER, header, padding};
 
 /// Larger inputs make a fuzzer slow.
@@ -177,11 +180,11 @@ fn ova(disks: &[(&str, usize)]) -> Vec<u8> {
         secure_boot: false,
         disks: (1..)
             .zip(disks)
-            .map(|(n, disk)| VmDisk { prefix: disk.0.to_owned(), size: (n * 7919) << 20, name: None })
+            .map(|(n, disk)| VmDisk::new(disk.0, (n * 7919) << 20, None).expect("the disk is an ordinary one"))
             .collect(),
         networks: vec!["net".to_owned()],
     };
-    let text = vm.to_xml(|id, seed| uuid(seed, id)).expect("the machine is an ordinary one");
+    let text = to_xml(&vm, |id, seed| uuid(seed, id)).expect("the machine is an ordinary one");
     let text = String::from_utf8(text).expect("metadata is text");
     let sizes = (1_u64..).zip(disks);
     let text = sizes.fold(text, |text, (n, disk)| {

@@ -6,10 +6,16 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use extents::failure::Failure;
+use extents::frame::input::InputName;
 use extents::frame::messages::{Messages, Verbosity};
 use fuzz::file;
 use libfuzzer_sys::fuzz_target;
-use xva_pack::unpack::{Archive, Findings, Input, Options, Policy, Sink, read};
+use xva_pack::unpack::findings::{Findings, Policy};
+use xva_pack::unpack::input::Input;
+use xva_pack::unpack::options::Options;
+use xva_pack::unpack::report::Archive;
+use xva_pack::unpack::sink::Sink;
+use xva_pack::unpack::walk::read;
 use xva_pack::xva::tar_member::RECORD;
 
 /// What a pipe holds: all of it is written before it is read.
@@ -71,12 +77,12 @@ fuzz_target!(|input: (u8, &[u8])| {
     }
     let mut bytes = bytes.to_vec();
     bytes.chunks_mut(RECORD).for_each(seal);
-    let whole = answer(Input::open(&file(&bytes)).unwrap(), how);
+    let whole = answer(Input::open(&InputName::File(file(&bytes))).unwrap(), how);
     let (output, mut stream) = std::io::pipe().unwrap();
     stream.write_all(&bytes).unwrap();
     drop(stream);
     let path = PathBuf::from(format!("/dev/fd/{}", output.as_raw_fd()));
-    let piped = answer(Input::open(&path).unwrap(), how);
+    let piped = answer(Input::open(&InputName::File(path)).unwrap(), how);
     assert_eq!(whole.1.is_ok(), piped.1.is_ok(), "{:?} {:?}", whole.1, piped.1);
     assert_eq!((whole.0.disks, whole.0.has_ova, whole.2), (piped.0.disks, piped.0.has_ova, piped.2));
 });

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use xva_pack::ova::read;
+use xva_pack::ova::metadata::read;
 
 fuzz_target!(|input: &[u8]| {
     if let Ok(ova) = read(input) {

@@ -4,8 +4,9 @@
 use image_builders::vhd::{Chain, FooterCopy, Vhd, Write};
 use vhd_headers::granularity::Granularity;
 
-use crate::guest::{assert_answered, content, document, extents, intervals, open};
 use extents::document::print::Form;
+
+use crate::guest::{assert_answered, content, document, extents, intervals, open};
 
 const MIB: u64 = 1 << 20;
 

@@ -9,7 +9,11 @@ use extents::failure::Failure;
 use extents::frame::messages::Messages;
 use extents::frame::program::Output;
 use extents::frame::streams;
-use xva_pack::ova::{Firmware, Vm, VmDisk, parse_size, uuid};
+use xva_pack::ova::document::to_xml;
+use xva_pack::ova::size::parse_size;
+use xva_pack::ova::uuid::uuid;
+use xva_pack::ova::vm::{Firmware, Vm};
+use xva_pack::ova::vm_disk::VmDisk;
 
 /// Print the metadata (ova.xml) of a VM for an XVA
 ///
@@ -77,9 +81,9 @@ fn describe(cli: Cli, _: Messages) -> Result<(), Failure> {
     };
     let xml = if cli.random_uuids {
         let seed = random_bytes()?;
-        vm.to_xml(|id, _| uuid(&seed, id))
+        to_xml(&vm, |id, _| uuid(&seed, id))
     } else {
-        vm.to_xml(|id, description| uuid(description, id))
+        to_xml(&vm, |id, description| uuid(description, id))
     }?;
     streams::stdout()?.write_all(&xml).map_err(|error| Failure::output(&error))
 }

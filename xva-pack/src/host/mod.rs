@@ -1,6 +1,10 @@
-//! The host: progress, pipes, hints to the kernel.
+//! The host that the programs run on: how far a long work is, pipes to the next program, what the kernel should read ahead
+//! or forget, whether a file is standard output, and zeros.
+//!
+//! This room knows the library `extents`, and no other room.
 
 pub mod pipe;
 pub mod progress;
-pub mod read_ahead;
-pub mod stdout;
+pub(crate) mod read_ahead;
+pub(crate) mod stdout;
+pub(crate) mod zeros;

@@ -14,10 +14,10 @@ use crate::host::stdout::is_stdout;
 
 /// How far a long work is.
 #[derive(Debug)]
-pub struct Progress(Form);
+pub struct Progress(Display);
 
 #[derive(Debug)]
-enum Form {
+enum Display {
     Silent,
     Bar(ProgressBar),
     Lines { out: File, last: Option<u64> },
@@ -52,7 +52,7 @@ impl Progress {
     ///
     /// The descriptor is opened by its name in /dev/fd: a pipe or a file, no socket.
     pub fn new(request: Option<Destination>) -> Result<Self, Failure> {
-        let form = match request {
+        let display = match request {
             Some(Destination::Descriptor(descriptor)) => {
                 let path = format!("/dev/fd/{descriptor}");
                 // Opening a named pipe that nobody reads any more would wait for ever.
@@ -64,26 +64,26 @@ impl Progress {
                         "--progress: {path} is where the data goes: expected another"
                     )));
                 }
-                Form::Lines { out, last: None }
+                Display::Lines { out, last: None }
             }
-            Some(Destination::Bar) if std::io::stderr().is_terminal() => Form::Bar(bar()),
-            _ => Form::Silent,
+            Some(Destination::Bar) if std::io::stderr().is_terminal() => Display::Bar(bar()),
+            _ => Display::Silent,
         };
-        Ok(Progress(form))
+        Ok(Progress(display))
     }
 
     /// `done` bytes of `total`, where that is known.
     pub fn set(&mut self, done: u64, total: Option<u64>) {
         match &mut self.0 {
-            Form::Silent => {}
-            Form::Bar(bar) => {
+            Display::Silent => {}
+            Display::Bar(bar) => {
                 if let Some(total) = total.filter(|total| bar.length() != Some(*total)) {
                     bar.set_length(total);
                     set_style(bar, KNOWN);
                 }
                 bar.set_position(done);
             }
-            Form::Lines { out, last } => {
+            Display::Lines { out, last } => {
                 let Some(percent) = total.and_then(|total| percent(done, total)) else { return };
                 if last.is_none_or(|last| percent > last) && is_read(out) {
                     *last = Some(percent);
@@ -96,9 +96,9 @@ impl Progress {
     /// All is done.
     pub fn finish(&mut self) {
         match &self.0 {
-            Form::Bar(bar) => {
+            Display::Bar(bar) => {
                 bar.finish();
-                // It leaves the cursor behind the bar, where the next line would begin.
+                // It leaves the cursor after the bar, where the next line would begin.
                 if !bar.is_hidden() {
                     let _ = writeln!(std::io::stderr());
                 }

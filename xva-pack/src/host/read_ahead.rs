@@ -7,11 +7,11 @@ use rustix::fs::{Advice, fadvise};
 
 /// Announces `[offset, offset + length)`: the kernel begins to read it, and nobody waits. A hint that is refused
 /// costs time only.
-pub fn will_need(file: &ImageFile, offset: u64, length: u64) {
+pub(crate) fn will_need(file: &ImageFile, offset: u64, length: u64) {
     let _ = fadvise(file.as_file(), offset, NonZeroU64::new(length), Advice::WillNeed);
 }
 
 /// Lets the kernel forget `[offset, offset + length)`, which was read and will not be again.
-pub fn will_not_need(file: &ImageFile, offset: u64, length: u64) {
+pub(crate) fn will_not_need(file: &ImageFile, offset: u64, length: u64) {
     let _ = fadvise(file.as_file(), offset, NonZeroU64::new(length), Advice::DontNeed);
 }

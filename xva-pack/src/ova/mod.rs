@@ -1,30 +1,29 @@
-//! The metadata of an XVA: `ova.xml`, one XML-RPC value that names the VM's objects.
+//! The metadata of an XVA: `ova.xml`, one XML-RPC value that names the objects of a VM.
 //!
-//! [`read`] tells which disks the importer expects in the archive and how long they are; [`Vm::to_xml`] writes the
-//! least that every importer takes.
+//! ```text
+//! bytes -> tokens -> parser -> value -> objects, required -> metadata -> promise
+//! bytes <- writer <- value <- records <- document <- vm, vm_disk
+//! ```
+//!
+//! Reading: [`metadata::read`] tells which disks the importer expects in the archive, how long they are, and what the
+//! importer would refuse; [`promise`] holds a disk that is about to be packed to that. Writing: [`document::to_xml`] makes
+//! the least that every importer takes from a [`vm::Vm`].
+//!
+//! This room knows the room `xva` (names and sizes of blocks), and neither `pack` nor `unpack`.
 
-mod disks;
-mod kind;
-mod objects;
-mod parser;
+pub mod disk;
+pub mod document;
+pub(crate) mod field_type;
+pub mod metadata;
+pub(crate) mod objects;
+pub(crate) mod parser;
 pub mod promise;
-mod records;
-mod required;
-mod tokens;
-mod uuid;
-mod value;
-mod vm;
-mod vm_disk;
-mod writer;
-
-pub use disks::{Disk, Ova, read};
-pub use uuid::uuid;
-pub use vm::{Firmware, Vm};
-pub use vm_disk::{VmDisk, parse_size};
-
-/// Name of the member: exactly this, and the first of the archive.
-pub const FILE_NAME: &str = "ova.xml";
-
-/// Bytes of metadata that are read. A VM with thirty snapshots has less than 1 MiB, and up to 128 KiB more for each
-/// that holds UEFI variables.
-pub const MAX_BYTES: usize = 8 << 20;
+pub(crate) mod records;
+pub(crate) mod required;
+pub mod size;
+pub(crate) mod tokens;
+pub mod uuid;
+pub(crate) mod value;
+pub mod vm;
+pub mod vm_disk;
+pub(crate) mod writer;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use extents::failure::Failure;
 
-use crate::ova::disks::Disk;
+use crate::ova::disk::Disk;
 use crate::ova::required;
 use crate::ova::value::Value;
 
@@ -74,7 +74,7 @@ impl<'a> Objects<'a> {
                     return Err(Failure::damaged(format!("VDI {id}: has no virtual_size: expected bytes")));
                 };
                 let suspend = enum_is(vdi, "type", "suspend");
-                let sr = vdi.field("SR").and_then(Value::as_text).unwrap_or_default();
+                let sr = text_of(vdi, "SR");
                 let content = self.find("SR", sr).map(|sr| sr.field("content_type").and_then(Value::as_text));
                 if content.is_none() {
                     objections.push(format!("VDI {id}: SR {sr:?} is not among the objects"));
@@ -82,7 +82,7 @@ impl<'a> Objects<'a> {
                 Ok(Disk {
                     prefix: id.to_owned(),
                     virtual_size,
-                    name: vdi.field("name_label").and_then(Value::as_text).unwrap_or_default().to_owned(),
+                    name: text_of(vdi, "name_label").to_owned(),
                     streamed: suspend || attached.contains(id) && content.flatten() != Some("iso"),
                 })
             })
@@ -93,7 +93,7 @@ impl<'a> Objects<'a> {
     pub(crate) fn check_vifs(&self, objections: &mut Vec<String>) {
         for (id, vif) in self.of_class("VIF") {
             for (field, class) in [("VM", "VM"), ("network", "network")] {
-                let found = vif.field(field).and_then(Value::as_text).unwrap_or_default();
+                let found = text_of(vif, field);
                 if self.find(class, found).is_none() {
                     objections.push(format!("VIF {id}: {field} {found:?} is not among the objects"));
                 }
@@ -105,14 +105,14 @@ impl<'a> Objects<'a> {
     fn attached(&self, objections: &mut Vec<String>) -> BTreeSet<&'a str> {
         let mut attached = BTreeSet::new();
         for (id, vbd) in self.of_class("VBD") {
-            let vm = vbd.field("VM").and_then(Value::as_text).unwrap_or_default();
+            let vm = text_of(vbd, "VM");
             if self.find("VM", vm).is_none() {
                 objections.push(format!("VBD {id}: VM {vm:?} is not among the objects"));
             }
             if enum_is(vbd, "type", "CD") {
                 continue;
             }
-            let vdi = vbd.field("VDI").and_then(Value::as_text).unwrap_or_default();
+            let vdi = text_of(vbd, "VDI");
             if self.find("VDI", vdi).is_none() {
                 objections.push(format!("VBD {id}: VDI {vdi:?} is not among the objects"));
             }
@@ -120,6 +120,11 @@ impl<'a> Objects<'a> {
         }
         attached
     }
+}
+
+/// The text of a field; empty if the record has no such text, as a sentence then shows.
+fn text_of<'v>(record: &'v Value<'_>, field: &str) -> &'v str {
+    record.field(field).and_then(Value::as_text).unwrap_or_default()
 }
 
 /// The importer compares enums without case.

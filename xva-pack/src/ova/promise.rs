@@ -6,9 +6,9 @@ use extents::failure::Failure;
 use extents::frame::input::InputName;
 use extents::frame::messages::Messages;
 
-use crate::ova::{MAX_BYTES, Ova, read};
+use crate::ova::metadata::{FILE_NAME, MAX_BYTES, Ova, read};
 
-/// The version whose checksums stand behind each block, with nothing behind the last disk.
+/// The version in which a checksum follows each block, and nothing the last disk.
 const EXPORT_VSN: i64 = 2;
 
 /// The place of a disk in the archive.
@@ -23,9 +23,9 @@ pub struct Place {
 /// The bytes of a metadata file.
 pub fn load(file: &InputName) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let limit = MAX_BYTES as u64 + 1;
-    let done = file.open("ova.xml")?.take(limit).read_to_end(&mut bytes);
-    done.map_err(|error| Failure::io(file.name(), "cannot read", &error))?;
+    let input = file.open(FILE_NAME)?;
+    let read = input.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::io(file.name(), "cannot read", &error))?;
     Ok(bytes)
 }
 
@@ -62,20 +62,66 @@ fn check(ova: &Ova, prefix: &str, place: Place) -> Result<u64, Failure> {
             "VDI {prefix} is not expected in the archive: no VBD other than a CD refers to it, or its SR is of iso"
         )));
     }
-    let lowest = ova.streamed().next().map_or("", |disk| &disk.prefix);
-    let highest = ova.streamed().last().map_or("", |disk| &disk.prefix);
-    if place.first && lowest != prefix {
-        return Err(Failure::damaged(format!("another disk comes first: found {prefix}, expected {lowest}")));
+    // They are in byte order.
+    let lowest = ova.streamed().find(|other| other.prefix < disk.prefix);
+    let highest = ova.streamed().filter(|other| other.prefix > disk.prefix).last();
+    match lowest {
+        Some(lowest) if place.first => {
+            let lowest = &lowest.prefix;
+            return Err(Failure::damaged(format!(
+                "another disk comes first: found {prefix}, expected {lowest}"
+            )));
+        }
+        None if !place.first => {
+            return Err(Failure::damaged(format!(
+                "{prefix} comes first, right after ova.xml: expected --ova, not --check-ova"
+            )));
+        }
+        _ => {}
     }
-    if !place.first && lowest == prefix {
-        return Err(Failure::damaged(format!(
-            "{prefix} comes first, right behind ova.xml: expected --ova, not --check-ova"
-        )));
-    }
-    if place.last && highest != prefix {
+    if let Some(highest) = highest.filter(|_| place.last) {
+        let highest = &highest.prefix;
         return Err(Failure::damaged(format!(
             "another disk comes last: found {prefix}, expected {highest} before the end-of-tar; see --no-trailer"
         )));
     }
     Ok(disk.virtual_size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ova::disk::Disk;
+
+    #[test]
+    fn a_disk_is_packed_in_its_place_alone() {
+        let disk = |prefix: &str, streamed| Disk {
+            prefix: prefix.to_owned(),
+            virtual_size: 512,
+            name: String::new(),
+            streamed,
+        };
+        let disks = vec![disk("a", true), disk("b", false), disk("c", true), disk("d", true)];
+        let mut ova = Ova { export_vsn: 2, disks, objections: Vec::new(), missing_fields: Vec::new() };
+        for (prefix, first, last, refused) in [
+            ("a", true, false, None),
+            ("a", false, false, Some("comes first, right after ova.xml")),
+            ("a", true, true, Some("found a, expected d before the end-of-tar")),
+            ("b", false, false, Some("is not expected in the archive")),
+            ("c", false, false, None),
+            ("c", true, false, Some("found c, expected a")),
+            ("d", false, true, None),
+            ("d", false, false, None),
+            ("e", false, false, Some("no VDI has the id e: found a, b, c, d")),
+        ] {
+            let found = check(&ova, prefix, Place { first, last }).map_err(|failure| failure.to_string());
+            match (&found, refused) {
+                (Ok(size), None) => assert_eq!(*size, 512),
+                (Err(said), Some(what)) if said.contains(what) => {}
+                _ => panic!("{prefix} {first} {last}: {found:?}"),
+            }
+        }
+        ova.export_vsn = 1;
+        assert!(check(&ova, "a", Place { first: true, last: false }).is_err());
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::ova::value::Value;
 use crate::ova::vm::{Firmware, Vm};
-use crate::ova::vm_disk::{VmDisk, round_up};
+use crate::ova::vm_disk::VmDisk;
 
 /// A reference to no object.
 const NULL: &str = "OpaqueRef:NULL";
@@ -65,7 +65,7 @@ pub(crate) fn header(objects: Vec<Value<'static>>) -> Value<'static> {
         ("build_number", text(env!("CARGO_PKG_VERSION"))),
         ("xapi_major", Value::number(XAPI_VERSION.0)),
         ("xapi_minor", Value::number(XAPI_VERSION.1)),
-        // Checksums beside the blocks, and nothing behind the last disk.
+        // A checksum follows each block, and nothing the last disk.
         ("export_vsn", Value::number(2)),
     ]);
     record([("version", version), ("objects", Value::Array(objects))])
@@ -75,8 +75,9 @@ pub(crate) fn object(class: &str, id: &str, snapshot: Value<'static>) -> Value<'
     record([("class", text(class)), ("id", text(id)), ("snapshot", snapshot)])
 }
 
-pub(crate) fn vm(vm: &Vm, uuid: &str) -> Value<'static> {
-    let memory = || Value::number(round_up(vm.memory).unwrap_or(vm.memory));
+/// `memory` is in bytes.
+pub(crate) fn vm(vm: &Vm, memory: i64, uuid: &str) -> Value<'static> {
+    let memory = || Value::number(memory);
     let (firmware, device_model) = match vm.firmware {
         Firmware::Bios => ("bios", "qemu-upstream-compat"),
         Firmware::Uefi => ("uefi", "qemu-upstream-uefi"),

@@ -1,14 +1,14 @@
 //! The fields without which xapi refuses a record: those of its data model that have no default.
 //!
 //! Source: `ocaml/idl/datamodel*.ml` of xen-api at 23.19, 25.7 and HEAD (2026), where they are the same, and at 1.110,
-//! 1.249.34 and 22.3, which need more (`tests/fixtures/ova-fields.tsv`): an archive that lacks those is still good for a
-//! new host.
+//! 1.249.34 and 22.3, which need more (`tests/ova-fields.tsv`): an archive that lacks those is still good for a new
+//! host.
 
-use crate::ova::kind::Kind::{self, Bool, Int, Map, Set, Text, Time};
+use crate::ova::field_type::FieldType::{self, Bool, Int, Map, Set, Text, Time};
 use crate::ova::value::Value;
 
 /// Of each class that the importer reads, the fields that every release requires.
-pub(crate) const REQUIRED: [(&str, &[(&str, Kind)]); 8] = [
+pub(crate) const REQUIRED: [(&str, &[(&str, FieldType)]); 8] = [
     (
         "VM",
         &[
@@ -150,7 +150,7 @@ pub(crate) const OLD: &str = "1.110 to 1.249";
 pub(crate) const MIDDLE: &str = "1.110 to 22.3";
 
 /// Of each class, the fields that only some releases require, and which.
-pub(crate) const REQUIRED_ONCE: [(&str, &str, Kind, &str); 11] = [
+pub(crate) const REQUIRED_ONCE: [(&str, &str, FieldType, &str); 11] = [
     ("VM", "power_state", Text, OLD),
     ("VM", "suspend_VDI", Text, OLD),
     ("VM", "last_boot_CPU_flags", Map, OLD),
@@ -167,21 +167,22 @@ pub(crate) const REQUIRED_ONCE: [(&str, &str, Kind, &str); 11] = [
 /// What is wrong with a record of `class` for every release: the first field that is missing or of another type.
 pub(crate) fn objection(class: &str, record: &Value<'_>) -> Option<String> {
     let (_, fields) = REQUIRED.iter().find(|(name, _)| *name == class)?;
-    fields.iter().find_map(|&(name, kind)| wrong(record, name, kind))
+    fields.iter().find_map(|&(name, field_type)| wrong(record, name, field_type))
 }
 
 /// What is wrong with it for some releases, and for which.
 pub(crate) fn old_objection(class: &str, record: &Value<'_>) -> Option<String> {
-    REQUIRED_ONCE.iter().filter(|(name, ..)| *name == class).find_map(|&(_, name, kind, releases)| {
-        wrong(record, name, kind).map(|what| format!("{what}; xapi {releases} refuses records without it"))
+    REQUIRED_ONCE.iter().filter(|(name, ..)| *name == class).find_map(|&(_, name, field_type, releases)| {
+        wrong(record, name, field_type)
+            .map(|what| format!("{what}; xapi {releases} refuses records without it"))
     })
 }
 
-fn wrong(record: &Value<'_>, name: &str, kind: Kind) -> Option<String> {
+fn wrong(record: &Value<'_>, name: &str, field_type: FieldType) -> Option<String> {
     match record.field(name) {
         None => Some(format!("field {name} is missing")),
-        Some(value) if kind.fits(value) => None,
-        Some(_) => Some(format!("field {name} has the wrong type: expected {}", kind.describe())),
+        Some(value) if field_type.fits(value) => None,
+        Some(_) => Some(format!("field {name} has the wrong type: expected {}", field_type.describe())),
     }
 }
 
@@ -190,14 +191,14 @@ mod tests {
     use super::*;
 
     /// Class, field, type, and for each release R (required), d (has a default) or - (unknown).
-    const FIELDS: &str = include_str!("../../../tests/fixtures/ova-fields.tsv");
+    const FIELDS: &str = include_str!("../../tests/ova-fields.tsv");
 
     #[test]
     fn the_fields_are_those_that_every_release_or_some_require() {
         let (mut every, mut some) = (Vec::new(), Vec::new());
         for line in FIELDS.lines().skip(1) {
             let columns: Vec<&str> = line.split('\t').collect();
-            let kind = match columns[2] {
+            let field_type = match columns[2] {
                 "Int" => Int,
                 "Bool" => Bool,
                 "DateTime" => Time,
@@ -206,9 +207,9 @@ mod tests {
                 _ => Text,
             };
             match columns[3..].concat().as_str() {
-                "RRRRRR" => every.push((columns[0], columns[1], kind)),
-                "RRRddd" => some.push((columns[0], columns[1], kind, MIDDLE)),
-                "RRdddd" => some.push((columns[0], columns[1], kind, OLD)),
+                "RRRRRR" => every.push((columns[0], columns[1], field_type)),
+                "RRRddd" => some.push((columns[0], columns[1], field_type, MIDDLE)),
+                "RRdddd" => some.push((columns[0], columns[1], field_type, OLD)),
                 other => panic!("{line}: {other}"),
             }
         }

@@ -48,7 +48,7 @@ impl Token<'_> {
 /// Reads tokens.
 pub(crate) struct Tokens<'a> {
     reader: Reader<&'a [u8]>,
-    /// Read already, behind a text.
+    /// Read already, after a text.
     ahead: Option<Token<'a>>,
 }
 

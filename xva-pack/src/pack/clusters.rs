@@ -21,12 +21,11 @@ const ZSTD_WINDOW_BITS: u32 = 21;
 
 /// Fails with status 3 unless the compressed bytes lie inside the file, but for the rest of a sector.
 pub fn check_inside(file: &ImageFile, cluster: &CompressedCluster) -> Result<(), Failure> {
-    let past_end =
-        cluster.offset.checked_add(u64::from(cluster.host_length)).map(|end| end.saturating_sub(file.size()));
+    let past_end = cluster.offset.checked_add(cluster.host_length).map(|end| end.saturating_sub(file.size()));
     if cluster.offset < file.size() && past_end.is_some_and(|bytes| bytes <= MAX_PAST_END) {
         return Ok(());
     }
-    file.check_range(cluster.offset, u64::from(cluster.host_length), "compressed cluster")
+    file.check_range(cluster.offset, cluster.host_length, "compressed cluster")
 }
 
 /// Reads and decompresses clusters, and keeps the last one of which only a part was asked for: a layer above may
@@ -87,7 +86,7 @@ impl Clusters {
         cluster: CompressedCluster,
         into: &mut [u8],
     ) -> Result<(), Failure> {
-        let there = file.size().saturating_sub(cluster.offset).min(u64::from(cluster.host_length));
+        let there = file.size().saturating_sub(cluster.offset).min(cluster.host_length);
         let enough = there.min(into.len() as u64 + MAX_GROWTH);
         self.compressed.resize(in_memory(enough), 0);
         file.read_exact_at(&mut self.compressed, cluster.offset, "compressed cluster")?;

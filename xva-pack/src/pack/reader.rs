@@ -10,7 +10,6 @@ use crate::pack::clusters::Clusters;
 use crate::pack::files::Files;
 use crate::pack::job::Job;
 use crate::pack::member_pair::MemberPair;
-use crate::xva::block::BLOCK_LEN;
 
 /// One worker's way to the files.
 pub struct Reader {
@@ -53,17 +52,11 @@ impl Reader {
     }
 }
 
-/// Whether all bytes are zero. Data ends it at its first page; comparing with known zeros runs at the speed of memory.
-pub fn is_zero(bytes: &[u8]) -> bool {
-    const ZEROS: [u8; 4096] = [0; 4096];
-    debug_assert!(bytes.len() <= BLOCK_LEN);
-    bytes.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::pack::job::{Block, Segment};
+    use crate::xva::block::BLOCK_LEN;
     use extents::image::file::ImageFile;
 
     #[test]
@@ -95,21 +88,6 @@ mod tests {
                     truth[at..at + length].fill(b'x');
                 }
                 assert_eq!(memory.data(2048), truth);
-            }
-        }
-    }
-
-    #[test]
-    fn one_byte_anywhere_is_not_zero() {
-        for length in [0, 1, 4095, 4096, 4097, BLOCK_LEN] {
-            let mut bytes = vec![0; length];
-            assert!(is_zero(&bytes));
-            for at in [0, length / 2, length.saturating_sub(1)] {
-                if let Some(byte) = bytes.get_mut(at) {
-                    *byte = 1;
-                    assert!(!is_zero(&bytes), "{at} of {length}");
-                    bytes[at] = 0;
-                }
             }
         }
     }

@@ -2,10 +2,11 @@
 
 use extents::failure::Failure;
 
+use crate::host::zeros::is_zero;
 use crate::pack::feed::Pulled;
 use crate::pack::job::Block;
 use crate::pack::member_pair::MemberPair;
-use crate::pack::reader::{Reader, is_zero};
+use crate::pack::reader::Reader;
 use crate::xva::block::Prefix;
 use crate::xva::checksum::Algorithm;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use extents::failure::Failure;
 
-use crate::ova;
+use crate::ova::metadata::FILE_NAME;
 use crate::pack::sealing::{ReadBlock, Sealing};
 use crate::xva::tar_member::{RECORD, TRAILER, header, padding};
 
@@ -41,7 +41,7 @@ impl<W: Write> Writer<W> {
     /// Writes `ova.xml`, which must be the first member. Its time is 1970, so that the same input gives the same
     /// archive.
     pub fn put_ova_xml(&mut self, xml: &[u8]) -> Result<(), Failure> {
-        self.write(&header(ova::FILE_NAME, xml.len() as u64, 0)?)?;
+        self.write(&header(FILE_NAME, xml.len() as u64, 0)?)?;
         self.write(xml)?;
         self.write(&[0; RECORD][..padding(xml.len() as u64)])
     }

@@ -1,35 +1,9 @@
-//! One disk of the archive while its blocks come, and what is said about it in the end.
+//! One disk of the archive while its blocks come.
 
-use crate::unpack::placement::Placement;
+use crate::unpack::report::DiskReport;
 use crate::xva::checksum::Algorithm;
 use crate::xva::crc32::Crc32;
-
-/// What was found of a disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiskReport {
-    /// Its directory in the archive.
-    pub prefix: String,
-    /// `name_label` in the metadata.
-    pub name: String,
-    /// Bytes: as the metadata says, without it as far as the blocks reach.
-    pub size: u64,
-    /// Blocks that hold bytes.
-    pub blocks: u64,
-    /// Blocks that a disk of this size has; 0 if their length is not known.
-    pub blocks_of_disk: u64,
-    /// Bytes in its blocks.
-    pub bytes: u64,
-    /// How its blocks are checked: by these, mixed if it is more than one.
-    pub algorithms: Vec<Algorithm>,
-    /// Blocks without a checksum.
-    pub unchecked: u64,
-    /// Bytes that are wanted of it: all, or what `--size` leaves of it.
-    pub wanted_size: u64,
-    /// CRC-32 of these; none if its bytes were not read.
-    pub crc32: Option<u32>,
-    /// Every block is there, and none is damaged.
-    pub whole: bool,
-}
+use crate::xva::placement::Placement;
 
 /// A disk whose blocks are coming.
 #[derive(Debug)]
@@ -99,11 +73,12 @@ impl DiskState {
         self.crc.update(data);
     }
 
-    /// What is said about it. `block_length` is that of the archive's first block.
-    pub(crate) fn report(&mut self, block_length: u64) -> DiskReport {
+    /// What is said about it. `block_length` is that of the archive's first block, if there was one.
+    pub(crate) fn report(&mut self, block_length: Option<u64>) -> DiskReport {
         let size = self.size();
         self.crc.zeros(self.written_size().saturating_sub(self.crc.length()));
-        let blocks_of_disk = if block_length == 0 { 0 } else { size.div_ceil(block_length) };
+        let block_length = block_length.filter(|length| *length > 0);
+        let blocks_of_disk = block_length.map_or(0, |length| size.div_ceil(length));
         DiskReport {
             prefix: self.prefix.clone(),
             name: self.name.clone(),

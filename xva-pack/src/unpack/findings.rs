@@ -62,3 +62,29 @@ impl Findings {
         self.policy
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use extents::frame::messages::Verbosity;
+
+    #[test]
+    fn the_policy_says_which_findings_end_the_work_and_which_make_the_archive_unsound() {
+        use Severity::{Damaged, LeftOut, Refused, Remark};
+        for (strict, keep_going, ends, bad) in [
+            (false, false, &[Damaged][..], 0),
+            (true, false, &[Refused, LeftOut, Damaged], 0),
+            (false, true, &[], 1),
+            (true, true, &[], 3),
+        ] {
+            let quiet = Messages::new("test", Verbosity { quiet: true, verbose: false });
+            let mut findings = Findings::new(Policy { strict, keep_going }, quiet);
+            for severity in [Remark, Refused, LeftOut, Damaged] {
+                let finding = Finding { severity, ..Finding::damage_at(0, "it") };
+                let ended = findings.raise(finding).is_err();
+                assert_eq!(ended, ends.contains(&severity), "{strict} {keep_going} {severity:?}");
+            }
+            assert_eq!(findings.bad(), bad, "{strict} {keep_going}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! The members of a tar one after the other: headers, long names, pax attributes, the zero records at the end.
 
+use extents::extent::rescale::in_memory;
 use extents::failure::Failure;
 
 use crate::unpack::finding::{Finding, Severity, Stop};
@@ -66,13 +67,13 @@ impl Members {
             let at = self.input.position();
             let Some(record) = self.header()? else {
                 if extended {
-                    return Err(Finding::damage_at(at, "ends early, behind an extended header").into());
+                    return Err(Finding::damage_at(at, "ends early, after an extended header").into());
                 }
                 return Ok(None);
             };
             let header = tar_header::parse(&record).map_err(|what| Finding::damage_at(at, what))?;
             objections.extend(header.objection.clone());
-            match header.kind {
+            match header.type_flag {
                 b'L' => overrides.long_name(&self.extended(&header)?),
                 b'K' => drop(self.extended(&header)?),
                 b'x' => {
@@ -97,7 +98,7 @@ impl Members {
         }
     }
 
-    /// Reads the padding behind data of `size` bytes.
+    /// Reads the padding after data of `size` bytes.
     pub(crate) fn end_data(&mut self, size: u64, what: &str) -> Result<(), Stop> {
         self.input.skip(padding(size) as u64, &format!("the padding of {what}"))
     }
@@ -141,17 +142,14 @@ impl Members {
     /// The data of an extended header.
     fn extended(&mut self, header: &TarHeader) -> Result<Vec<u8>, Stop> {
         let at = self.input.position();
-        let length =
-            usize::try_from(header.size).ok().filter(|_| header.size <= MAX_EXTENDED).ok_or_else(|| {
-                let size = header.size;
-                Finding::damage_at(
-                    at,
-                    format!(
-                        "an extended header is too long: found {size} bytes, expected at most {MAX_EXTENDED}"
-                    ),
-                )
-            })?;
-        let mut data = vec![0; length];
+        let size = header.size;
+        if size > MAX_EXTENDED {
+            let what = format!(
+                "an extended header is too long: found {size} bytes, expected at most {MAX_EXTENDED}"
+            );
+            return Err(Finding::damage_at(at, what).into());
+        }
+        let mut data = vec![0; in_memory(size)];
         self.input.read_exact(&mut data, "an extended header")?;
         self.end_data(header.size, "an extended header")?;
         Ok(data)
@@ -171,15 +169,15 @@ impl Members {
             Finding::damage_at(byte, format!("the name of a member is not UTF-8: found {name}"))
         })?;
         let size = overrides.size.unwrap_or(header.size);
-        let is_file = matches!(header.kind, 0 | b'0' | b'7') && !name.ends_with('/');
+        let is_file = matches!(header.type_flag, 0 | b'0' | b'7') && !name.ends_with('/');
         let mut member = Member { name, size, byte, is_file };
-        if header.kind == b'S' {
+        if header.type_flag == b'S' {
             return Err(member
                 .finding(Severity::Damaged, "is stored sparse: expected an archive made without tar --sparse")
                 .into());
         }
         if !is_file && size > 0 {
-            let kind = [header.kind].escape_ascii().to_string();
+            let kind = [header.type_flag].escape_ascii().to_string();
             let what = format!("found {size} bytes of data in a member of type {kind}, expected a file");
             return Err(member.finding(Severity::Damaged, what).into());
         }
@@ -205,9 +203,7 @@ fn refuse_compressed(record: &[u8; RECORD], input: &Input) -> Result<(), Stop> {
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => ("zstd", "zstd -dc"),
         _ => return Ok(()),
     };
-    let name = input.name();
-    let file =
-        if name.as_os_str() == "standard input" { "ARCHIVE".to_owned() } else { name.display().to_string() };
+    let file = input.name().path().map_or_else(|| "ARCHIVE".to_owned(), |path| path.display().to_string());
     Err(Stop::Refused(Failure::unsupported(format!(
         "is compressed with {format}: expected a tar; try: {command} {file} | xva-unpack ..."
     ))))

@@ -1,24 +1,29 @@
-//! An XVA, read in one pass as xapi's importer reads it: which disks are in it, whether every checksum is right, and
-//! what the importer would refuse.
+//! Archive to disk: an XVA, read in one pass as xapi's importer reads it. Which disks are in it, whether every checksum
+//! is right, and what the importer would refuse.
 //!
-//! [`read`] walks the members of a tar from an [`Input`], finds where each block of a disk belongs, hands its bytes to
-//! a [`Sink`], and reports every departure from the format as a [`Finding`]. A block is held, never a disk.
+//! ```text
+//! input -> members -> walk -> sink: task -> raw_output -> sparse_file
+//!                      |
+//!                      +---> findings (what is wrong), report (what was found) -> table
+//! ```
+//!
+//! [`walk::read`] goes over the members of a tar from an [`input::Input`], finds where each block of a disk belongs,
+//! hands its bytes to a [`sink::Sink`], and reports every departure from the format as a [`finding::Finding`]. A block is
+//! held, never a disk. What `xva-unpack` does with the bytes is a [`task::Task`].
+//!
+//! This room knows the rooms `xva`, `host` and `ova`, and not `pack`.
 
-mod disk_state;
-mod finding;
-mod findings;
-mod input;
-mod members;
-mod placement;
-mod walk;
-
-pub use disk_state::DiskReport;
-pub use finding::{Finding, Severity};
-pub use findings::{Findings, Policy};
-pub use input::Input;
-pub use walk::{Archive, Options, Sink, read, read_ova};
-
-pub mod raw_output;
-mod sparse_file;
+pub(crate) mod disk_state;
+pub mod finding;
+pub mod findings;
+pub mod input;
+pub(crate) mod members;
+pub mod options;
+pub mod output_name;
+pub(crate) mod raw_output;
+pub mod report;
+pub mod sink;
+pub(crate) mod sparse_file;
 pub mod table;
 pub mod task;
+pub mod walk;

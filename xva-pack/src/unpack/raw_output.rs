@@ -19,13 +19,14 @@ const ZEROS: usize = 64 << 10;
 
 /// A disk on its way out.
 #[derive(Debug)]
-pub struct RawOutput {
-    target: PathBuf,
-    form: Form,
+pub(crate) struct RawOutput {
+    /// What it is called in messages; the path of a file.
+    name: PathBuf,
+    target: Target,
 }
 
 #[derive(Debug)]
-enum Form {
+enum Target {
     Sparse(SparseFile),
     Stream { out: Outlet, written: u64 },
 }
@@ -39,62 +40,62 @@ enum Outlet {
 
 impl RawOutput {
     /// Standard output; whoever calls this looked whether it is a terminal.
-    pub fn stdout() -> Result<Self, Failure> {
-        let form = Form::Stream { out: Outlet::Stdout(streams::stdout()?), written: 0 };
-        Ok(RawOutput { target: PathBuf::from("standard output"), form })
+    pub(crate) fn stdout() -> Result<Self, Failure> {
+        let target = Target::Stream { out: Outlet::Stdout(streams::stdout()?), written: 0 };
+        Ok(RawOutput { name: PathBuf::from("standard output"), target })
     }
 
-    /// The file or device `target`, for a disk of `size` bytes if that is known.
+    /// The file or device `path`, for a disk of `size` bytes if that is known.
     ///
     /// Refused (status 2) without `force`: a file that exists, and a block device. Refused (status 1) a block device
     /// that is too small or in use (mounted, for example), and a file that would come to lie among the devices.
-    pub fn open(target: &Path, size: Option<u64>, force: bool) -> Result<Self, Failure> {
-        let exists = std::fs::metadata(target).ok();
+    pub(crate) fn open(path: &Path, size: Option<u64>, force: bool) -> Result<Self, Failure> {
+        let exists = std::fs::metadata(path).ok();
         let is_device = exists.as_ref().is_some_and(|found| found.file_type().is_block_device());
         let is_file = exists.as_ref().is_some_and(std::fs::Metadata::is_file);
         if (is_device || is_file) && !force {
-            return Err(Failure::usage("exists already: --force overwrites it").in_file(target));
+            return Err(Failure::usage("exists already: --force overwrites it").in_file(path));
         }
-        if exists.is_none() && is_among_devices(target) {
+        if exists.is_none() && is_among_devices(path) {
             let what =
                 "no such device: is its volume active? A file among the devices would be kept in memory";
-            return Err(Failure::system(what).in_file(target));
+            return Err(Failure::system(what).in_file(path));
         }
-        let form = if exists.is_none() || is_file {
-            Form::Sparse(SparseFile::create(target, force)?)
+        let target = if exists.is_none() || is_file {
+            Target::Sparse(SparseFile::create(path, force)?)
         } else {
             // Without O_CREAT, O_EXCL is about block devices: one that is mounted, or part of a volume group, is busy.
             let flags = if is_device { OFlags::EXCL.bits().cast_signed() } else { 0 };
-            let open = OpenOptions::new().write(true).custom_flags(flags).open(target);
-            let mut file = open.map_err(|e| Failure::io(target, "cannot open for writing", &e))?;
+            let open = OpenOptions::new().write(true).custom_flags(flags).open(path);
+            let mut file = open.map_err(|e| Failure::io(path, "cannot open for writing", &e))?;
             if is_device {
-                check_room(&mut file, size.unwrap_or(0), target)?;
+                check_room(&mut file, size.unwrap_or(0), path)?;
             }
-            Form::Stream { out: Outlet::Special(file), written: 0 }
+            Target::Stream { out: Outlet::Special(file), written: 0 }
         };
-        Ok(RawOutput { target: target.to_path_buf(), form })
+        Ok(RawOutput { name: path.to_path_buf(), target })
     }
 
     /// Writes `bytes` at guest byte `offset`, which never decreases.
-    pub fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Failure> {
-        let done = match &mut self.form {
-            Form::Sparse(file) => file.write(offset, bytes),
-            Form::Stream { out, written } => fill(out, written, offset)
+    pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Failure> {
+        let done = match &mut self.target {
+            Target::Sparse(file) => file.write(offset, bytes),
+            Target::Stream { out, written } => fill(out, written, offset)
                 .and_then(|()| out.write_all(bytes))
                 .map(|()| *written += bytes.len() as u64),
         };
-        done.map_err(|e| Failure::io(&self.target, &format!("cannot write at byte {offset}"), &e))
+        done.map_err(|e| Failure::io(&self.name, &format!("cannot write at byte {offset}"), &e))
     }
 
     /// Makes it `size` bytes long, and gives a file its name.
-    pub fn finish(self, size: u64) -> Result<(), Failure> {
-        let done = match self.form {
-            Form::Sparse(file) => file.finish(size, &self.target),
-            Form::Stream { mut out, mut written } => {
+    pub(crate) fn finish(self, size: u64) -> Result<(), Failure> {
+        let done = match self.target {
+            Target::Sparse(file) => file.finish(size, &self.name),
+            Target::Stream { mut out, mut written } => {
                 fill(&mut out, &mut written, size).and_then(|()| out.finish())
             }
         };
-        done.map_err(|e| Failure::io(&self.target, "cannot finish writing", &e))
+        done.map_err(|e| Failure::io(&self.name, "cannot finish writing", &e))
     }
 }
 
@@ -153,6 +154,7 @@ impl Outlet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
     use std::os::unix::fs::MetadataExt;
 
     #[test]
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finished_leaves_nothing_behind() {
+    fn what_is_not_finished_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let mut output = RawOutput::open(&folder.path().join("d.raw"), None, false).unwrap();
         output.write(0, b"abc").unwrap();
@@ -223,5 +225,23 @@ mod tests {
         for bad in ["nowhere/", "nowhere/.", "nowhere/.."] {
             assert!(RawOutput::open(&folder.path().join(bad), None, false).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn gaps_of_a_stream_are_zeros_up_to_the_size_of_the_disk() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let path = PathBuf::from(format!("/dev/fd/{}", writer.as_raw_fd()));
+        let mut output = RawOutput::open(&path, None, false).unwrap();
+        drop(writer);
+        output.write(1000, b"abc").unwrap();
+        output.write(1003, b"d").unwrap();
+        output.write(5000, b"e").unwrap();
+        output.finish(6000).unwrap();
+        let mut truth = vec![0; 6000];
+        truth[1000..1004].copy_from_slice(b"abcd");
+        truth[5000] = b'e';
+        let mut found = Vec::new();
+        reader.read_to_end(&mut found).unwrap();
+        assert!(found == truth);
     }
 }

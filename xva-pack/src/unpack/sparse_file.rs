@@ -11,7 +11,7 @@ use std::path::Path;
 use extents::failure::Failure;
 use tempfile::{Builder, NamedTempFile};
 
-use crate::pack::reader::is_zero;
+use crate::host::zeros::is_zero;
 
 /// Zeros of this length, from a multiple of it on, are left as a hole: the block of most file systems.
 const HOLE: usize = 4096;
@@ -35,7 +35,7 @@ impl SparseFile {
             return Err(Failure::system("cannot create: expected the name of a file").in_file(target));
         }
         let mut prefix = OsString::from(".");
-        prefix.push(OsStr::from_bytes(name.get(..MAX_PREFIX).unwrap_or(name)));
+        prefix.push(OsStr::from_bytes(&name[..name.len().min(MAX_PREFIX)]));
         prefix.push(".");
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
         let part = Builder::new()
@@ -50,20 +50,18 @@ impl SparseFile {
     /// Writes what is not zero.
     pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut data: Option<usize> = None;
-        for (at, piece) in bytes.chunks(HOLE).enumerate().map(|(index, piece)| (index * HOLE, piece)) {
-            match (data, is_zero(piece)) {
+        for (at, chunk) in bytes.chunks(HOLE).enumerate().map(|(index, chunk)| (index * HOLE, chunk)) {
+            match (data, is_zero(chunk)) {
                 (None, false) => data = Some(at),
                 (Some(from), true) => {
-                    self.part
-                        .as_file()
-                        .write_all_at(bytes.get(from..at).unwrap_or_default(), offset + from as u64)?;
+                    self.part.as_file().write_all_at(&bytes[from..at], offset + from as u64)?;
                     data = None;
                 }
                 _ => {}
             }
         }
         let from = data.unwrap_or(bytes.len());
-        self.part.as_file().write_all_at(bytes.get(from..).unwrap_or_default(), offset + from as u64)
+        self.part.as_file().write_all_at(&bytes[from..], offset + from as u64)
     }
 
     /// Makes it `size` bytes long, and gives it the name `target` when it is on the medium.

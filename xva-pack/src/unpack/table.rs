@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::unpack::DiskReport;
+use crate::unpack::report::DiskReport;
 
 const HEADINGS: [&str; 8] = ["DISK", "SIZE", "BLOCKS", "OF", "SHARE", "CHECKSUMS", "CRC32", "STATE"];
 

@@ -6,76 +6,116 @@ use std::path::{Path, PathBuf};
 use extents::failure::Failure;
 
 use crate::host::progress::Progress;
-use crate::unpack::Sink;
+use crate::unpack::findings::Policy;
+use crate::unpack::output_name::OutputName;
 use crate::unpack::raw_output::RawOutput;
+use crate::unpack::sink::Sink;
 
 /// Longest name of a file.
 const MAX_FILE_NAME: usize = 255;
 
-/// What is done with the disks.
-#[derive(Debug)]
+/// What is done with an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Their blocks are counted.
+    /// The blocks of its disks are counted.
     List,
     /// Their bytes are read and checked.
     Verify,
-    /// One is written to a file, or to standard output.
+    /// Its metadata is printed, and nothing after it is looked at.
+    PrintOva,
+    /// One disk is written out.
     One {
         /// Its directory in the archive.
         prefix: String,
-        /// The file; `-` is standard output.
-        output: PathBuf,
+        /// Where it is written to.
+        output: OutputName,
     },
-    /// Each is written to a file in a directory.
+    /// Each disk is written to a file in a directory.
     All {
         /// The directory, which is made if it is not there.
         directory: PathBuf,
     },
 }
 
-/// The task, while an archive is read.
-#[derive(Debug)]
-pub struct Unpacker {
-    /// What is done.
-    pub task: Task,
-    /// Files that exist are overwritten.
-    pub force: bool,
-    /// Disks that are damaged are written out all the same, as far as they came.
-    pub keep_going: bool,
-    /// Where progress is shown.
-    pub progress: Progress,
-    output: Option<RawOutput>,
-}
+impl Task {
+    /// Which findings end the work: whoever verifies wants to know of all that the importer would refuse.
+    pub fn policy(&self, keep_going: bool) -> Policy {
+        Policy { strict: *self == Task::Verify, keep_going }
+    }
 
-impl Unpacker {
-    /// Nothing is written before the first disk begins.
-    pub fn new(task: Task, force: bool, keep_going: bool, progress: Progress) -> Self {
-        Unpacker { task, force, keep_going, progress, output: None }
+    /// The disk after which nothing more is read.
+    pub fn only(&self) -> Option<&str> {
+        match self {
+            Task::One { prefix, .. } => Some(prefix),
+            _ => None,
+        }
+    }
+
+    /// Whether standard output takes the bytes of a disk, and nothing else.
+    pub fn is_to_stdout(&self) -> bool {
+        matches!(self, Task::One { output: OutputName::Stdout, .. })
+    }
+
+    /// The file, device or directory that is written to.
+    pub fn target(&self) -> Option<&Path> {
+        match self {
+            Task::One { output: OutputName::File(path), .. } | Task::All { directory: path } => Some(path),
+            _ => None,
+        }
     }
 }
 
-impl Sink for Unpacker {
+/// The task, while an archive is read.
+#[derive(Debug)]
+pub struct Unpacker<'a> {
+    task: &'a Task,
+    force: bool,
+    keep_going: bool,
+    progress: Progress,
+    output: Option<RawOutput>,
+}
+
+impl<'a> Unpacker<'a> {
+    /// Nothing is written before the first disk begins. With `force`, files that exist are overwritten; with
+    /// `keep_going`, disks that are damaged are written out all the same, as far as they came.
+    pub fn new(task: &'a Task, force: bool, keep_going: bool, progress: Progress) -> Self {
+        Unpacker { task, force, keep_going, progress, output: None }
+    }
+
+    /// All is done: so says the progress.
+    pub fn finish(&mut self) {
+        self.progress.finish();
+    }
+
+    /// Where the disk `prefix`, of `size` bytes if that is known, is written to.
+    fn open(&self, prefix: &str, size: Option<u64>) -> Result<Option<RawOutput>, Failure> {
+        let output = match self.task {
+            Task::List | Task::Verify | Task::PrintOva => return Ok(None),
+            Task::One { output: OutputName::Stdout, .. } => RawOutput::stdout(),
+            Task::One { output: OutputName::File(file), .. } => RawOutput::open(file, size, self.force),
+            Task::All { directory } => {
+                if !directory.is_dir() {
+                    std::fs::create_dir(directory)
+                        .map_err(|e| Failure::io(directory, "cannot create", &e))?;
+                }
+                RawOutput::open(&file_of(directory, prefix)?, size, self.force)
+            }
+        };
+        output.map(Some)
+    }
+}
+
+impl Sink for Unpacker<'_> {
     fn wants(&self, disk: &str) -> bool {
-        match &self.task {
-            Task::List => false,
+        match self.task {
+            Task::List | Task::PrintOva => false,
             Task::Verify | Task::All { .. } => true,
             Task::One { prefix, .. } => prefix == disk,
         }
     }
 
     fn begin(&mut self, disk: &str, size: Option<u64>) -> Result<(), Failure> {
-        self.output = match &self.task {
-            Task::List | Task::Verify => None,
-            Task::One { output, .. } if output.as_os_str() == "-" => Some(RawOutput::stdout()?),
-            Task::One { output, .. } => Some(RawOutput::open(output, size, self.force)?),
-            Task::All { directory } => {
-                if !directory.is_dir() {
-                    std::fs::create_dir(directory)
-                        .map_err(|e| Failure::io(directory, "cannot create", &e))?;
-                }
-                Some(RawOutput::open(&file_of(directory, disk)?, size, self.force)?)
-            }
-        };
+        self.output = self.open(disk, size)?;
         Ok(())
     }
 

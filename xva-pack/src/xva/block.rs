@@ -1,9 +1,10 @@
 //! Blocks, the unit of an XVA: their size, their numbers and names, and which disks cannot be cut into them.
 
-use extents::extent::rescale::units;
+use extents::extent::rescale::in_memory;
 use extents::failure::Failure;
 
 use crate::xva::checksum::Algorithm;
+use crate::xva::tar_member::{MAX_NAME, RECORD};
 
 /// Bytes of a block. xapi, Xen Orchestra and xva-img write no other size.
 pub const BLOCK: u64 = 1 << BLOCK_BITS;
@@ -20,9 +21,6 @@ pub const MAX_NUMBER: u64 = 99_999_999;
 /// Bytes of the largest disk: 95.37 TiB.
 pub const MAX_SIZE: u64 = (MAX_NUMBER + 1) * BLOCK;
 
-/// What a member name takes after the prefix: `/`, eight digits, the longest checksum suffix.
-const LONGEST_REST: usize = "/00000000.checksum".len();
-
 /// The directory of a disk in the archive: the `id` of its VDI in `ova.xml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefix(String);
@@ -30,7 +28,8 @@ pub struct Prefix(String);
 impl Prefix {
     /// Refuses (with the sentence) what cannot be one directory of a V7 tar, or would leave it when unpacked.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let longest = 100 - LONGEST_REST;
+        let suffix = Algorithm::all().map(|algorithm| algorithm.suffix().len()).fold(0, usize::max);
+        let longest = MAX_NAME - "/00000000".len() - suffix;
         if text.len() > longest {
             return Err(format!("found {} bytes, expected at most {longest}", text.len()));
         }
@@ -84,8 +83,8 @@ impl Fit {
             ));
         }
         self.check_not_above(virtual_size)?;
-        let archived = if self.pad { units(virtual_size, BLOCK_BITS) * BLOCK } else { virtual_size };
-        if archived % 512 != 0 {
+        let archived = if self.pad { virtual_size.next_multiple_of(BLOCK) } else { virtual_size };
+        if !archived.is_multiple_of(RECORD as u64) {
             return Err(Failure::unsupported(format!(
                 "the importer cannot read such a disk: found {virtual_size} bytes, expected a multiple of 512; \
                  --pad fills the last block with zeros"
@@ -105,7 +104,7 @@ impl Fit {
         }
     }
 
-    /// The same for a disk of which only a part was seen, of `seen` bytes: status 4 for more blocks than eight digits
+    /// Refuses a disk of which only a part was seen, of `seen` bytes: status 4 for more blocks than eight digits
     /// can number, status 3 for more bytes than `ova.xml` promises.
     pub fn check_not_above(self, seen: u64) -> Result<(), Failure> {
         if seen > MAX_SIZE {
@@ -124,7 +123,7 @@ impl Fit {
 
 /// Bytes of the block that begins at `start` before the end of the disk.
 pub fn part(start: u64, end: u64) -> usize {
-    usize::try_from(end.saturating_sub(start)).unwrap_or(BLOCK_LEN).min(BLOCK_LEN)
+    in_memory(end.saturating_sub(start).min(BLOCK))
 }
 
 #[cfg(test)]
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn disks_that_the_importer_can_not_read_are_refused() {
+    fn disks_that_the_importer_cannot_read_are_refused() {
         for (size, pad, others_follow, archived) in [
             (0, true, false, None),
             (512, false, false, Some(512)),
@@ -176,7 +175,7 @@ mod tests {
     fn a_prefix_is_one_directory_that_leaves_room_for_the_checksum_name() {
         for good in ["Ref:0", "a b", &"x".repeat(82)] {
             let prefix = Prefix::parse(good).unwrap();
-            assert!(prefix.checksum_name(MAX_NUMBER, Algorithm::Sha1).len() <= 100);
+            assert!(Algorithm::all().all(|kind| prefix.checksum_name(MAX_NUMBER, kind).len() <= MAX_NAME));
         }
         for bad in ["", "..", ".", "a/b", "a\nb", &"x".repeat(83)] {
             assert!(Prefix::parse(bad).is_err(), "{bad}");

@@ -1,10 +1,12 @@
-//! The checksum member behind every block: its suffix and its text.
+//! The checksum member that follows every block: its suffix and its text. A kind of checksum is added here, and nowhere
+//! else.
 
+use clap::ValueEnum;
 use sha1::{Digest, Sha1};
 use twox_hash::XxHash64;
 
 /// How blocks are checked.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithm {
     /// XXH64 with seed 0: xapi since 2019 (Citrix Hypervisor 8.0, XCP-ng 8.0)
     #[default]
@@ -14,7 +16,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// What `--checksum` calls it.
+    /// What `--checksum` and the table of disks call it.
     pub fn name(self) -> &'static str {
         match self {
             Algorithm::Xxhash => "xxhash",
@@ -27,14 +29,6 @@ impl Algorithm {
         match self {
             Algorithm::Xxhash => ".xxhash",
             Algorithm::Sha1 => ".checksum",
-        }
-    }
-
-    /// Bytes of the text.
-    pub fn text_length(self) -> usize {
-        match self {
-            Algorithm::Xxhash => 16,
-            Algorithm::Sha1 => 40,
         }
     }
 
@@ -51,6 +45,16 @@ impl Algorithm {
                 })
             }
         }
+    }
+
+    /// Bytes of the text.
+    pub(crate) fn text_length(self) -> usize {
+        self.text(&[]).len()
+    }
+
+    /// Every kind of checksum.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Algorithm::value_variants().iter().copied()
     }
 }
 
@@ -70,7 +74,15 @@ mod tests {
             (Algorithm::Sha1, b"", "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
         ] {
             assert_eq!(algorithm.text(data), text);
-            assert_eq!(text.len(), algorithm.text_length());
+        }
+    }
+
+    #[test]
+    fn a_kind_has_one_name_and_a_suffix_and_a_length_of_its_own() {
+        for kind in Algorithm::all() {
+            assert_eq!(kind.to_possible_value().unwrap().get_name(), kind.name());
+            assert_eq!(Algorithm::all().filter(|other| other.suffix() == kind.suffix()).count(), 1);
+            assert_eq!(kind.text(b"abc").len(), kind.text_length());
         }
     }
 }

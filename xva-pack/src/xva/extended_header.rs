@@ -1,4 +1,4 @@
-//! Members that say something about the member behind them: a long name (old GNU) or attributes (pax).
+//! Members that say something about the member that follows them: a long name (old GNU) or attributes (pax).
 //!
 //! Source: POSIX.1-2017, pax, "pax Extended Header"; GNU tar manual, "Extensions". Only a name and a size matter here.
 

@@ -22,7 +22,7 @@ pub(crate) fn meaning(name: &str) -> Meaning<'_> {
     if is_number(rest) {
         return Meaning::Block(prefix, rest);
     }
-    for algorithm in [Algorithm::Xxhash, Algorithm::Sha1] {
+    for algorithm in Algorithm::all() {
         if let (Some(block), Some(number)) =
             (name.strip_suffix(algorithm.suffix()), rest.strip_suffix(algorithm.suffix()))
             && is_number(number)

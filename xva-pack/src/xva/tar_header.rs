@@ -7,7 +7,7 @@ use nom::Parser;
 use nom::bytes::complete::take;
 use nom::number::complete::be_u8;
 
-use crate::xva::tar_member::RECORD;
+use crate::xva::tar_member::{MAX_NAME, RECORD, checksum};
 
 /// Magic and version of a ustar header.
 const USTAR: &[u8] = b"ustar\x0000";
@@ -17,10 +17,10 @@ const USTAR: &[u8] = b"ustar\x0000";
 pub(crate) struct TarHeader {
     /// Name, with the prefix of a ustar header in front.
     pub(crate) name: Vec<u8>,
-    /// Bytes of data behind the header, before padding.
+    /// Bytes of data after the header, before padding.
     pub(crate) size: u64,
     /// The type flag: NUL or `0` is a file.
-    pub(crate) kind: u8,
+    pub(crate) type_flag: u8,
     /// Which number the importer cannot read; it reads those that do not matter, too.
     pub(crate) objection: Option<String>,
 }
@@ -31,7 +31,7 @@ struct Fields<'a> {
     /// mode, uid, gid, size, mtime.
     numbers: [&'a [u8]; 5],
     checksum: &'a [u8],
-    kind: u8,
+    type_flag: u8,
     magic: &'a [u8],
     /// Major and minor number of a device.
     device: [&'a [u8]; 2],
@@ -39,23 +39,26 @@ struct Fields<'a> {
 }
 
 fn fields(i: &[u8]) -> IResult<&[u8], Fields<'_>> {
-    let (i, name) = take(100_usize)(i)?;
+    let (i, name) = take(MAX_NAME)(i)?;
     let (i, numbers) =
         (take(8_usize), take(8_usize), take(8_usize), take(12_usize), take(12_usize)).parse(i)?;
     let (i, checksum) = take(8_usize)(i)?;
-    let (i, kind) = be_u8(i)?;
+    let (i, type_flag) = be_u8(i)?;
     let (i, _link_name) = take(100_usize)(i)?;
     let (i, magic) = take(8_usize)(i)?;
     let (i, _owner) = take(64_usize)(i)?;
     let (i, device) = (take(8_usize), take(8_usize)).parse(i)?;
     let (i, prefix) = take(155_usize)(i)?;
-    Ok((i, Fields { name, numbers: numbers.into(), checksum, kind, magic, device: device.into(), prefix }))
+    Ok((
+        i,
+        Fields { name, numbers: numbers.into(), checksum, type_flag, magic, device: device.into(), prefix },
+    ))
 }
 
 /// Understands a header, or says what is wrong with it.
 pub(crate) fn parse(record: &[u8; RECORD]) -> Result<TarHeader, String> {
     let (_, fields) = fields(record).map_err(|_| "is too short for a tar header".to_owned())?;
-    let expected = sum(record);
+    let expected = checksum(record);
     match octal(fields.checksum) {
         Some(found) if found == expected => {}
         Some(found) => {
@@ -74,7 +77,7 @@ pub(crate) fn parse(record: &[u8; RECORD]) -> Result<TarHeader, String> {
     if fields.magic == USTAR && !until_nul(fields.prefix).is_empty() {
         name = [until_nul(fields.prefix), b"/", &name].concat();
     }
-    Ok(TarHeader { name, size, kind: fields.kind, objection })
+    Ok(TarHeader { name, size, type_flag: fields.type_flag, objection })
 }
 
 /// The first number that is not octal. Only a ustar header has those of a device.
@@ -92,12 +95,6 @@ fn objection(fields: &Fields<'_>) -> Option<String> {
         }
     }
     None
-}
-
-/// The sum of all bytes, those of the checksum itself (148 to 155) taken as spaces.
-fn sum(record: &[u8; RECORD]) -> u64 {
-    let byte = |(at, &byte): (usize, &u8)| if (148..156).contains(&at) { 32 } else { u64::from(byte) };
-    record.iter().enumerate().map(byte).sum()
 }
 
 /// A number in octal, or in base 256 when the first bit is set (negative ones have no meaning here).
@@ -129,14 +126,17 @@ pub(crate) fn until_nul(field: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::xva::tar_member;
+    use crate::xva::tar_member::{CHECKSUM, header};
 
-    /// Writes `bytes` at `at`, and a checksum that is right again.
+    /// A header with `bytes` at `at`, and a checksum that is right again.
     fn with(at: usize, bytes: &[u8]) -> [u8; RECORD] {
-        let mut record = tar_member::header("Ref:0/00000000", 1 << 20, 0).unwrap();
+        changed(header("Ref:0/00000000", 1 << 20, 0).unwrap(), at, bytes)
+    }
+
+    fn changed(mut record: [u8; RECORD], at: usize, bytes: &[u8]) -> [u8; RECORD] {
         record[at..at + bytes.len()].copy_from_slice(bytes);
-        let sum = format!("{:06o}\0 ", sum(&record));
-        record[148..156].copy_from_slice(sum.as_bytes());
+        let sum = format!("{:06o}\0 ", checksum(&record));
+        record[CHECKSUM].copy_from_slice(sum.as_bytes());
         record
     }
 
@@ -172,11 +172,9 @@ mod tests {
             assert!(objection.unwrap().contains(&format!("the {name} in its header is not a number")));
         }
         for (at, name) in [(329, "devmajor"), (337, "devminor")] {
-            let mut record = with(at, b"000x000\0");
+            let record = with(at, b"000x000\0");
             assert_eq!(parse(&record).unwrap().objection, None);
-            record[257..265].copy_from_slice(USTAR);
-            let sum = format!("{:06o}\0 ", sum(&record));
-            record[148..156].copy_from_slice(sum.as_bytes());
+            let record = changed(record, 257, USTAR);
             assert!(parse(&record).unwrap().objection.unwrap().contains(name));
         }
     }
@@ -184,10 +182,7 @@ mod tests {
     #[test]
     fn a_ustar_prefix_stands_in_front_of_the_name_and_other_dialects_have_none() {
         for (magic, name) in [(&b"ustar\x0000"[..], "p/Ref:0/00000000"), (b"ustar  \0", "Ref:0/00000000")] {
-            let mut record = with(257, magic);
-            record[345] = b'p';
-            let sum = format!("{:06o}\0 ", sum(&record));
-            record[148..156].copy_from_slice(sum.as_bytes());
+            let record = changed(with(257, magic), 345, b"p");
             assert_eq!(parse(&record).unwrap().name, name.as_bytes());
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! The importer of every xapi release reads these; it was never tested with anything a general tar library writes.
 
+use std::ops::Range;
+
+use extents::extent::rescale::in_memory;
 use extents::failure::Failure;
 
 /// Bytes of a header, and what the data of a member is padded to.
@@ -11,7 +14,10 @@ pub const RECORD: usize = 512;
 pub const TRAILER: [u8; 2 * RECORD] = [0; 2 * RECORD];
 
 /// Longest name that a V7 header holds.
-const MAX_NAME: usize = 100;
+pub(crate) const MAX_NAME: usize = 100;
+
+/// Where in a header its checksum stands.
+pub(crate) const CHECKSUM: Range<usize> = 148..156;
 
 /// The header of a plain file of `size` bytes, written by xapi with `mtime` 0 for everything but `ova.xml`
 /// (seconds since 1970).
@@ -36,23 +42,28 @@ pub fn header(name: &str, size: u64, mtime: u64) -> Result<[u8; RECORD], Failure
     octal(&mut header[116..124], 0); // gid
     octal(&mut header[124..136], size);
     octal(&mut header[136..148], mtime);
-    let sum = header.iter().map(|&byte| u64::from(byte)).sum::<u64>() + 8 * u64::from(b' ');
-    octal(&mut header[148..156], sum);
+    let sum = checksum(&header);
+    octal(&mut header[CHECKSUM], sum);
     Ok(header)
+}
+
+/// The sum of all bytes of a header, those of the checksum itself taken as spaces.
+pub(crate) fn checksum(header: &[u8; RECORD]) -> u64 {
+    let byte = |(at, &byte)| u64::from(if CHECKSUM.contains(&at) { b' ' } else { byte });
+    header.iter().enumerate().map(byte).sum()
 }
 
 /// Octal digits with leading zeros and a final NUL that fill the field.
 fn octal(field: &mut [u8], mut value: u64) {
     for digit in field.iter_mut().rev().skip(1) {
-        *digit = b'0' + u8::try_from(value % 8).unwrap_or(0);
+        *digit = b"01234567"[in_memory(value % 8)];
         value /= 8;
     }
 }
 
 /// Zero bytes between data of `size` bytes and the next header.
 pub fn padding(size: u64) -> usize {
-    let over = usize::try_from(size % RECORD as u64).unwrap_or(0);
-    if over == 0 { 0 } else { RECORD - over }
+    in_memory(size.wrapping_neg() % RECORD as u64)
 }
 
 #[cfg(test)]
@@ -85,6 +96,7 @@ mod tests {
 
     #[test]
     fn data_is_padded_to_whole_records() {
-        assert_eq!([0, 1, 16, 511, 512, 513, 1 << 20].map(padding), [0, 511, 496, 1, 0, 511, 0]);
+        let sizes = [0, 1, 16, 511, 512, 513, 1 << 20, u64::MAX];
+        assert_eq!(sizes.map(padding), [0, 511, 496, 1, 0, 511, 0, 1]);
     }
 }

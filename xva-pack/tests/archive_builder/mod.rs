@@ -6,7 +6,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use xva_pack::ova::{Firmware, Vm, VmDisk, uuid};
+use xva_pack::ova::document::to_xml;
+use xva_pack::ova::uuid::uuid;
+use xva_pack::ova::vm::{Firmware, Vm};
+use xva_pack::ova::vm_disk::VmDisk;
 use xva_pack::xva::checksum::Algorithm;
 use xva_pack::xva::tar_member::{RECORD, header, padding};
 
@@ -101,11 +104,11 @@ pub(crate) fn ova_with(disks: &[(&str, usize)], networks: &[&str]) -> Vec<u8> {
             .iter()
             // A size that no other number in the document has, to be replaced.
             .zip(1_u64..)
-            .map(|(&(prefix, _), n)| VmDisk { prefix: prefix.to_owned(), size: (n * 7919) << 20, name: None })
+            .map(|(&(prefix, _), n)| VmDisk::new(prefix, (n * 7919) << 20, None).unwrap())
             .collect(),
         networks: networks.iter().map(|&label| label.to_owned()).collect(),
     };
-    let mut text = String::from_utf8(vm.to_xml(|id, seed| uuid(seed, id)).unwrap()).unwrap();
+    let mut text = String::from_utf8(to_xml(&vm, |id, seed| uuid(seed, id)).unwrap()).unwrap();
     for (&(_, size), n) in disks.iter().zip(1_u64..) {
         text = text.replace(&format!(">{}<", (n * 7919) << 20), &format!(">{size}<"));
     }

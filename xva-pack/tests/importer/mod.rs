@@ -67,7 +67,7 @@ impl<'a> Stream<'a> {
                 return Err("the last block is missing".to_owned());
             }
             let data = self.take(length)?;
-            let place = disk.get_mut(offset..offset + length).ok_or("a write behind the end of the disk")?;
+            let place = disk.get_mut(offset..offset + length).ok_or("a write past the end of the disk")?;
             place.copy_from_slice(data);
             self.checksum(&name, data)?;
             offset += length;
@@ -76,7 +76,7 @@ impl<'a> Stream<'a> {
         Ok(disk)
     }
 
-    /// The checksum behind a block, whose padding is not read before this header is.
+    /// The checksum after a block, whose padding is not read before this header is.
     fn checksum(&mut self, block: &str, data: &[u8]) -> Result<(), String> {
         if !data.len().is_multiple_of(RECORD) {
             return Err(format!("{block}: its padding is taken for a header"));

@@ -33,7 +33,7 @@ enum Form {
     Binary,
     WrongHeader,
     /// This many records of zeros stand before the member.
-    Behind(usize),
+    After(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ fn push(dice: &mut Dice, members: &mut Vec<Member>, name: String, data: Vec<u8>,
             Form::Ustar,
             Form::LongName,
             Form::Pax,
-            Form::Behind(1),
+            Form::After(1),
         ]);
         members.push(Member { name, data, form });
     }
@@ -188,7 +188,7 @@ fn damage(dice: &mut Dice, members: &mut Vec<Member>) {
         }
         14 => members[one].form = Form::Kind(dice.pick(b"15S")),
         15 => members[one].form = dice.pick(&[Form::Binary, Form::WrongHeader]),
-        16 => members[one].form = Form::Behind(2),
+        16 => members[one].form = Form::After(2),
         _ => {
             let name = dice.pick(&["notes.txt", "Ref:0", "Ref:1/readme"]).to_owned();
             members.insert(one, Member { name, data: b"hello".to_vec(), form: Form::V7 });
@@ -231,7 +231,7 @@ impl Member {
                 archive.0[at + 100] ^= 1;
                 archive
             }
-            Form::Behind(records) => archive.raw(&vec![0; 512 * records]).member(name, data),
+            Form::After(records) => archive.raw(&vec![0; 512 * records]).member(name, data),
         }
     }
 }

@@ -1,20 +1,20 @@
 //! The array of a map, followed as it streams in: one entry is held at a time.
 
-use std::io::{self, BufRead, ErrorKind, Read};
+use std::io::BufRead;
 
-use serde::Deserialize;
-use serde_json::error::Category;
-
+use crate::document::json_text::Place;
 use crate::document::map::entry::Entry;
 use crate::failure::Failure;
 
 /// Bytes that one entry may take: several times the longest file name, escaped.
-const MAX_ENTRY: u64 = 64 << 10;
+const MAX_ENTRY: usize = 64 << 10;
 
 /// Pulls entries out of a map.
 #[derive(Debug)]
 pub(crate) struct MapReader<R> {
     input: R,
+    /// The bytes of the entry at hand.
+    entry: Vec<u8>,
     /// Entries read so far.
     count: u64,
     ended: bool,
@@ -23,7 +23,7 @@ pub(crate) struct MapReader<R> {
 impl<R: BufRead> MapReader<R> {
     /// Reads from the opening bracket on.
     pub(crate) fn new(input: R) -> Self {
-        MapReader { input, count: 0, ended: false }
+        MapReader { input, entry: Vec::new(), count: 0, ended: false }
     }
 
     /// What is read from.
@@ -39,18 +39,39 @@ impl<R: BufRead> MapReader<R> {
             return Ok(None);
         }
         self.count += 1;
-        let mut rest = (&mut self.input).take(MAX_ENTRY);
-        let mut json = serde_json::Deserializer::from_reader(&mut rest);
-        let entry = Entry::deserialize(&mut json);
-        let all_read = rest.limit() == 0;
-        entry.map(Some).map_err(|error| match error.classify() {
-            Category::Io => Failure::system(format!("cannot read the map: {error}")),
-            Category::Eof if all_read => {
-                self.damaged(&format!("found more than {MAX_ENTRY} bytes, expected fewer"))
+        self.take_entry()?;
+        match serde_json::from_slice(&self.entry) {
+            Ok(entry) => Ok(Some(entry)),
+            Err(error) => Err(self.damaged(&error.to_string())),
+        }
+    }
+
+    /// Takes the bytes of the next entry: up to the bracket that closes it.
+    fn take_entry(&mut self) -> Result<(), Failure> {
+        self.entry.clear();
+        if self.peek()?.is_some_and(|byte| byte != b'{') {
+            return Err(self.damaged("found no object, expected one"));
+        }
+        let mut place = Place::default();
+        loop {
+            let held = fill(&mut self.input)?;
+            let closing = held.iter().position(|&byte| {
+                place.step(byte);
+                place.depth() == 0
+            });
+            let length = closing.map_or(held.len(), |at| at + 1);
+            if length == 0 {
+                return Err(Failure::damaged(format!("the map is cut off in entry {}", self.count)));
             }
-            Category::Eof => Failure::damaged(format!("the map is cut off in entry {}: {error}", self.count)),
-            Category::Syntax | Category::Data => self.damaged(&error.to_string()),
-        })
+            self.entry.extend_from_slice(&held[..length]);
+            self.input.consume(length);
+            if self.entry.len() > MAX_ENTRY {
+                return Err(self.damaged(&format!("found more than {MAX_ENTRY} bytes, expected fewer")));
+            }
+            if closing.is_some() {
+                return Ok(());
+            }
+        }
     }
 
     /// Status 3 for the entry that was read last.
@@ -91,12 +112,7 @@ impl<R: BufRead> MapReader<R> {
 
     fn peek(&mut self) -> Result<Option<u8>, Failure> {
         loop {
-            let held = match self.input.fill_buf() {
-                Ok(held) => held,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(read_error(&error)),
-            };
-            match held.first() {
+            match fill(&mut self.input)?.first() {
                 Some(b' ' | b'\n' | b'\r' | b'\t') => self.input.consume(1),
                 other => return Ok(other.copied()),
             }
@@ -104,8 +120,9 @@ impl<R: BufRead> MapReader<R> {
     }
 }
 
-fn read_error(error: &io::Error) -> Failure {
-    Failure::system(format!("cannot read the map: {error}"))
+/// The bytes that `input` holds; none at its end.
+fn fill(input: &mut impl BufRead) -> Result<&[u8], Failure> {
+    input.fill_buf().map_err(|error| Failure::system(format!("cannot read the map: {error}")))
 }
 
 fn unexpected(found: Option<u8>, expected: &str) -> Failure {

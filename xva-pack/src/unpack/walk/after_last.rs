@@ -1,10 +1,9 @@
-//! What stands behind the last disk. The importer does not read it, so that a disk there is lost without a word.
+//! What follows the last disk. The importer does not read it, so that a disk there is lost without a word.
 
 use extents::failure::Failure;
 
 use crate::unpack::finding::{Severity, Stop};
-use crate::unpack::walk::Walk;
-use crate::unpack::walk::disks::check_names;
+use crate::unpack::walk::state::Walk;
 use crate::xva::member_name::{Meaning, meaning};
 use crate::xva::tar_member::TRAILER;
 
@@ -15,14 +14,15 @@ impl Walk<'_> {
             return Err(Stop::Refused(Failure::damaged("is not an XVA: found no block of a disk")));
         }
         if self.findings.bad() == 0 {
-            check_names(self.options, self.ended.iter().map(String::as_str))?;
+            let disks = self.ended.iter().map(String::as_str);
+            self.options.check_names(disks).map_err(Stop::Refused)?;
         }
         let is_only = self.options.only.is_some();
         if is_only && self.members.input.size().is_some() {
             return Ok(());
         }
         let begun = self.members.input.position();
-        let only_zeros = is_only || self.members.trailer_seen || self.look_behind()?;
+        let only_zeros = is_only || self.members.trailer_seen || self.look_past()?;
         let ahead = self.members.input.position() - begun;
         let seen = self.members.trailer_seen;
         let (length, zero) = self.members.input.drain()?;
@@ -31,7 +31,7 @@ impl Walk<'_> {
             return Ok(());
         }
         if self.ova.as_ref().is_some_and(|ova| ova.export_vsn == 1) {
-            let what = "export_vsn is 1: the table of checksums behind the last disk is not compared";
+            let what = "export_vsn is 1: the table of checksums after the last disk is not compared";
             self.raise_here(Severity::Remark, what.to_owned())?;
         } else if !zero {
             let what = format!("{length} bytes follow the last block, not all zero: xapi ignores them");
@@ -44,9 +44,9 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Looks at the member behind the last disk: a block there holds data that the importer never reads. Yields
+    /// Looks at the member after the last disk: a block there holds data that the importer never reads. Yields
     /// whether there is none, only zeros.
-    fn look_behind(&mut self) -> Result<bool, Stop> {
+    fn look_past(&mut self) -> Result<bool, Stop> {
         let member = match self.members.next_with_findings() {
             Ok(None) => return Ok(true),
             Ok(Some((member, _))) => member,
@@ -55,7 +55,7 @@ impl Walk<'_> {
         };
         let is_block = matches!(meaning(&member.name), Meaning::Block(_, digits) if digits.len() == 8);
         if self.ova.is_some() && is_block && member.is_file && member.size > 0 {
-            let what = "holds data behind the last block that ova.xml announces";
+            let what = "holds data after the last block that ova.xml announces";
             self.findings.raise(member.finding(Severity::LeftOut, what))?;
         }
         Ok(false)

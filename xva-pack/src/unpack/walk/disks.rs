@@ -1,20 +1,16 @@
 //! The disks of an archive: in which order they come, where each begins and ends, and which are missing.
 
-use std::collections::BTreeSet;
-
 use extents::failure::Failure;
 
-use crate::ova::{Disk, Ova};
+use crate::ova::disk::Disk;
+use crate::ova::metadata::Ova;
 use crate::unpack::disk_state::DiskState;
 use crate::unpack::finding::{Severity, Stop};
 use crate::unpack::members::Member;
-use crate::unpack::walk::{Options, Walk};
+use crate::unpack::walk::state::Walk;
 
 /// Disks of an archive without metadata, whose names are all that bounds them.
 const MAX_DISKS: usize = 4096;
-
-/// Disks that a sentence names.
-const MAX_NAMES: usize = 10;
 
 impl Walk<'_> {
     /// The disk whose blocks the importer waits for.
@@ -23,6 +19,7 @@ impl Walk<'_> {
         self.ova.as_ref()?.streamed().find(is_due)
     }
 
+    /// Whether `prefix` is the directory of a disk.
     pub(crate) fn is_disk(&self, prefix: &str) -> bool {
         self.current.as_ref().is_some_and(|disk| disk.prefix == prefix)
             || self.ended.contains(prefix)
@@ -30,7 +27,7 @@ impl Walk<'_> {
     }
 
     /// Begins the disk to which the block `member` belongs.
-    pub(crate) fn begin_disk(&mut self, prefix: &str, member: &Member) -> Result<(), Stop> {
+    pub(crate) fn begin_disk(&mut self, prefix: &str, member: &Member) -> Result<DiskState, Stop> {
         if self.ended.contains(prefix) {
             let what = "belongs to a disk that has ended before";
             return Err(member.finding(Severity::Damaged, what).into());
@@ -42,7 +39,7 @@ impl Walk<'_> {
         let known = self.ova.iter().flat_map(|ova| &ova.disks).find(|disk| disk.prefix == prefix);
         let out_of_order = match (&self.ova, self.expected_next(), known) {
             (None, ..) => self.ended.last().filter(|last| prefix < last.as_str()).map(|last| {
-                format!("the disk comes behind {last}: expected disks in byte order of their names")
+                format!("the disk comes after {last}: expected disks in byte order of their names")
             }),
             (_, Some(next), _) if next.prefix == prefix => None,
             (_, Some(next), Some(disk)) if disk.streamed => {
@@ -56,12 +53,11 @@ impl Walk<'_> {
         if let Some(what) = out_of_order {
             self.findings.raise(member.finding(Severity::Refused, what))?;
         }
-        self.open_disk(prefix, &name, expected)?;
-        Ok(())
+        self.open_disk(prefix, &name, expected)
     }
 
-    fn open_disk(&mut self, prefix: &str, name: &str, expected: Option<u64>) -> Result<(), Stop> {
-        let cut = self.options.sizes.iter().find(|(disk, _)| disk == prefix).map(|&(_, size)| size);
+    fn open_disk(&mut self, prefix: &str, name: &str, expected: Option<u64>) -> Result<DiskState, Stop> {
+        let cut = self.options.size_of(prefix);
         if let (Some(cut), Some(expected)) = (cut, expected) {
             check_cut(prefix, cut, expected)?;
         }
@@ -69,8 +65,7 @@ impl Walk<'_> {
         if wanted {
             self.sink.begin(prefix, cut.or(expected))?;
         }
-        self.current = Some(DiskState::new(prefix, name, expected, cut, wanted));
-        Ok(())
+        Ok(DiskState::new(prefix, name, expected, cut, wanted))
     }
 
     /// Ends the disk at hand, if there is one, because another begins or nothing follows.
@@ -85,10 +80,10 @@ impl Walk<'_> {
                 return Err(finding.into());
             }
         }
-        self.close_disk(disk)?;
-        Ok(())
+        self.close_disk(disk)
     }
 
+    /// Takes a disk as it is, of which nothing more comes.
     pub(crate) fn close_disk(&mut self, mut disk: DiskState) -> Result<(), Stop> {
         if let Some(cut) = disk.cut.filter(|_| !disk.damaged) {
             check_cut(&disk.prefix, cut, disk.size())?;
@@ -97,7 +92,7 @@ impl Walk<'_> {
             self.sink.end(disk.written_size(), !disk.damaged)?;
         }
         self.guest_bytes = self.guest_bytes.saturating_add(disk.size());
-        self.reports.push(disk.report(self.block_length.unwrap_or(0)));
+        self.reports.push(disk.report(self.block_length));
         self.ended.insert(disk.prefix);
         Ok(())
     }
@@ -115,8 +110,8 @@ impl Walk<'_> {
                 let what = format!("{early}disk {} has no block", disk.prefix);
                 self.raise_here(Severity::Damaged, what)?;
             } else {
-                self.open_disk(&disk.prefix, &disk.name, Some(0))?;
-                self.end_disk()?;
+                let disk = self.open_disk(&disk.prefix, &disk.name, Some(0))?;
+                self.close_disk(disk)?;
             }
         }
         Ok(())
@@ -131,19 +126,4 @@ fn check_cut(prefix: &str, cut: u64, size: u64) -> Result<(), Stop> {
         ))));
     }
     Ok(())
-}
-
-/// Refuses (status 2) options about disks that are not in the archive.
-pub(crate) fn check_names<'a>(options: &Options, disks: impl Iterator<Item = &'a str>) -> Result<(), Stop> {
-    let disks: BTreeSet<&str> = disks.collect();
-    let named = options.sizes.iter().map(|(disk, _)| disk).chain(&options.only);
-    match named.into_iter().find(|disk| !disks.contains(disk.as_str())) {
-        None => Ok(()),
-        Some(disk) => {
-            let found: Vec<&str> = disks.into_iter().take(MAX_NAMES).collect();
-            let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
-            let what = format!("has no disk {disk}: found {found}");
-            Err(Stop::Refused(Failure::usage(what)))
-        }
-    }
 }

@@ -1,23 +1,24 @@
 //! The first member, `ova.xml`: read for the walk, or taken out as it is.
 
+use extents::extent::rescale::in_memory;
 use extents::failure::{Failure, Status};
 
-use crate::ova;
+use crate::ova::metadata::{FILE_NAME, MAX_BYTES, read};
 use crate::unpack::finding::{Severity, Stop};
 use crate::unpack::findings::Findings;
 use crate::unpack::input::Input;
 use crate::unpack::members::{Member, Members};
-use crate::unpack::walk::Walk;
+use crate::unpack::walk::state::Walk;
 
 /// The `ova.xml` of an archive, as it is.
 pub fn read_ova(input: Input, findings: &mut Findings) -> Result<Vec<u8>, Failure> {
-    let name = input.name().to_path_buf();
+    let name = input.name().clone();
     let mut members = Members::new(input);
     let mut take = || {
         let Some(member) = members.next(findings)? else {
             return Err(Stop::Refused(Failure::damaged("is empty")));
         };
-        if member.name != ova::FILE_NAME {
+        if member.name != FILE_NAME {
             return Err(member.finding(Severity::Damaged, "is the first member: expected ova.xml").into());
         }
         let bytes = metadata_bytes(&mut members, &member)?;
@@ -26,18 +27,17 @@ pub fn read_ova(input: Input, findings: &mut Findings) -> Result<Vec<u8>, Failur
         }
         Ok(bytes)
     };
-    take().map_err(|stop: Stop| stop.into_failure(&name))
+    take().map_err(|stop: Stop| stop.into_failure(name.name()))
 }
 
 /// The data of the member `ova.xml`.
 fn metadata_bytes(members: &mut Members, member: &Member) -> Result<Vec<u8>, Stop> {
-    let length = usize::try_from(member.size).ok().filter(|length| *length <= ova::MAX_BYTES);
-    let Some(length) = length else {
-        let (found, most) = (member.size, ova::MAX_BYTES);
-        let what = format!("{} is too large: found {found} bytes, expected at most {most}", member.name);
+    if member.size > MAX_BYTES as u64 {
+        let (name, found) = (&member.name, member.size);
+        let what = format!("{name} is too large: found {found} bytes, expected at most {MAX_BYTES}");
         return Err(Stop::Refused(Failure::unsupported(what)));
-    };
-    let mut bytes = vec![0; length];
+    }
+    let mut bytes = vec![0; in_memory(member.size)];
     members.input.read_exact(&mut bytes, &member.name)?;
     members.end_data(member.size, &member.name)?;
     Ok(bytes)
@@ -49,12 +49,12 @@ impl Walk<'_> {
         let Some(member) = self.members.next(self.findings)? else {
             return Err(Stop::Refused(Failure::damaged("is empty: expected an archive")));
         };
-        if member.name != ova::FILE_NAME || !member.is_file {
+        if member.name != FILE_NAME || !member.is_file {
             self.ahead = Some(member);
             return Ok(());
         }
         let bytes = metadata_bytes(&mut self.members, &member)?;
-        match ova::read(&bytes) {
+        match read(&bytes) {
             Ok(mut ova) => {
                 for objection in std::mem::take(&mut ova.objections) {
                     self.findings.raise(member.finding(Severity::Refused, objection))?;

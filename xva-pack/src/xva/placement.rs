@@ -5,10 +5,17 @@
 /// The blocks of one disk so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Placement {
-    /// Name and number of the last block.
-    last: Option<(String, u64)>,
-    /// Guest byte behind it.
+    /// The last block.
+    last: Option<Numbered>,
+    /// Guest byte at which it ends.
     end: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Numbered {
+    /// The number as it stands in the name.
+    digits: String,
+    number: u64,
 }
 
 /// A block that has its place.
@@ -26,26 +33,22 @@ impl Placement {
         self.end
     }
 
-    /// Puts a block of `length` bytes behind the last one. `block_length` is that of the first block of the archive,
+    /// Puts a block of `length` bytes after the last one. `block_length` is that of the first block of the archive,
     /// which the importer takes for every block that is left out. The sentence says why it has no place.
     pub(crate) fn push(&mut self, digits: &str, length: u64, block_length: u64) -> Result<Place, String> {
         let number: u64 = digits.parse().map_err(|_| "the block number is too large".to_owned())?;
-        let (gap, sorts_before_last) = match &self.last {
-            None => (Some(number), false),
-            Some((text, last)) => (number.checked_sub(last + 1), digits <= text.as_str()),
+        let gap = match &self.last {
+            None => number,
+            Some(last) => number.checked_sub(last.number + 1).ok_or_else(|| {
+                let last = &last.digits;
+                format!("the block number does not increase: found {digits}, expected more than {last}")
+            })?,
         };
-        let Some(gap) = gap else {
-            let last = self.last.as_ref().map_or("", |(text, _)| text);
-            return Err(format!(
-                "the block number does not increase: found {digits}, expected more than {last}"
-            ));
-        };
+        let sorts_before_last = self.last.as_ref().is_some_and(|last| digits <= last.digits.as_str());
         if gap > 0 && block_length == 0 {
-            return Err(
-                "blocks are left out before it, but the first block of the archive, whose length they would \
-                        have, is empty"
-                    .to_owned(),
-            );
+            return Err("blocks are left out before it, but the first block of the archive, whose length \
+                        they would have, is empty"
+                .to_owned());
         }
         let offset = gap.checked_mul(block_length).and_then(|skipped| self.end.checked_add(skipped));
         let end =
@@ -53,7 +56,7 @@ impl Placement {
         let (Some(offset), Some(end)) = (offset, end) else {
             return Err(format!("the block lies outside every disk: found number {digits}"));
         };
-        self.last = Some((digits.to_owned(), number));
+        self.last = Some(Numbered { digits: digits.to_owned(), number });
         self.end = end;
         Ok(Place { offset, sorts_before_last })
     }

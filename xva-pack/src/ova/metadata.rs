@@ -4,26 +4,21 @@
 
 use extents::failure::Failure;
 
+use crate::ova::disk::Disk;
 use crate::ova::objects::Objects;
+use crate::ova::parser;
 use crate::ova::value::Value;
-use crate::ova::{MAX_BYTES, parser};
+
+/// Name of the member: exactly this, and the first of the archive.
+pub const FILE_NAME: &str = "ova.xml";
+
+/// Bytes of metadata that are read. A VM with thirty snapshots has less than 1 MiB, and up to 128 KiB more for each
+/// that holds UEFI variables.
+pub(crate) const MAX_BYTES: usize = 8 << 20;
 
 /// The members of `version` that must be there, beside `export_vsn`.
 const VERSION_MEMBERS: [&str; 7] =
     ["hostname", "date", "product_version", "product_brand", "build_number", "xapi_major", "xapi_minor"];
-
-/// A VDI of the metadata.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disk {
-    /// The id of its object: the directory of its blocks in the archive.
-    pub prefix: String,
-    /// Bytes that its blocks and the gaps between them must add up to.
-    pub virtual_size: u64,
-    /// `name_label`, for people.
-    pub name: String,
-    /// Whether its blocks are expected in the archive; otherwise it is created empty, and must have no blocks.
-    pub streamed: bool,
-}
 
 /// What the metadata says about the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +43,7 @@ impl Ova {
 /// Reads metadata as the importer does.
 ///
 /// Refused (status 3): what is not one XML-RPC value with a `version` and `objects`, and a disk whose size cannot be
-/// known. Status 4: more than [`MAX_BYTES`] or too many values. What else the importer would refuse is listed in
+/// known. Status 4: more than 8 MiB or too many values. What else the importer would refuse is listed in
 /// [`Ova::objections`].
 pub fn read(bytes: &[u8]) -> Result<Ova, Failure> {
     if bytes.len() > MAX_BYTES {

@@ -4,7 +4,7 @@ use crate::ova::value::Value;
 
 /// What the importer can make a field of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum FieldType {
     /// A string, a reference or an enum: text without a type, or `<string>`.
     Text,
     /// A number, with or without a type.
@@ -19,9 +19,9 @@ pub(crate) enum Kind {
     Set,
 }
 
-use Kind::{Bool, Int, Map, Set, Text, Time};
+use FieldType::{Bool, Int, Map, Set, Text, Time};
 
-impl Kind {
+impl FieldType {
     /// Whether the importer's parser takes `value` for it.
     pub(crate) fn fits(self, value: &Value<'_>) -> bool {
         match self {

@@ -1,0 +1,96 @@
+//! The checksum that follows a block.
+
+use extents::extent::rescale::in_memory;
+
+use crate::unpack::disk_state::DiskState;
+use crate::unpack::finding::{Severity, Stop};
+use crate::unpack::members::Member;
+use crate::unpack::walk::state::Walk;
+use crate::xva::checksum::Algorithm;
+use crate::xva::member_name::{Meaning, meaning};
+
+/// Blanks around a text that is still compared with a checksum.
+const MAX_BLANKS: usize = 24;
+
+impl Walk<'_> {
+    /// Reads the checksum that follows the block `member` of `disk`, whose data is in the buffer if it is wanted.
+    pub(crate) fn checksum(&mut self, disk: &mut DiskState, member: &Member) -> Result<(), Stop> {
+        let next = self.next()?;
+        let algorithm = next.as_ref().and_then(|next| match meaning(&next.name) {
+            Meaning::Checksum(block, algorithm) if block == member.name && next.is_file => Some(algorithm),
+            _ => None,
+        });
+        let (Some(next), Some(algorithm)) = (&next, algorithm) else {
+            return self.no_checksum(disk, member, next);
+        };
+        if !disk.algorithms.contains(&algorithm) {
+            disk.algorithms.push(algorithm);
+        }
+        if !disk.wanted {
+            return self.members.skip(next);
+        }
+        let finding = match self.text_of(next)? {
+            Some(text) => compare(&text, &algorithm.text(&self.buffer)),
+            None => Some((Severity::Damaged, wrong_length(next.size, algorithm))),
+        };
+        if let Some((severity, what)) = finding {
+            disk.damaged |= severity == Severity::Damaged;
+            self.findings.raise(next.finding(severity, what))?;
+        }
+        Ok(())
+    }
+
+    /// The text in a checksum member; none if it cannot be one.
+    fn text_of(&mut self, member: &Member) -> Result<Option<Vec<u8>>, Stop> {
+        let longest = Algorithm::all().map(Algorithm::text_length).fold(0, usize::max) + MAX_BLANKS;
+        if member.size > longest as u64 {
+            self.members.skip(member)?;
+            return Ok(None);
+        }
+        let mut text = vec![0; in_memory(member.size)];
+        self.members.input.read_exact(&mut text, &member.name)?;
+        self.members.end_data(member.size, &member.name)?;
+        Ok(Some(text))
+    }
+
+    /// Takes note that `next`, or nothing, follows the block `member` in place of its checksum.
+    fn no_checksum(
+        &mut self,
+        disk: &mut DiskState,
+        member: &Member,
+        next: Option<Member>,
+    ) -> Result<(), Stop> {
+        let found = match &next {
+            Some(next) => next.name.clone(),
+            None if self.members.trailer_seen => "the end-of-tar".to_owned(),
+            None => {
+                let what = "ends early, after this block, whose checksum is missing";
+                return Err(member.finding(Severity::Damaged, what).into());
+            }
+        };
+        self.ahead = next;
+        disk.unchecked += 1;
+        let expected = format!("{}{}", member.name, Algorithm::default().suffix());
+        let what = format!("the block has no checksum: found {found} after it, expected {expected}");
+        self.findings.raise(member.finding(Severity::Refused, what))?;
+        Ok(())
+    }
+}
+
+/// What is wrong with the text of a checksum. The importer compares it to the letter.
+fn compare(found: &[u8], expected: &str) -> Option<(Severity, String)> {
+    if found == expected.as_bytes() {
+        return None;
+    }
+    let severity = if found.trim_ascii().eq_ignore_ascii_case(expected.as_bytes()) {
+        Severity::Refused
+    } else {
+        Severity::Damaged
+    };
+    let found = found.escape_ascii();
+    Some((severity, format!("the checksum is not that of the block: found {found}, expected {expected}")))
+}
+
+fn wrong_length(found: u64, algorithm: Algorithm) -> String {
+    format!("is not a checksum: found {found} bytes, expected {}", algorithm.text_length())
+}

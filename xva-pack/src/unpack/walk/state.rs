@@ -1,0 +1,93 @@
+//! What the walk knows while it goes over an archive.
+
+use std::collections::BTreeSet;
+
+use crate::ova::metadata::Ova;
+use crate::unpack::disk_state::DiskState;
+use crate::unpack::finding::{Finding, Severity, Stop};
+use crate::unpack::findings::Findings;
+use crate::unpack::input::Input;
+use crate::unpack::members::{Member, Members};
+use crate::unpack::options::Options;
+use crate::unpack::report::DiskReport;
+use crate::unpack::sink::Sink;
+
+/// The walk over one archive.
+pub(crate) struct Walk<'a> {
+    pub(crate) members: Members,
+    pub(crate) options: &'a Options,
+    pub(crate) sink: &'a mut dyn Sink,
+    pub(crate) findings: &'a mut Findings,
+    /// A member that was read where a checksum was expected.
+    pub(crate) ahead: Option<Member>,
+    pub(crate) ova: Option<Ova>,
+    /// The disk of which blocks came and more may come; none while one of its blocks is being read.
+    pub(crate) current: Option<DiskState>,
+    /// Prefixes of the disks that had their turn.
+    pub(crate) ended: BTreeSet<String>,
+    pub(crate) reports: Vec<DiskReport>,
+    /// Bytes of the first block of the archive: of all that is left out, too.
+    pub(crate) block_length: Option<u64>,
+    /// The data of the last block that was read.
+    pub(crate) buffer: Vec<u8>,
+    /// Guest bytes of the disks that ended.
+    pub(crate) guest_bytes: u64,
+}
+
+impl<'a> Walk<'a> {
+    /// Nothing was read yet.
+    pub(crate) fn new(
+        input: Input,
+        options: &'a Options,
+        sink: &'a mut dyn Sink,
+        findings: &'a mut Findings,
+    ) -> Self {
+        Walk {
+            members: Members::new(input),
+            options,
+            sink,
+            findings,
+            ahead: None,
+            ova: None,
+            current: None,
+            ended: BTreeSet::new(),
+            reports: Vec::new(),
+            block_length: None,
+            buffer: Vec::new(),
+            guest_bytes: 0,
+        }
+    }
+
+    /// The next member; none at the end of the archive.
+    pub(crate) fn next(&mut self) -> Result<Option<Member>, Stop> {
+        match self.ahead.take() {
+            Some(member) => Ok(Some(member)),
+            None => self.members.next(self.findings),
+        }
+    }
+
+    /// Reports a member, and leaves it out.
+    pub(crate) fn reject(&mut self, member: &Member, severity: Severity, what: &str) -> Result<(), Stop> {
+        self.findings.raise(member.finding(severity, what))?;
+        self.members.skip(member)
+    }
+
+    /// Reports what is not about a member.
+    pub(crate) fn raise_here(&mut self, severity: Severity, what: String) -> Result<(), Finding> {
+        let byte = self.members.input.position();
+        self.findings.raise(Finding { severity, byte, member: String::new(), what })
+    }
+
+    /// Says how far a file is read; of a pipe, how far the disks are, if the metadata says how long they are. The disk at
+    /// hand has come to guest byte `offset`.
+    pub(crate) fn report_progress(&mut self, offset: u64) {
+        let (done, total) = match (self.members.input.size(), &self.ova) {
+            (None, Some(ova)) => {
+                let total = ova.streamed().fold(0_u64, |sum, disk| sum.saturating_add(disk.virtual_size));
+                (self.guest_bytes.saturating_add(offset), Some(total))
+            }
+            (size, _) => (self.members.input.position(), size),
+        };
+        self.sink.progress(done, total);
+    }
+}
