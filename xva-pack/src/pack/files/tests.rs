@@ -1,9 +1,15 @@
 //! Which files are open, and what may have changed.
 
-use super::*;
+use std::fs;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
+
+use extents::failure::Failure;
+use extents::image::file::ImageFile;
 use tempfile::TempDir;
+
+use crate::pack::files::{FileNumber, Files, MAX_OPEN};
 
 /// So many files, each with its number as content, and their names.
 fn folder(count: usize) -> (TempDir, Vec<String>) {

@@ -1,10 +1,18 @@
 //! The order, the memory and the end of the workers.
 
-use super::*;
-use crate::pack::job::{Block, Job};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
+
+use extents::failure::Failure;
+
+use crate::pack::feed::{Feed, Pulled};
+use crate::pack::job::{Block, Job};
+use crate::pack::member_pair::MemberPair;
+use crate::pack::sealing::ReadBlock;
+use crate::pack::workers::{Workers, lock};
 
 /// Long enough to be sure that what has not happened by then will not happen.
 const SOON: Duration = Duration::from_millis(100);
