@@ -17,7 +17,7 @@ use crate::pack::job::{Block, Job, Segment};
 use crate::xva::block::{BLOCK, BLOCK_BITS};
 
 /// The whole of a disk: what `--scan` reads.
-pub fn all_blocks(virtual_size: u64) -> UnitSet {
+pub(crate) fn all_blocks(virtual_size: u64) -> UnitSet {
     let mut blocks = UnitSet::new();
     if let Some((first, last)) = touched(0, virtual_size, BLOCK_BITS) {
         blocks.insert(first, last);
@@ -26,7 +26,7 @@ pub fn all_blocks(virtual_size: u64) -> UnitSet {
 }
 
 /// The blocks that the file system does not report as holes: what `--scan --skip-holes` reads.
-pub fn blocks_with_data(disk: &ImageFile) -> Result<UnitSet, Failure> {
+pub(crate) fn blocks_with_data(disk: &ImageFile) -> Result<UnitSet, Failure> {
     let mut blocks = UnitSet::new();
     let mut holes = Holes::new(disk);
     let mut offset = 0;
@@ -48,7 +48,7 @@ const RUNS_AHEAD: usize = 32;
 
 /// Reads a set of blocks from one file.
 #[derive(Debug)]
-pub struct DiskPlan {
+pub(crate) struct DiskPlan {
     blocks: UnitSet,
     /// What is left of the run in hand.
     run: Range<u64>,
@@ -63,7 +63,7 @@ pub struct DiskPlan {
 impl DiskPlan {
     /// Plans `blocks`, the first one and the last one, of `disk`, which is `file` in the table of the workers.
     /// With `read_ahead` the kernel is told what will be read.
-    pub fn new(
+    pub(crate) fn new(
         mut blocks: UnitSet,
         (disk, file): (Arc<ImageFile>, FileNumber),
         archived_size: u64,
@@ -77,7 +77,7 @@ impl DiskPlan {
     }
 
     /// How many bytes will be read.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         let whole = self.blocks.len() * BLOCK;
         whole - (self.disk.size().next_multiple_of(BLOCK) - self.disk.size())
     }

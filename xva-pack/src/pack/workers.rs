@@ -15,14 +15,14 @@ use crate::pack::member_pair::MemberPair;
 use crate::pack::sealing::ReadBlock;
 
 /// The most workers: with two blocks for each, half of the 64 MiB that the program may take.
-pub const MAX_JOBS: usize = 16;
+pub(crate) const MAX_JOBS: usize = 16;
 
 /// What comes of a turn: a block, nothing at the end of the feed, or a failure.
 type Outcome = Result<Option<ReadBlock>, Failure>;
 
 /// The running workers.
 #[derive(Debug)]
-pub struct Workers {
+pub(crate) struct Workers {
     shared: Arc<Shared>,
     done: Receiver<(u64, Outcome)>,
     /// What came before its turn, by ticket.
@@ -60,7 +60,7 @@ impl std::fmt::Debug for Queue {
 
 impl Workers {
     /// Starts `jobs` threads (at most [`MAX_JOBS`]). Each does its own `worker()` for one block of the feed after the other.
-    pub fn start<W>(feed: Feed, worker: impl Fn() -> W, jobs: usize) -> Result<Self, Failure>
+    pub(crate) fn start<W>(feed: Feed, worker: impl Fn() -> W, jobs: usize) -> Result<Self, Failure>
     where
         W: FnMut(Pulled, MemberPair) -> Result<ReadBlock, Failure> + Send + 'static,
     {
@@ -83,7 +83,7 @@ impl Workers {
 
     /// The next block of the feed, done; none when the feed has come to its end. Give its memory back with
     /// [`Workers::give_back`]. After a failure nothing more may be asked for.
-    pub fn next_block(&mut self) -> Outcome {
+    pub(crate) fn next_block(&mut self) -> Outcome {
         loop {
             if let Some(outcome) = self.early.remove(&self.turn) {
                 self.turn += 1;
@@ -96,7 +96,7 @@ impl Workers {
     }
 
     /// Makes the memory of a block available for another.
-    pub fn give_back(&self, memory: MemberPair) {
+    pub(crate) fn give_back(&self, memory: MemberPair) {
         lock(&self.shared.memory).idle.push(memory);
         self.shared.returned.notify_one();
     }

@@ -24,7 +24,7 @@ pub struct Counts {
 
 /// Writes an archive. The end-of-tar is written by [`Writer::finish`] alone, never on drop.
 #[derive(Debug)]
-pub struct Writer<W> {
+pub(crate) struct Writer<W> {
     out: W,
     counts: Counts,
     /// After so long without output a zero block is written too.
@@ -34,20 +34,20 @@ pub struct Writer<W> {
 
 impl<W: Write> Writer<W> {
     /// Writes to `out`, which need not be buffered.
-    pub fn new(out: W, keepalive: Option<Duration>) -> Self {
+    pub(crate) fn new(out: W, keepalive: Option<Duration>) -> Self {
         Writer { out, counts: Counts::default(), keepalive, last_output: Instant::now() }
     }
 
     /// Writes `ova.xml`, which must be the first member. Its time is 1970, so that the same input gives the same
     /// archive.
-    pub fn put_ova_xml(&mut self, xml: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn put_ova_xml(&mut self, xml: &[u8]) -> Result<(), Failure> {
         self.write(&header(FILE_NAME, xml.len() as u64, 0)?)?;
         self.write(xml)?;
         self.write(&[0; RECORD][..padding(xml.len() as u64)])
     }
 
     /// Writes a sealed block. One that is left out is sealed and written all the same if it is time.
-    pub fn put(&mut self, read: &mut ReadBlock, sealing: &Sealing) -> Result<(), Failure> {
+    pub(crate) fn put(&mut self, read: &mut ReadBlock, sealing: &Sealing) -> Result<(), Failure> {
         self.counts.bytes_read += read.bytes_read;
         if read.left_out {
             if self.keepalive.is_none_or(|silence| self.last_output.elapsed() < silence) {
@@ -68,12 +68,12 @@ impl<W: Write> Writer<W> {
     }
 
     /// What was read and written so far.
-    pub fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         self.counts
     }
 
     /// Ends the archive, unless other disks follow.
-    pub fn finish(mut self, others_follow: bool) -> Result<Counts, Failure> {
+    pub(crate) fn finish(mut self, others_follow: bool) -> Result<Counts, Failure> {
         if !others_follow {
             self.write(&TRAILER)?;
         }
