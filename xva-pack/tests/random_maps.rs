@@ -8,7 +8,6 @@ use proptest::prelude::*;
 use xva_pack::pack::files::Files;
 use xva_pack::pack::map_plan::MapPlan;
 use xva_pack::pack::member_pair::MemberPair;
-use xva_pack::pack::plan::Plan;
 use xva_pack::pack::reader::Reader;
 use xva_pack::xva::block::{BLOCK_LEN, Fit};
 
@@ -69,20 +68,22 @@ proptest! {
         }
         let files = Files::new();
         let fit = Fit { pad: true, ..Fit::default() };
-        let mut plan = MapPlan::new(map.as_bytes(), PathBuf::from("map"), Arc::clone(&files), fit, false);
+        let plan = MapPlan::new(map.as_bytes(), PathBuf::from("map"), Arc::clone(&files), fit, false);
         let mut reader = Reader::new(files, false);
         let mut memory = MemberPair::new();
         let mut read = Vec::new();
         let mut required = Vec::new();
-        while let Some(job) = plan.next(&mut memory).unwrap() {
+        for job in plan {
+            let job = job.unwrap();
             reader.fill(&job, &mut memory).unwrap();
-            let start = usize::try_from(job.number).unwrap() * BLOCK_LEN;
-            prop_assert!(start >= read.len(), "block {} after {} bytes", job.number, read.len());
+            let block = job.block;
+            let start = usize::try_from(block.number).unwrap() * BLOCK_LEN;
+            prop_assert!(start >= read.len(), "block {} after {} bytes", block.number, read.len());
             read.resize(start, 0);
-            read.extend(memory.data(job.length));
-            prop_assert_eq!(job.length, BLOCK_LEN);
-            prop_assert_eq!(job.disk_length, (raw.len() - start).min(BLOCK_LEN));
-            if job.required {
+            read.extend(memory.data(block.length));
+            prop_assert_eq!(block.length, BLOCK_LEN);
+            prop_assert_eq!(block.disk_length, (raw.len() - start).min(BLOCK_LEN));
+            if block.required {
                 required.push(start);
             }
         }

@@ -1,9 +1,10 @@
 //! A file that the user names: the one place that knows that `-` is standard input.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::Seek;
 use std::path::{Path, PathBuf};
+
+use clap::builder::{MapValueParser, PathBufValueParser, TypedValueParser, ValueParserFactory};
 
 use crate::document::print::Form;
 use crate::failure::Failure;
@@ -22,9 +23,18 @@ pub enum InputName {
     File(PathBuf),
 }
 
-impl From<OsString> for InputName {
-    fn from(name: OsString) -> Self {
-        if name == "-" { InputName::Stdin } else { InputName::File(name.into()) }
+impl From<PathBuf> for InputName {
+    fn from(name: PathBuf) -> Self {
+        if name.as_os_str() == "-" { InputName::Stdin } else { InputName::File(name) }
+    }
+}
+
+/// As of a path: an empty argument is wrong usage.
+impl ValueParserFactory for InputName {
+    type Parser = MapValueParser<PathBufValueParser, fn(PathBuf) -> Self>;
+
+    fn value_parser() -> Self::Parser {
+        PathBufValueParser::new().map(InputName::from)
     }
 }
 

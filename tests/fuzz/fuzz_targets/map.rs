@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use fuzz::in_directory_with_data;
 use libfuzzer_sys::fuzz_target;
-use xva_pack::xva::block::Fit;
 use xva_pack::pack::files::Files;
 use xva_pack::pack::map_plan::MapPlan;
 use xva_pack::pack::member_pair::MemberPair;
-use xva_pack::pack::plan::Plan;
 use xva_pack::pack::reader::Reader;
+use xva_pack::xva::block::Fit;
 
 /// Blocks that are read: a map of few bytes can describe a disk of many.
 const ENOUGH: usize = 50;
@@ -24,14 +23,15 @@ fuzz_target!(|input: &[u8]| {
     in_directory_with_data();
     let files = Files::new();
     let fit = Fit { pad: input.len() % 2 == 0, ..Fit::default() };
-    let mut plan = MapPlan::new(input, PathBuf::from("map"), Arc::clone(&files), fit, false);
+    let plan = MapPlan::new(input, PathBuf::from("map"), Arc::clone(&files), fit, false);
     let mut reader = Reader::new(Arc::clone(&files), false);
     let mut memory = MemberPair::new();
     let mut next = 0;
-    for _ in 0..ENOUGH {
-        let Ok(Some(job)) = plan.next(&mut memory) else { break };
-        assert!(job.number >= next && job.disk_length <= job.length && job.length <= 1 << 20);
-        next = job.number + 1;
+    for job in plan.take(ENOUGH) {
+        let Ok(job) = job else { break };
+        let block = job.block;
+        assert!(block.number >= next && block.disk_length <= block.length && block.length <= 1 << 20);
+        next = block.number + 1;
         if reader.fill(&job, &mut memory).is_err() {
             break;
         }

@@ -8,11 +8,9 @@ use extents::document::print::{Form, Printer};
 use extents::extent::Extent;
 use extents::failure::{Failure, Status};
 use tempfile::TempDir;
-use xva_pack::xva::block::Fit;
 use xva_pack::pack::files::Files;
 use xva_pack::pack::map_plan::MapPlan;
-use xva_pack::pack::member_pair::MemberPair;
-use xva_pack::pack::plan::Plan;
+use xva_pack::xva::block::Fit;
 
 /// Extents that are looked at: an image of few bytes can claim a disk of many.
 const ENOUGH: usize = 100_000;
@@ -89,16 +87,8 @@ where
     }
     let fit = Fit { pad: true, ..Fit::default() };
     let mut plan = MapPlan::new(map.as_slice(), PathBuf::from("map"), Files::new(), fit, false);
-    let mut memory = MemberPair::new();
-    loop {
-        match plan.next(&mut memory) {
-            Ok(Some(_)) => {}
-            Ok(None) => break,
-            Err(failure) => {
-                assert_eq!(failure.status(), Status::Unsupported, "{failure}");
-                break;
-            }
-        }
+    if let Some(failure) = plan.find_map(Result::err) {
+        assert_eq!(failure.status(), Status::Unsupported, "{failure}");
     }
 }
 

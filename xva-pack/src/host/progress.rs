@@ -2,14 +2,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Write};
-use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 
 use extents::failure::Failure;
 use extents::image::identity::Identity;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
+
+use crate::host::stdout::is_stdout;
 
 /// How far a long work is.
 #[derive(Debug)]
@@ -58,7 +59,7 @@ impl Progress {
                 let flags = OFlags::NONBLOCK.bits().cast_signed();
                 let out = OpenOptions::new().append(true).custom_flags(flags).open(&path);
                 let out = out.map_err(|e| Failure::usage(format!("--progress: cannot open {path}: {e}")))?;
-                if is_stdout(&out) {
+                if out.metadata().is_ok_and(|found| is_stdout(Identity::of(&found))) {
                     return Err(Failure::usage(format!(
                         "--progress: {path} is where the data goes: expected another"
                     )));
@@ -104,15 +105,6 @@ impl Progress {
             }
             _ => self.set(1, Some(1)),
         }
-    }
-}
-
-/// Whether this is the file or pipe that standard output is: lines would end up among the data.
-pub fn is_stdout(file: &File) -> bool {
-    let out = std::io::stdout().as_fd().try_clone_to_owned().map(File::from).and_then(|out| out.metadata());
-    match (file.metadata(), out) {
-        (Ok(a), Ok(b)) => Identity::of(&a) == Identity::of(&b) && !b.file_type().is_char_device(),
-        _ => false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Compressed clusters of QCOW2: zlib (raw deflate, without a zlib header) and zstd.
 
+use extents::extent::rescale::in_memory;
 use extents::extent::stored::{CompressedCluster, Compression};
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
@@ -61,9 +62,8 @@ impl Clusters {
         cluster: CompressedCluster,
         into: &mut [u8],
     ) -> Result<(), Failure> {
-        let skip = usize::try_from(cluster.skip).unwrap_or(usize::MAX);
-        let size = usize::try_from(cluster.cluster_size).unwrap_or(usize::MAX);
-        if into.len() == size {
+        let (skip, size) = (in_memory(cluster.skip), in_memory(u64::from(cluster.cluster_size)));
+        if skip == 0 && into.len() == size {
             return self.decompress(file, cluster, into);
         }
         let key = Some((number, CompressedCluster { skip: 0, ..cluster }));
@@ -88,7 +88,7 @@ impl Clusters {
     ) -> Result<(), Failure> {
         let there = file.size().saturating_sub(cluster.offset).min(cluster.host_length);
         let enough = there.min(into.len() as u64 + MAX_GROWTH);
-        self.compressed.resize(usize::try_from(enough).unwrap_or(0), 0);
+        self.compressed.resize(in_memory(enough), 0);
         file.read_exact_at(&mut self.compressed, cluster.offset, "compressed cluster")?;
         let done = match cluster.compression {
             Compression::Zlib => self.inflate(into),
@@ -107,17 +107,18 @@ impl Clusters {
         )))
     }
 
-    /// How many bytes of `into` were filled. What follows the deflate stream, up to the end of a sector, means
-    /// nothing.
+    /// Decompresses a deflate stream; yields how many bytes of `into` were filled. What follows the stream, up to the end
+    /// of a sector, means nothing.
     fn inflate(&mut self, into: &mut [u8]) -> Result<usize, String> {
         self.inflate.reset(false);
         self.inflate
             .decompress(&self.compressed, into, FlushDecompress::Finish)
             .map_err(|error| error.to_string())?;
-        Ok(usize::try_from(self.inflate.total_out()).unwrap_or(usize::MAX))
+        Ok(in_memory(self.inflate.total_out()))
     }
 
-    /// The same for zstd. The cluster may be several frames, and is at its end when it is full.
+    /// Decompresses zstd; yields how many bytes of `into` were filled. The cluster may be several frames, and is at its end
+    /// when it is full.
     fn zstd(&mut self, into: &mut [u8]) -> Result<usize, String> {
         let name = |code| zstd::zstd_safe::get_error_name(code).to_owned();
         let context = match &mut self.zstd {

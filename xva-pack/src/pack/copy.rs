@@ -8,9 +8,9 @@ use extents::failure::Failure;
 
 use crate::host::progress::Progress;
 use crate::pack::reader::Reader;
-use crate::pack::report::Checked;
+use crate::pack::sealing::Sealing;
 use crate::pack::source::{Origin, Source};
-use crate::pack::workers::{Sealing, Workers};
+use crate::pack::workers::Workers;
 use crate::pack::writer::{Counts, Writer};
 use crate::xva::block::BLOCK;
 use crate::xva::crc32::Crc32;
@@ -35,14 +35,14 @@ pub struct Settings {
 }
 
 /// What was done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Packed {
     /// Blocks and bytes.
     pub counts: Counts,
-    /// CRC-32 of the virtual disk, if wanted.
-    pub disk: Option<Checked>,
-    /// CRC-32 of what the archive holds of it, if wanted and if it was padded.
-    pub archived: Option<Checked>,
+    /// The virtual disk, if its CRC-32 was wanted.
+    pub disk: Option<Crc32>,
+    /// What the archive holds of it, if that was wanted and if it was padded.
+    pub archived: Option<Crc32>,
 }
 
 /// Writes `ova_xml` and all blocks of the source to `out`, and the end-of-tar if everything before it went well.
@@ -53,38 +53,43 @@ pub fn pack(
     progress: &mut Progress,
     out: impl Write,
 ) -> Result<Packed, Failure> {
-    let Source { plan, files, total, origin } = source;
+    let Source { feed, files, total, origin } = source;
     let jobs = if matches!(origin, Origin::Map(_)) { settings.jobs.min(MAX_MAP_JOBS) } else { settings.jobs };
-    let reader = || Reader::new(Arc::clone(&files), settings.drop_cache);
-    let mut workers = Workers::start(plan, reader, &settings.sealing, jobs)?;
+    let worker = || {
+        let mut reader = Reader::new(Arc::clone(&files), settings.drop_cache);
+        let sealing = settings.sealing.clone();
+        move |pulled, memory| sealing.work(&mut reader, pulled, memory)
+    };
+    let mut workers = Workers::start(feed, worker, jobs)?;
     let mut writer = Writer::new(out, settings.keepalive);
     let mut crc = Crc32::new();
     let mut archived_size = 0;
     progress.set(0, total);
     // The metadata waits for the first block, so that a disk that cannot be read leaves no output at all.
     let mut ova_xml = ova_xml;
-    while let Some(mut block) = workers.next_block()? {
+    while let Some(mut read) = workers.next_block()? {
         if let Some(xml) = ova_xml.take() {
             writer.put_ova_xml(xml)?;
         }
-        let start = block.job.number * BLOCK;
-        if let Some(sum) = block.crc {
+        let block = read.block;
+        let start = block.number * BLOCK;
+        if let Some(sum) = read.crc {
             crc.zeros(start - crc.length());
-            crc.append(sum, block.job.disk_length as u64);
+            crc.append(sum, block.disk_length as u64);
         }
-        archived_size = start + block.job.length as u64;
-        writer.put(&mut block, &settings.sealing)?;
+        archived_size = start + block.length as u64;
+        writer.put(&mut read, &settings.sealing)?;
         progress.set(writer.counts().bytes_read, total);
-        workers.give_back(block.memory);
+        workers.give_back(read.memory);
     }
     files.check_unchanged()?;
     let counts = writer.finish(settings.others_follow)?;
     progress.finish();
-    let disk = settings.sealing.with_crc.then(|| Checked::new(&crc));
+    let disk = settings.sealing.with_crc.then(|| crc.clone());
     let padding = archived_size - crc.length();
     let archived = (disk.is_some() && padding > 0).then(|| {
         crc.zeros(padding);
-        Checked::new(&crc)
+        crc
     });
     Ok(Packed { counts, disk, archived })
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use extents::extent::rescale::touched;
+use extents::extent::stored::Stored;
 use extents::extent::unit_set::UnitSet;
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
@@ -12,9 +13,8 @@ use extents::image::holes::Holes;
 
 use crate::host::read_ahead::will_need;
 use crate::pack::files::FileNumber;
-use crate::pack::member_pair::MemberPair;
-use crate::pack::plan::{Content, Form, Job, Plan, Segment};
-use crate::xva::block::{BLOCK, BLOCK_BITS, part};
+use crate::pack::job::{Block, Job, Segment};
+use crate::xva::block::{BLOCK, BLOCK_BITS};
 
 /// The whole of a disk: what `--scan` reads.
 pub fn all_blocks(virtual_size: u64) -> UnitSet {
@@ -52,7 +52,7 @@ pub struct DiskPlan {
     blocks: UnitSet,
     /// What is left of the run in hand.
     run: Range<u64>,
-    /// The runs behind it, as far as they are announced.
+    /// The runs that follow it, as far as they are announced.
     announced: VecDeque<Range<u64>>,
     disk: Arc<ImageFile>,
     file: FileNumber,
@@ -82,7 +82,7 @@ impl DiskPlan {
         whole - (self.disk.size().next_multiple_of(BLOCK) - self.disk.size())
     }
 
-    /// The next run, after the one behind it was announced.
+    /// The next run. Those that follow it are announced by then.
     fn next_run(&mut self) -> Option<Range<u64>> {
         while self.announced.len() <= RUNS_AHEAD {
             let from = self.announced.back().unwrap_or(&self.run).end;
@@ -96,23 +96,20 @@ impl DiskPlan {
     }
 }
 
-impl Plan for DiskPlan {
-    fn next(&mut self, _: &mut MemberPair) -> Result<Option<Job>, Failure> {
+impl Iterator for DiskPlan {
+    type Item = Job;
+
+    fn next(&mut self) -> Option<Job> {
         if self.run.is_empty() {
-            let Some(run) = self.next_run() else { return Ok(None) };
-            self.run = run;
+            self.run = self.next_run()?;
         }
-        let Some(number) = self.run.next() else { return Ok(None) };
-        let start = number * BLOCK;
-        let disk_length = part(start, self.disk.size());
-        let segment = Segment { at: 0, length: disk_length, file: self.file, form: Form::Plain(start) };
-        Ok(Some(Job {
-            number,
-            disk_length,
-            length: part(start, self.archived_size),
-            required: number == 0 || start + BLOCK >= self.disk.size(),
-            content: Content::Segments(vec![segment]),
-        }))
+        let number = self.run.next()?;
+        let block = Block::of(number, self.disk.size(), self.archived_size);
+        let stored = Stored::Plain { offset: number * BLOCK };
+        Some(Job {
+            block,
+            segments: vec![Segment { at: 0, length: block.disk_length, file: self.file, stored }],
+        })
     }
 }
 
@@ -140,11 +137,12 @@ mod tests {
         for &(first, last) in named {
             blocks.insert(first, last);
         }
-        let mut plan = DiskPlan::new(blocks, (files.get(number).unwrap(), number), archived_size, false);
+        let plan = DiskPlan::new(blocks, (files.get(number).unwrap(), number), archived_size, false);
         let (announced, mut read, mut jobs) = (plan.bytes(), 0, Vec::new());
-        while let Some(job) = plan.next(&mut MemberPair::new()).unwrap() {
+        for job in plan {
             read += job.bytes_to_read();
-            jobs.push((job.number, job.disk_length, job.length, job.required));
+            let Block { number, disk_length, length, required } = job.block;
+            jobs.push((number, disk_length, length, required));
         }
         assert_eq!(read, announced);
         jobs

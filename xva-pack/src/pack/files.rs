@@ -2,14 +2,15 @@
 //! and looked at again at the end.
 
 use std::collections::HashMap;
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
+use extents::image::identity::{Identity, State};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Which file of a [`Files`] table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,27 +32,20 @@ struct Table {
     by_name: HashMap<String, FileNumber>,
     /// Counts what was asked for, to find the file that was not used for the longest time.
     clock: u64,
-    /// When the map began, since the epoch: whoever wrote it had opened all files by then.
-    begun: Option<Duration>,
+    /// When the map began, in seconds and nanoseconds since 1970: whoever wrote it had opened all files by then.
+    begun: Option<(i64, i64)>,
 }
 
 #[derive(Debug)]
 struct Known {
     path: PathBuf,
-    seen: Seen,
+    /// What it must still be when it is opened again, and at the end.
+    was: State,
     open: Option<Arc<ImageFile>>,
+    /// When it was asked for last, by the clock of the table.
     used: u64,
     /// A raw disk: it stays open, and may be written to while it is read, but must not change its size.
-    disk: bool,
-}
-
-/// What must not change while a file is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
-    size: u64,
-    device_and_inode: (u64, u64),
-    /// Seconds and nanoseconds.
-    modified: (i64, i64),
+    is_disk: bool,
 }
 
 impl Files {
@@ -71,7 +65,10 @@ impl Files {
     /// after that perhaps.
     pub fn begin(&self) {
         let mut table = self.lock();
-        table.begun = table.begun.or_else(|| SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok());
+        table.begun.get_or_insert_with(|| {
+            let now = clock_gettime(ClockId::Realtime);
+            (now.tv_sec, now.tv_nsec)
+        });
     }
 
     /// The number of the file of this name, which is opened when it is new. Status 1 if it was written to or replaced
@@ -105,27 +102,26 @@ impl Files {
         table.make_room();
         let known = table.find(number)?;
         let file = Arc::new(ImageFile::open(&known.path)?);
-        known.compare(look(&file)?)?;
+        known.compare(state(&metadata(&file)?, file.size()))?;
         known.open = Some(Arc::clone(&file));
         Ok(file)
     }
 
-    /// Looks at all files again: status 1 if one has another size or was written to, or is another one now. A block
-    /// device has nothing to compare, and of a raw disk the size alone counts.
+    /// Looks at all files again: status 1 if one has another size or was written to, or is another one now. Of a block
+    /// device only the identity counts, and of a raw disk only the size.
     pub fn check_unchanged(&self) -> Result<(), Failure> {
         for known in &self.lock().known {
-            if known.disk {
-                if let Some(disk) = known.open.as_ref().filter(|disk| !disk.is_block_device()) {
-                    let size = look(disk)?.size;
-                    known.compare(Seen { size, ..known.seen })?;
+            let now = match &known.open {
+                Some(disk) if known.is_disk => {
+                    State { size: state(&metadata(disk)?, disk.size()).size, ..known.was }
                 }
-                continue;
-            }
-            let metadata = std::fs::metadata(&known.path)
-                .map_err(|e| Failure::io(&known.path, "cannot look at it again", &e))?;
-            if metadata.is_file() {
-                known.compare(Seen::from(&metadata))?;
-            }
+                _ => {
+                    let metadata = fs::metadata(&known.path)
+                        .map_err(|e| Failure::io(&known.path, "cannot look at it again", &e))?;
+                    state(&metadata, known.was.size)
+                }
+            };
+            known.compare(now)?;
         }
         Ok(())
     }
@@ -136,19 +132,18 @@ impl Files {
 }
 
 impl Table {
-    fn add(&mut self, file: ImageFile, disk: bool) -> Result<FileNumber, Failure> {
-        let seen = look(&file)?;
+    fn add(&mut self, file: ImageFile, is_disk: bool) -> Result<FileNumber, Failure> {
+        let was = state(&metadata(&file)?, file.size());
         let path = file.path().to_path_buf();
-        self.known.push(Known { path, seen, open: Some(Arc::new(file)), used: self.clock, disk });
+        self.known.push(Known { path, was, open: Some(Arc::new(file)), used: self.clock, is_disk });
         Ok(FileNumber(self.known.len() - 1))
     }
 
     /// Fails with status 1 if `file` was written to, or came under its name, since the map began. A rename changes the
     /// time of the inode, and not that of the content. Of a block device nothing is known.
     fn check_age(&self, file: &ImageFile) -> Result<(), Failure> {
-        let metadata = file.as_file().metadata().map_err(|e| Failure::io(file.path(), "cannot stat", &e))?;
-        let changed = u64::try_from(metadata.ctime()).unwrap_or(0);
-        let changed = Duration::new(changed, u32::try_from(metadata.ctime_nsec()).unwrap_or(0));
+        let metadata = metadata(file)?;
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
         if !file.is_block_device() && self.begun.is_some_and(|begun| changed > begun) {
             let what = "changed since the map began: it was written to, or replaced by another file";
             return Err(Failure::system(what).in_file(file.path()));
@@ -163,7 +158,7 @@ impl Table {
     /// Closes the file that was not used for the longest time, if there are many.
     fn make_room(&mut self) {
         if self.known.iter().filter(|known| known.open.is_some()).count() >= MAX_OPEN {
-            let open = self.known.iter_mut().filter(|known| known.open.is_some() && !known.disk);
+            let open = self.known.iter_mut().filter(|known| known.open.is_some() && !known.is_disk);
             if let Some(oldest) = open.min_by_key(|known| known.used) {
                 oldest.open = None;
             }
@@ -172,32 +167,32 @@ impl Table {
 }
 
 impl Known {
-    fn compare(&self, now: Seen) -> Result<(), Failure> {
-        if now == self.seen {
+    fn compare(&self, now: State) -> Result<(), Failure> {
+        if now == self.was {
             return Ok(());
         }
-        let sentence = if now.size == self.seen.size {
+        let sentence = if now.size == self.was.size {
             "changed while it was read: it was written to, or replaced by another file".to_owned()
         } else {
-            format!("changed while it was read: found {} bytes, expected {}", now.size, self.seen.size)
+            format!("changed while it was read: found {} bytes, expected {}", now.size, self.was.size)
         };
         Err(Failure::system(sentence).in_file(&self.path))
     }
 }
 
-impl From<&Metadata> for Seen {
-    fn from(metadata: &Metadata) -> Self {
-        Seen {
-            size: metadata.len(),
-            device_and_inode: (metadata.dev(), metadata.ino()),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        }
+fn metadata(file: &ImageFile) -> Result<Metadata, Failure> {
+    file.as_file().metadata().map_err(|e| Failure::io(file.path(), "cannot stat", &e))
+}
+
+/// The state of what `metadata` was asked for. The node of a block device changes with every write and does not tell its
+/// size, which is `device_size`.
+fn state(metadata: &Metadata, device_size: u64) -> State {
+    let state = State::of(metadata);
+    match state.identity {
+        Identity::Device(_) => State { size: device_size, modified: (0, 0), ..state },
+        Identity::File { .. } => state,
     }
 }
 
-fn look(file: &ImageFile) -> Result<Seen, Failure> {
-    let metadata = file.as_file().metadata();
-    let seen = Seen::from(&metadata.map_err(|e| Failure::io(file.path(), "cannot stat", &e))?);
-    // The node of a block device changes with every write; its size is not in the metadata.
-    Ok(if file.is_block_device() { Seen { size: file.size(), modified: (0, 0), ..seen } } else { seen })
-}
+#[cfg(test)]
+mod tests;

@@ -12,14 +12,14 @@ use crate::xva::tar_member::{RECORD, header, padding};
 /// The data begins at a page, so that the kernel copies whole pages to and from aligned memory.
 const PAGE: usize = 4096;
 
-/// Before the data its header; behind it its padding, the header of the checksum, and its text in one record.
+/// Before the data its header; after it its padding, the header of the checksum, and its text in one record.
 const CAPACITY: usize = RECORD + (PAGE - 1) + BLOCK_LEN + 3 * RECORD;
 
 /// A block in the making; reused for one block after the other.
 #[derive(Debug)]
 pub struct MemberPair {
     memory: Vec<u8>,
-    /// Where the data begins: at a page, behind at least a record.
+    /// Where the data begins: at a page, after at least a record.
     data: usize,
     /// Both members, once sealed.
     sealed: Range<usize>,

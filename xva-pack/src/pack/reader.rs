@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use extents::extent::stored::Stored;
 use extents::failure::Failure;
 
 use crate::host::read_ahead::will_not_need;
 use crate::pack::clusters::Clusters;
 use crate::pack::files::Files;
+use crate::pack::job::Job;
 use crate::pack::member_pair::MemberPair;
-use crate::pack::plan::{Content, Form, Job};
 
 /// One worker's way to the files.
 pub struct Reader {
@@ -23,30 +24,25 @@ impl Reader {
         Reader { files, drop_cache, clusters: Clusters::new() }
     }
 
-    /// Fills the `job.length` bytes of the block: what no segment covers becomes zero.
+    /// Fills the `length` bytes of the block: what no segment covers becomes zero.
     pub fn fill(&mut self, job: &Job, memory: &mut MemberPair) -> Result<(), Failure> {
-        let Content::Segments(segments) = &job.content else { return Ok(()) };
-        let data = memory.data_mut(job.length);
+        let number = job.block.number;
+        let data = memory.data_mut(job.block.length);
         let mut filled = 0;
-        for segment in segments {
+        for segment in &job.segments {
             let end = segment.at.saturating_add(segment.length);
             if segment.at < filled || end > data.len() {
-                return Err(Failure::system(format!("block {}: its segments overlap", job.number)));
+                return Err(Failure::system(format!("block {number}: its segments overlap")));
             }
             data[filled..segment.at].fill(0);
             let file = self.files.get(segment.file)?;
             let into = &mut data[segment.at..end];
-            let (offset, length) = match segment.form {
-                Form::Plain(offset) => {
-                    file.read_exact_at(into, offset, &format!("block {}", job.number))?;
-                    (offset, segment.length as u64)
-                }
-                Form::Compressed(cluster) => {
-                    self.clusters.read(&file, segment.file, cluster, into)?;
-                    (cluster.offset, cluster.host_length)
-                }
-            };
+            match segment.stored {
+                Stored::Plain { offset } => file.read_exact_at(into, offset, &format!("block {number}"))?,
+                Stored::Compressed(cluster) => self.clusters.read(&file, segment.file, cluster, into)?,
+            }
             if self.drop_cache {
+                let (offset, length) = segment.stored.file_range(segment.length as u64);
                 will_not_need(&file, offset, length);
             }
             filled = end;
@@ -59,7 +55,7 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pack::plan::Segment;
+    use crate::pack::job::{Block, Segment};
     use crate::xva::block::BLOCK_LEN;
     use extents::image::file::ImageFile;
 
@@ -79,10 +75,12 @@ mod tests {
             (&[(0, 512), (1536, 513)], false),
         ] {
             memory.data_mut(BLOCK_LEN).fill(b'-');
-            let segment =
-                |&(at, length): &(usize, usize)| Segment { at, length, file, form: Form::Plain(at as u64) };
-            let content = Content::Segments(ranges.iter().map(segment).collect());
-            let job = Job { number: 0, disk_length: 2048, length: 2048, required: true, content };
+            let segment = |&(at, length): &(usize, usize)| {
+                let stored = Stored::Plain { offset: at as u64 };
+                Segment { at, length, file, stored }
+            };
+            let segments = ranges.iter().map(segment).collect();
+            let job = Job { block: Block::of(0, 2048, 2048), segments };
             assert_eq!(reader.fill(&job, &mut memory).is_ok(), is_sound, "{ranges:?}");
             if is_sound {
                 let mut truth = [0; 2048];

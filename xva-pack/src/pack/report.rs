@@ -1,23 +1,23 @@
 //! `--report`: what was done, as JSON, for the program that keeps the archive.
 
-use std::fs::{File, metadata};
+use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
 use extents::failure::Failure;
+use extents::image::identity::Identity;
 use rustix::fs::{Access, access};
 use serde::Serialize;
 
-use crate::host::progress::is_stdout;
+use crate::host::stdout::is_stdout;
 use crate::pack::copy::Packed;
 use crate::pack::source::Origin;
 use crate::xva::crc32::Crc32;
 
 /// How many bytes, and their CRC-32.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Checked {
+#[derive(Serialize)]
+struct Checked {
     bytes: u64,
     /// Eight lower-case hexadecimal digits.
     crc32: String,
@@ -25,7 +25,7 @@ pub struct Checked {
 
 impl Checked {
     /// What `crc` was fed with.
-    pub fn new(crc: &Crc32) -> Self {
+    fn of(crc: &Crc32) -> Self {
         Checked { bytes: crc.length(), crc32: format!("{:08x}", crc.finish()) }
     }
 }
@@ -39,31 +39,32 @@ struct Report<'a> {
     bytes_read: u64,
     bytes_written: u64,
     seconds: f64,
-    disk: &'a Option<Checked>,
+    disk: Option<Checked>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    archived: &'a Option<Checked>,
+    archived: Option<Checked>,
 }
 
 /// Fails with status 1 if a report cannot be written to `file`, and with 2 if it would replace the archive or a file that
 /// is `read`. Nothing is created: a failed export leaves no report.
 pub fn check_writable<'a>(file: &Path, read: impl IntoIterator<Item = &'a Path>) -> Result<(), Failure> {
-    let identity = |file: &Path| metadata(file).ok().map(|found| (found.dev(), found.ino()));
-    if let Some(taken) = identity(file)
-        && let Some(input) = read.into_iter().find(|input| identity(input) == Some(taken))
-    {
+    let found = fs::metadata(file).ok();
+    let identity = found.as_ref().map(Identity::of);
+    let is_same =
+        |input: &Path| fs::metadata(input).is_ok_and(|input| Some(Identity::of(&input)) == identity);
+    if let Some(input) = read.into_iter().find(|input| is_same(input)) {
         let sentence = format!("is {}: expected another file for the report", input.display());
         return Err(Failure::usage(sentence).in_file(file));
     }
-    if file.is_dir() {
+    if found.as_ref().is_some_and(fs::Metadata::is_dir) {
         return Err(Failure::system("is a directory: expected a file for the report").in_file(file));
     }
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if file.is_file() && File::open(file).is_ok_and(|existing| is_stdout(&existing)) {
+    if found.as_ref().is_some_and(|found| found.is_file() && is_stdout(Identity::of(found))) {
         return Err(
             Failure::usage("is where the archive goes: expected another file for the report").in_file(file)
         );
     }
-    let written = if file.exists() { file } else { directory };
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = if found.is_some() { file } else { directory };
     access(written, Access::WRITE_OK)
         .map_err(|error| Failure::io(file, "cannot write the report", &error.into()))
 }
@@ -79,8 +80,8 @@ pub fn write(file: &Path, origin: &Origin, packed: &Packed, time: Duration) -> R
         bytes_read: counts.bytes_read,
         bytes_written: counts.bytes_written,
         seconds: (time.as_secs_f64() * 1000.0).round() / 1000.0,
-        disk: &packed.disk,
-        archived: &packed.archived,
+        disk: packed.disk.as_ref().map(Checked::of),
+        archived: packed.archived.as_ref().map(Checked::of),
     };
     let text =
         serde_json::to_string(&report).map_err(|error| Failure::system(format!("the report: {error}")))?;

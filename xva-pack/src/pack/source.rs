@@ -3,6 +3,7 @@
 use std::io::{self, Seek};
 use std::sync::Arc;
 
+use extents::document::union::Union;
 use extents::extent::unit_set::UnitSet;
 use extents::failure::{Failure, Status};
 use extents::frame::input::InputName;
@@ -10,15 +11,13 @@ use extents::frame::messages::Messages;
 use extents::image::file::ImageFile;
 
 use crate::host::pipe;
-use crate::host::progress::is_stdout;
+use crate::host::stdout::is_stdout;
+use crate::pack::block_stream::BlockStream;
 use crate::pack::disk_plan::{DiskPlan, all_blocks, blocks_with_data};
-use crate::pack::extents_source::Extents;
+use crate::pack::feed::Feed;
 use crate::pack::files::Files;
 use crate::pack::map_plan::MapPlan;
-use crate::pack::member_pair::MemberPair;
-use crate::pack::plan::Plan;
-use crate::pack::stream_plan::StreamPlan;
-use crate::xva::block::Fit;
+use crate::xva::block::{BLOCK_BITS, Fit};
 
 /// What the user asked to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +59,7 @@ impl Request {
 /// What will be read, and from where.
 pub struct Source {
     /// The blocks.
-    pub plan: Box<dyn Plan>,
+    pub feed: Feed,
     /// The files that they lie in.
     pub files: Arc<Files>,
     /// Bytes to be read, if they are known.
@@ -134,7 +133,8 @@ impl Source {
     ) -> Result<Self, Failure> {
         let (files, number) = Files::of_disk(disk)?;
         let plan = DiskPlan::new(blocks, (files.get(number)?, number), archived_size, read_ahead);
-        Ok(Source { total: Some(plan.bytes()), plan: Box::new(plan), files, origin })
+        let total = Some(plan.bytes());
+        Ok(Source { feed: Feed::Jobs(Box::new(plan.map(Ok))), files, total, origin })
     }
 
     fn stream(skip_holes: bool, fit: Fit) -> Result<Self, Failure> {
@@ -145,8 +145,8 @@ impl Source {
         }
         let input = InputName::Stdin.open("a disk")?;
         pipe::enlarge(&input);
-        let plan = Box::new(StreamPlan::new(input, fit));
-        Ok(Source { plan, files: Files::new(), total: None, origin: Origin::Scan("--scan".to_owned()) })
+        let feed = Feed::Stream(BlockStream::new(input, fit));
+        Ok(Source { feed, files: Files::new(), total: None, origin: Origin::Scan("--scan".to_owned()) })
     }
 
     fn map(map: &InputName, fit: Fit, read_ahead: bool) -> Result<Self, Failure> {
@@ -159,23 +159,18 @@ impl Source {
         let is_file = input.0.metadata().map_err(cannot("cannot stat"))?.is_file();
         if is_file && *map != InputName::Stdin {
             // Once through: whether it is sound, and how much there is to read, is known before the first byte.
-            let mut bytes = 0;
-            let mut plan = MapPlan::new(&input.0, name.clone(), Arc::clone(&files), fit, false);
-            let mut memory = MemberPair::new();
-            while let Some(job) = plan.next(&mut memory)? {
-                bytes += job.bytes_to_read();
-            }
-            total = Some(bytes);
+            let jobs = MapPlan::new(&input.0, name.clone(), Arc::clone(&files), fit, false);
+            total = Some(jobs.map(|job| Ok(job?.bytes_to_read())).sum::<Result<u64, Failure>>()?);
             input.0.rewind().map_err(cannot("cannot seek"))?;
         }
-        let plan = Box::new(MapPlan::new(input, name, Arc::clone(&files), fit, read_ahead));
-        Ok(Source { plan, files, total, origin })
+        let plan = MapPlan::new(input, name, Arc::clone(&files), fit, read_ahead);
+        Ok(Source { feed: Feed::Jobs(Box::new(plan)), files, total, origin })
     }
 }
 
 /// The disk, and how many bytes of it the archive will hold.
 fn check_disk(disk: ImageFile, fit: Fit) -> Result<(ImageFile, u64), Failure> {
-    if is_stdout(disk.as_file()) {
+    if is_stdout(disk.identity()) {
         return Err(Failure::usage("is where the archive goes: expected another").in_file(disk.path()));
     }
     let archived_size = fit.archived_size(disk.size()).map_err(|failure| failure.in_file(disk.path()))?;
@@ -190,14 +185,15 @@ fn extents_or_scan(
     messages: Messages,
 ) -> Result<(UnitSet, Origin), Failure> {
     let name = document.name();
-    match Extents::read(document) {
-        Ok(extents) if extents.virtual_size == disk.size() => {
-            Ok((extents.blocks, Origin::Extents(format!("read from {}", name.display()))))
+    let extents = document.open("an extents document").and_then(|input| Union::read(BLOCK_BITS, input, name));
+    match extents {
+        Ok(extents) if extents.virtual_size() == disk.size() => {
+            Ok((extents.into_data(), Origin::Extents(format!("read from {}", name.display()))))
         }
         // One of the two is not the disk that was meant.
         Ok(extents) => Err(Failure::damaged(format!(
             "the extents are about another disk: found virtual_size {}, expected {} as the size of {}",
-            extents.virtual_size,
+            extents.virtual_size(),
             disk.size(),
             disk.path().display()
         ))

@@ -1,6 +1,6 @@
 //! The threads that read blocks, look for zeros and hash, and the order in which their results come back.
 //!
-//! A worker takes memory first and then the next job of the plan, so that the block that is waited for always has
+//! A worker takes memory first and then the next block of the feed, so that the block that is waited for always has
 //! memory and the number of blocks on the way never grows.
 
 use std::collections::BTreeMap;
@@ -10,63 +10,37 @@ use std::thread;
 
 use extents::failure::Failure;
 
-use crate::host::zeros::is_zero;
+use crate::pack::feed::{Feed, Pulled};
 use crate::pack::member_pair::MemberPair;
-use crate::pack::plan::{Job, Plan};
-use crate::pack::reader::Reader;
-use crate::xva::block::Prefix;
-use crate::xva::checksum::Algorithm;
+use crate::pack::sealing::ReadBlock;
 
 /// The most workers: with two blocks for each, half of the 64 MiB that the program may take.
 pub const MAX_JOBS: usize = 16;
 
-/// How blocks become members.
-#[derive(Clone, Debug)]
-pub struct Sealing {
-    /// Directory in the archive.
-    pub prefix: Prefix,
-    /// Of the checksum members.
-    pub algorithm: Algorithm,
-    /// Zero blocks are written too.
-    pub keep_zeros: bool,
-    /// The CRC-32 of every block is wanted.
-    pub with_crc: bool,
-}
-
-/// A block that was read.
-#[derive(Debug)]
-pub struct Block {
-    /// What was asked for.
-    pub job: Job,
-    /// All of it is zero, and nobody asked to write it: not sealed.
-    pub left_out: bool,
-    /// CRC-32 of what the disk has of it, if wanted.
-    pub crc: Option<u32>,
-    /// Its data, with its headers if it is sealed.
-    pub memory: MemberPair,
-}
+/// What comes of a turn: a block, nothing at the end of the feed, or a failure.
+type Outcome = Result<Option<ReadBlock>, Failure>;
 
 /// The running workers.
 #[derive(Debug)]
 pub struct Workers {
     shared: Arc<Shared>,
-    done: Receiver<(u64, Option<Result<Block, Failure>>)>,
+    done: Receiver<(u64, Outcome)>,
     /// What came before its turn, by ticket.
-    early: BTreeMap<u64, Option<Result<Block, Failure>>>,
+    early: BTreeMap<u64, Outcome>,
     /// The ticket whose turn it is.
     turn: u64,
 }
 
 #[derive(Debug)]
 struct Shared {
-    planning: Mutex<Planning>,
+    queue: Mutex<Queue>,
     memory: Mutex<Memory>,
     returned: Condvar,
 }
 
-/// The plan, and how many of its jobs were given out.
-struct Planning {
-    plan: Box<dyn Plan>,
+/// The feed, and how many tickets were given out for it.
+struct Queue {
+    feed: Feed,
     tickets: u64,
     ended: bool,
 }
@@ -78,49 +52,47 @@ struct Memory {
     closed: bool,
 }
 
-impl std::fmt::Debug for Planning {
+impl std::fmt::Debug for Queue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Planning").field("tickets", &self.tickets).finish_non_exhaustive()
+        f.debug_struct("Queue").field("tickets", &self.tickets).finish_non_exhaustive()
     }
 }
 
 impl Workers {
-    /// Starts `jobs` threads (at most [`MAX_JOBS`]) that follow `plan`.
-    pub fn start(
-        plan: Box<dyn Plan>,
-        reader: impl Fn() -> Reader,
-        sealing: &Sealing,
-        jobs: usize,
-    ) -> Result<Self, Failure> {
+    /// Starts `jobs` threads (at most [`MAX_JOBS`]). Each does its own `worker()` for one block of the feed after the other.
+    pub fn start<W>(feed: Feed, worker: impl Fn() -> W, jobs: usize) -> Result<Self, Failure>
+    where
+        W: FnMut(Pulled, MemberPair) -> Result<ReadBlock, Failure> + Send + 'static,
+    {
         let jobs = jobs.clamp(1, MAX_JOBS);
         let idle = (0..2 * jobs).map(|_| MemberPair::new()).collect();
         let shared = Arc::new(Shared {
-            planning: Mutex::new(Planning { plan, tickets: 0, ended: false }),
+            queue: Mutex::new(Queue { feed, tickets: 0, ended: false }),
             memory: Mutex::new(Memory { idle, closed: false }),
             returned: Condvar::new(),
         });
         let (sender, done) = channel();
         for _ in 0..jobs {
-            let (shared, sender, sealing) = (Arc::clone(&shared), sender.clone(), sealing.clone());
-            let reader = reader();
+            let (shared, worker, sender) = (Arc::clone(&shared), worker(), sender.clone());
             thread::Builder::new()
-                .spawn(move || work(&shared, reader, &sealing, &sender))
+                .spawn(move || live(&shared, worker, &sender))
                 .map_err(|error| Failure::system(format!("cannot start a thread: {error}")))?;
         }
         Ok(Workers { shared, done, early: BTreeMap::new(), turn: 0 })
     }
 
-    /// The next block of the plan, read; none when the plan has come to its end. Give its memory back with
-    /// [`Workers::give_back`].
-    pub fn next_block(&mut self) -> Result<Option<Block>, Failure> {
-        while !self.early.contains_key(&self.turn) {
+    /// The next block of the feed, done; none when the feed has come to its end. Give its memory back with
+    /// [`Workers::give_back`]. After a failure nothing more may be asked for.
+    pub fn next_block(&mut self) -> Outcome {
+        loop {
+            if let Some(outcome) = self.early.remove(&self.turn) {
+                self.turn += 1;
+                return outcome;
+            }
             let ended = |_| Failure::system("a worker ended before its work was done");
-            let (ticket, result) = self.done.recv().map_err(ended)?;
-            self.early.insert(ticket, result);
+            let (ticket, outcome) = self.done.recv().map_err(ended)?;
+            self.early.insert(ticket, outcome);
         }
-        let result = self.early.remove(&self.turn).flatten();
-        self.turn += 1;
-        result.transpose()
     }
 
     /// Makes the memory of a block available for another.
@@ -138,51 +110,33 @@ impl Drop for Workers {
     }
 }
 
-/// The life of a worker.
-fn work(
+/// The life of a thread.
+fn live(
     shared: &Shared,
-    mut reader: Reader,
-    sealing: &Sealing,
-    done: &Sender<(u64, Option<Result<Block, Failure>>)>,
+    mut worker: impl FnMut(Pulled, MemberPair) -> Result<ReadBlock, Failure>,
+    done: &Sender<(u64, Outcome)>,
 ) {
     while let Some(mut memory) = shared.take_memory() {
-        let Some((ticket, job)) = lock(&shared.planning).next(&mut memory) else { return };
-        let block = job.and_then(|job| job.map(|job| read(job, memory, &mut reader, sealing)).transpose());
-        let last = !matches!(block, Ok(Some(_)));
-        if done.send((ticket, block.transpose())).is_err() || last {
+        let Some((ticket, pulled)) = lock(&shared.queue).pull(&mut memory) else { return };
+        let outcome = pulled.and_then(|pulled| pulled.map(|pulled| worker(pulled, memory)).transpose());
+        let last = !matches!(outcome, Ok(Some(_)));
+        if done.send((ticket, outcome)).is_err() || last {
             return;
         }
     }
 }
 
-fn read(job: Job, mut memory: MemberPair, reader: &mut Reader, sealing: &Sealing) -> Result<Block, Failure> {
-    reader.fill(&job, &mut memory)?;
-    let left_out = !job.required && !sealing.keep_zeros && is_zero(memory.data(job.length));
-    if !left_out {
-        sealing.seal(&job, &mut memory)?;
-    }
-    let crc = sealing.with_crc.then(|| crc32fast::hash(memory.data(job.disk_length)));
-    Ok(Block { job, left_out, crc, memory })
-}
-
-impl Sealing {
-    /// Makes the two members of a block.
-    pub fn seal(&self, job: &Job, memory: &mut MemberPair) -> Result<(), Failure> {
-        memory.seal(&self.prefix, job.number, job.length, self.algorithm)
-    }
-}
-
-impl Planning {
-    /// The next job with its ticket; its end and its failure have a ticket too. After these nothing comes.
-    fn next(&mut self, memory: &mut MemberPair) -> Option<(u64, Result<Option<Job>, Failure>)> {
+impl Queue {
+    /// The next block with its ticket. The end of the feed and its failure have a ticket too, and are the last ones.
+    fn pull(&mut self, memory: &mut MemberPair) -> Option<(u64, Result<Option<Pulled>, Failure>)> {
         if self.ended {
             return None;
         }
-        let job = self.plan.next(memory);
-        self.ended = !matches!(job, Ok(Some(_)));
+        let pulled = self.feed.pull(memory);
+        self.ended = !matches!(pulled, Ok(Some(_)));
         let ticket = self.tickets;
         self.tickets += 1;
-        Some((ticket, job))
+        Some((ticket, pulled))
     }
 }
 
@@ -206,3 +160,6 @@ impl Shared {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use extents::failure::Failure;
 
 use crate::ova::metadata::FILE_NAME;
-use crate::pack::workers::{Block, Sealing};
+use crate::pack::sealing::{ReadBlock, Sealing};
 use crate::xva::tar_member::{RECORD, TRAILER, header, padding};
 
 /// What was read and written.
@@ -47,17 +47,17 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes a sealed block. One that is left out is sealed and written all the same if it is time.
-    pub fn put(&mut self, block: &mut Block, sealing: &Sealing) -> Result<(), Failure> {
-        self.counts.bytes_read += block.job.bytes_to_read();
-        if block.left_out {
+    pub fn put(&mut self, read: &mut ReadBlock, sealing: &Sealing) -> Result<(), Failure> {
+        self.counts.bytes_read += read.bytes_read;
+        if read.left_out {
             if self.keepalive.is_none_or(|silence| self.last_output.elapsed() < silence) {
                 self.counts.zero_blocks_left_out += 1;
                 return Ok(());
             }
-            sealing.seal(&block.job, &mut block.memory)?;
+            sealing.seal(read.block, &mut read.memory)?;
         }
         self.counts.blocks_written += 1;
-        self.write(block.memory.sealed())
+        self.write(read.memory.sealed())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {

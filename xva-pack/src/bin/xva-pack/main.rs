@@ -1,0 +1,85 @@
+//! `xva-pack`: writes a disk as the members of an XVA.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Instant;
+
+use extents::failure::Failure;
+use extents::frame::input::InputName;
+use extents::frame::messages::Messages;
+use extents::frame::program::Output;
+use extents::frame::streams;
+use xva_pack::host::pipe;
+use xva_pack::host::progress::Progress;
+use xva_pack::ova::promise::{self, Place};
+use xva_pack::pack::copy::pack;
+use xva_pack::pack::source::Source;
+use xva_pack::pack::{measure, report};
+use xva_pack::xva::block::Fit;
+
+use crate::arguments::{Archive, Cli, Metadata, settings};
+
+mod arguments;
+
+extents::main!(run, Output::Other);
+
+fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
+    let begun = Instant::now();
+    if !cli.way.measure && !cli.way.force && io::stdout().is_terminal() {
+        return Err(Failure::usage(
+            "standard output is a terminal: expected a pipe or file; --force overrides",
+        ));
+    }
+    let request = cli.what.request(cli.disk)?;
+    let inputs: Vec<_> = request.inputs().into_iter().chain(cli.metadata.input()).collect();
+    check_stdin(&inputs)?;
+    if let Some(file) = &cli.way.report {
+        report::check_writable(file, inputs.iter().filter_map(|(_, input)| input.path()))?;
+    }
+    let (xml, expected) = load(&cli.metadata, &cli.archive, messages)?;
+    let fit = Fit { pad: cli.archive.pad, others_follow: cli.archive.no_trailer, expected };
+    let source = Source::open(&request, fit, !cli.way.measure, messages)?;
+    if cli.way.measure {
+        let bytes = measure::archive(source.feed, xml.map(|xml| xml.len()), fit.others_follow)?;
+        return writeln!(streams::stdout()?, "{bytes}").map_err(|error| Failure::output(&error));
+    }
+    messages.note(format!("{}: {}", source.origin.name(), source.origin.reason()));
+    let origin = source.origin.clone();
+    let mut progress = Progress::new(cli.way.progress)?;
+    let out = streams::stdout()?;
+    pipe::enlarge(&out);
+    let packed = pack(source, &settings(cli.archive, &cli.way), xml.as_deref(), &mut progress, out)?;
+    let counts = packed.counts;
+    messages.note(format!(
+        "{} blocks written, {} zero blocks left out, {} bytes read, {} bytes written",
+        counts.blocks_written, counts.zero_blocks_left_out, counts.bytes_read, counts.bytes_written
+    ));
+    match &cli.way.report {
+        Some(file) => report::write(file, &origin, &packed, begun.elapsed()),
+        None => Ok(()),
+    }
+}
+
+/// Standard input can be one thing only.
+fn check_stdin(inputs: &[(&'static str, &InputName)]) -> Result<(), Failure> {
+    let stdin: Vec<_> = inputs.iter().filter(|(_, input)| **input == InputName::Stdin).collect();
+    match stdin[..] {
+        [(first, _), (second, _), ..] => {
+            Err(Failure::usage(format!("{first} and {second} cannot both be standard input; see --help")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The metadata to be written, and the size that it promises.
+fn load(
+    metadata: &Metadata,
+    archive: &Archive,
+    messages: Messages,
+) -> Result<(Option<Vec<u8>>, Option<u64>), Failure> {
+    let Some((_, file)) = metadata.input() else { return Ok((None, None)) };
+    let first = metadata.ova.is_some();
+    let place = Place { first, last: !archive.no_trailer };
+    let xml = promise::load(file)?;
+    let size = promise::promised_size(&xml, archive.prefix.as_str(), place, messages);
+    Ok((first.then_some(xml), Some(size.map_err(|failure| failure.in_file(file.name()))?)))
+}
