@@ -7,7 +7,7 @@ use extents::failure::Failure;
 
 /// What follows from a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
+pub(crate) enum Severity {
     /// The importer takes it; another reader may not.
     Remark,
     /// The importer refuses the archive, but which bytes belong where is beyond doubt.
@@ -20,15 +20,15 @@ pub enum Severity {
 
 /// One departure.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// How bad it is.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// Byte of the archive at which the first header of the member begins, or where reading came to.
-    pub byte: u64,
+    pub(crate) byte: u64,
     /// Name of the member, if it has one.
-    pub member: String,
+    pub(crate) member: String,
     /// What is wrong.
-    pub what: String,
+    pub(crate) what: String,
 }
 
 impl Finding {

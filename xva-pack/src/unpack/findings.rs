@@ -58,7 +58,7 @@ impl Findings {
     }
 
     /// What ends the work.
-    pub fn policy(&self) -> Policy {
+    pub(crate) fn policy(&self) -> Policy {
         self.policy
     }
 }

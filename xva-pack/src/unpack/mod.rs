@@ -8,13 +8,13 @@
 //! ```
 //!
 //! [`walk::read`] goes over the members of a tar from an [`input::Input`], finds where each block of a disk belongs,
-//! hands its bytes to a [`sink::Sink`], and reports every departure from the format as a [`finding::Finding`]. A block is
+//! hands its bytes to a [`sink::Sink`], and reports every departure from the format to [`findings::Findings`]. A block is
 //! held, never a disk. What `xva-unpack` does with the bytes is a [`task::Task`].
 //!
 //! This room knows the rooms `xva`, `host` and `ova`, and not `pack`.
 
 pub(crate) mod disk_state;
-pub mod finding;
+pub(crate) mod finding;
 pub mod findings;
 pub mod input;
 pub(crate) mod members;
