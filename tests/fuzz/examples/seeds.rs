@@ -7,11 +7,11 @@ use std::path::Path;
 
 use fuzz::SEPARATOR;
 use image_builders::{qcow2, vhd};
-use xva_pack::xva::checksum::Algorithm;
 use xva_pack::ova::document::to_xml;
 use xva_pack::ova::uuid::uuid;
 use xva_pack::ova::vm::{Firmware, Vm};
 use xva_pack::ova::vm_disk::VmDisk;
+use xva_pack::xva::checksum::Algorithm;
 use xva_pack::xva::tar_member::{TRAILER, header, padding};
 
 /// Larger inputs make a fuzzer slow.
@@ -180,7 +180,9 @@ fn ova(disks: &[(&str, usize)]) -> Vec<u8> {
         secure_boot: false,
         disks: (1..)
             .zip(disks)
-            .map(|(n, disk)| VmDisk::new(disk.0, (n * 7919) << 20, None).expect("the disk is an ordinary one"))
+            .map(|(n, disk)| {
+                VmDisk::new(disk.0, (n * 7919) << 20, None).expect("the disk is an ordinary one")
+            })
             .collect(),
         networks: vec!["net".to_owned()],
     };

@@ -26,7 +26,10 @@ fuzz_target!(|input: &[u8]| {
     seal_all(&mut sealed, b"cxsparse", 1024, HEADER_CHECKSUM);
     let path = files(&sealed);
     let confinement = Confinement::new(Some(&path), &[]).unwrap();
-    let Ok(chain) = Chain::open(ImageFile::open(&path).unwrap(), &confinement, Options { parents: true }) else { return };
+    let Ok(chain) = Chain::open(ImageFile::open(&path).unwrap(), &confinement, Options { parents: true })
+    else {
+        return;
+    };
     for granularity in [Granularity::Block, Granularity::Sector] {
         if let Ok(extents) = chain.extents(granularity) {
             check_cover(extents, chain.virtual_size());
