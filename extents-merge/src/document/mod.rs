@@ -1,4 +1,4 @@
-//! What is said about a disk: three [forms](print::Form) that are [printed](mod@print), and every [dialect](mod@dialect) of them
+//! What is said about a disk: three [forms](print::Form) that are [printed](mod@print), and every [dialect] of them
 //! that is read, into a [union](union::Union). A filter that failed leaves [a mark](failed_stage) in its unfinished document.
 
 pub mod dialect;

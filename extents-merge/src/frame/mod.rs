@@ -1,4 +1,4 @@
-//! What every `main` stands in: its [arguments](arguments), its [messages](messages), the
+//! What every `main` stands in: its [arguments], its [messages], the
 //! [standard streams](streams), and the exit status that it [ends](program) with.
 
 pub mod arguments;

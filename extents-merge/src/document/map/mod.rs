@@ -7,7 +7,7 @@
 //!    "offset": 393216, "filename": "disk.qcow2", "host_length": 512, "compression": "zlib", "cluster_size": 65536, "skip": 0}]
 //! ```
 //!
-//! It is [written](writer) and [read](reader) here, and [followed](located) by whoever wants the bytes that it leads to.
+//! It is [written](writer) and read here, and [followed](located) by whoever wants the bytes that it leads to.
 
 pub(crate) mod entry;
 pub mod located;
