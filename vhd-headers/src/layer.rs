@@ -48,7 +48,16 @@ impl Layer {
     pub(crate) fn raw(file: ImageFile) -> Layer {
         let virtual_size = file.size();
         let notes = vec![format!("{}: taken as a raw image of {virtual_size} bytes", file.path().display())];
-        Layer::new(file, virtual_size, None, Body::Flat, notes, Vec::new())
+        Layer {
+            file,
+            virtual_size,
+            footer: None,
+            body: Body::Flat,
+            table: None,
+            parent_names: None,
+            notes,
+            warnings: Vec::new(),
+        }
     }
 
     /// Opens a VHD and checks everything that decides where its data is.
@@ -79,18 +88,16 @@ impl Layer {
                 "the disk has {size} bytes: more than {LARGEST_USUAL_SIZE}, which other programs refuse"
             )));
         }
-        Ok(Layer::new(file, size, Some(footer), body, notes, warnings))
-    }
-
-    fn new(
-        file: ImageFile,
-        virtual_size: u64,
-        footer: Option<Footer>,
-        body: Body,
-        notes: Vec<String>,
-        warnings: Vec<String>,
-    ) -> Layer {
-        Layer { file, virtual_size, footer, body, table: None, parent_names: None, notes, warnings }
+        Ok(Layer {
+            file,
+            virtual_size: size,
+            footer: Some(footer),
+            body,
+            table: None,
+            parent_names: None,
+            notes,
+            warnings,
+        })
     }
 
     /// The file of the image.

@@ -55,12 +55,12 @@ impl Union {
 
     /// The units that may hold data.
     pub fn data(&self) -> &UnitSet {
-        self.builder.data()
+        &self.builder.data
     }
 
     /// Gives the units away.
     pub fn into_data(self) -> UnitSet {
-        self.builder.into_data()
+        self.builder.data
     }
 
     /// The disk, up to guest offset `end` (exclusive), as if it were raw: its data lies at the guest's offsets.

@@ -8,30 +8,16 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub(crate) struct UnionBuilder {
     unit_bits: u32,
-    data: UnitSet,
-    /// A failure of status 4, which serde's errors cannot carry.
-    unsupported: Option<Failure>,
+    /// The units that may hold data.
+    pub(crate) data: UnitSet,
+    /// A failure of status 4 that ended the reading, which serde's errors cannot carry.
+    pub(crate) unsupported: Option<Failure>,
 }
 
 impl UnionBuilder {
     /// Nothing in it yet, and units of 2^`unit_bits` bytes.
     pub(crate) fn new(unit_bits: u32) -> Self {
         UnionBuilder { unit_bits, data: UnitSet::new(), unsupported: None }
-    }
-
-    /// The units that may hold data.
-    pub(crate) fn data(&self) -> &UnitSet {
-        &self.data
-    }
-
-    /// Gives the units away.
-    pub(crate) fn into_data(self) -> UnitSet {
-        self.data
-    }
-
-    /// The failure of status 4 that ended the reading, if one did.
-    pub(crate) fn unsupported(&mut self) -> Option<Failure> {
-        self.unsupported.take()
     }
 
     /// Fails when a disk of `size` bytes has more units than the set holds.

@@ -55,8 +55,11 @@ where
 pub fn then_look_again<'a>(walk: Extents<'a>) -> Box<dyn Iterator<Item = Result<Extent, Failure>> + 'a> {
     let mut walk = Some(walk);
     Box::new(std::iter::from_fn(move || {
-        let extent = walk.as_mut()?.next();
-        extent.or_else(|| walk.take()?.look_again().err().map(Err))
+        let next = walk.as_mut()?.next();
+        if next.is_some() {
+            return next;
+        }
+        walk.take()?.look_again().err().map(Err)
     }))
 }
 

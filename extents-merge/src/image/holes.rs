@@ -68,7 +68,7 @@ pub struct SkipHoles<'a, I> {
 }
 
 impl<'a, I: Iterator<Item = Result<Extent, Failure>>> SkipHoles<'a, I> {
-    /// `files[n]` is where the data of layer `n` lies.
+    /// `files[n]` is where the data of layer `n` lies. What lies in other files stays as it is.
     pub fn new(extents: I, files: impl IntoIterator<Item = &'a ImageFile>) -> Self {
         SkipHoles { extents, holes: files.into_iter().map(Holes::new).collect(), rest: None }
     }

@@ -26,7 +26,9 @@ pub(crate) fn read(input: impl Read, builder: &mut UnionBuilder) -> Result<u64, 
         ))),
         Err(failure) => Err(failure),
     };
-    read.map_err(|failure| builder.unsupported().or_else(|| input.get_mut().failure()).unwrap_or(failure))
+    read.map_err(|failure| {
+        builder.unsupported.take().or_else(|| input.get_mut().failure()).unwrap_or(failure)
+    })
 }
 
 /// The first byte that is not white space, which stays in `input`.
