@@ -3,7 +3,7 @@
 
 use extents::extent::Extent;
 use extents::extent::overlay::stack;
-use extents::extent::walk::then_look_again;
+use extents::extent::walk::LookAgain;
 use extents::failure::Failure;
 use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
@@ -113,6 +113,6 @@ impl Chain {
     pub fn extents(&self) -> impl Iterator<Item = Result<Extent, Failure>> {
         let numbered = (0..MAX_LAYERS).zip(&self.layers);
         let layers = numbered.map(|(number, layer)| layer.extents(number, self.layers.len()));
-        then_look_again(stack(layers.collect()))
+        LookAgain::after(stack(layers.collect()))
     }
 }

@@ -3,7 +3,7 @@
 
 use extents::extent::Extent;
 use extents::extent::overlay::stack;
-use extents::extent::walk::then_look_again;
+use extents::extent::walk::LookAgain;
 use extents::failure::Failure;
 use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
@@ -119,7 +119,7 @@ impl Chain {
     ) -> Result<impl Iterator<Item = Result<Extent, Failure>>, Failure> {
         let numbered = (0..MAX_LAYERS).zip(&self.layers);
         let layers = numbered.map(|(number, layer)| layer.extents(number, granularity));
-        Ok(then_look_again(stack(layers.collect::<Result<_, _>>()?)))
+        Ok(LookAgain::after(stack(layers.collect::<Result<_, _>>()?)))
     }
 }
 

@@ -50,17 +50,30 @@ where
     }
 }
 
-/// The extents of `walk`, and after the last of them the failure of its second look, if that fails. A consumer that stops
+/// The extents of a walk, and after the last of them the failure of its second look, if that fails. A consumer that stops
 /// at the first failure thus never completes its output over an image that changed.
-pub fn then_look_again<'a>(walk: Extents<'a>) -> Box<dyn Iterator<Item = Result<Extent, Failure>> + 'a> {
-    let mut walk = Some(walk);
-    Box::new(std::iter::from_fn(move || {
-        let next = walk.as_mut()?.next();
-        if next.is_some() {
-            return next;
+pub struct LookAgain<'a> {
+    walk: Extents<'a>,
+    looked: bool,
+}
+
+impl<'a> LookAgain<'a> {
+    /// Looks again when `walk` has ended.
+    pub fn after(walk: Extents<'a>) -> Self {
+        LookAgain { walk, looked: false }
+    }
+}
+
+impl Iterator for LookAgain<'_> {
+    type Item = Result<Extent, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.walk.next();
+        if next.is_none() && !std::mem::replace(&mut self.looked, true) {
+            return self.walk.look_again().err().map(Err);
         }
-        walk.take()?.look_again().err().map(Err)
-    }))
+        next
+    }
 }
 
 #[cfg(test)]
@@ -70,9 +83,9 @@ mod tests {
     #[test]
     fn a_failed_check_comes_after_the_last_extent_and_once() {
         let none = std::iter::empty::<Result<Extent, Failure>>;
-        assert_eq!(then_look_again(Box::new(Checked::new(none(), || Ok(())))).count(), 0);
+        assert_eq!(LookAgain::after(Box::new(Checked::new(none(), || Ok(())))).count(), 0);
         let failing = Checked::new(none(), || Err(Failure::system("x")));
-        let extents: Vec<_> = then_look_again(Box::new(failing)).collect();
+        let extents: Vec<_> = LookAgain::after(Box::new(failing)).collect();
         assert_eq!(extents, [Err(Failure::system("x"))]);
     }
 }
