@@ -66,29 +66,30 @@ impl<'a> TableWalk<'a> {
 
     /// The next run of the tables, cut at the virtual size; none at the end.
     fn next_run(&mut self) -> Result<Option<Extent>, Failure> {
-        let geometry = self.tables.geometry();
-        let left = geometry.virtual_size - self.position;
+        let left = self.tables.geometry().virtual_size - self.position;
         if left == 0 {
             return Ok(None);
         }
-        let empty = if self.in_hand.is_empty() { self.next_tables()? } else { None };
-        let run = match empty {
-            Some(run) => run,
-            None => self.next_entries()?,
-        };
-        let extent = Extent {
-            start: self.position,
-            length: run.length.min(left),
-            layer: self.number,
-            content: run.content,
-        };
-        self.check_inside_file(&extent)?;
-        self.position += extent.length;
-        Ok(Some(extent))
+        if self.in_hand.is_empty()
+            && let Some(length) = self.next_tables()?
+        {
+            return Ok(Some(self.step(length.min(left), Content::Absent)));
+        }
+        let Run { length, content } = self.next_entries()?;
+        let length = length.min(left);
+        self.check_inside_file(length, content)?;
+        Ok(Some(self.step(length, content)))
     }
 
-    /// Takes the next L1 entries: a run of empty ones, or none when there are tables in hand now.
-    fn next_tables(&mut self) -> Result<Option<Run>, Failure> {
+    /// The extent of the next `length` bytes of the guest.
+    fn step(&mut self, length: u64, content: Content) -> Extent {
+        let start = self.position;
+        self.position += length;
+        Extent { start, length, layer: self.number, content }
+    }
+
+    /// Takes the next L1 entries: the guest bytes of a run of empty ones, or none when there are tables in hand now.
+    fn next_tables(&mut self) -> Result<Option<u64>, Failure> {
         let geometry = self.tables.geometry();
         match self.l1.next_stretch()? {
             Some(Stretch::Tables { offset, tables }) => {
@@ -96,9 +97,7 @@ impl<'a> TableWalk<'a> {
                 self.seen_until = offset;
                 Ok(None)
             }
-            Some(Stretch::Empty { entries }) => {
-                Ok(Some(Run { length: entries << geometry.l1_entry_bits(), content: Content::Absent }))
-            }
+            Some(Stretch::Empty { entries }) => Ok(Some(entries << geometry.l1_entry_bits())),
             None => Err(self.file.damaged("the L1 table ends before the virtual size")),
         }
     }
@@ -127,21 +126,22 @@ impl<'a> TableWalk<'a> {
         Ok(run)
     }
 
-    /// Stored data must lie inside its file, and in an external data file at the guest's offset.
-    fn check_inside_file(&self, extent: &Extent) -> Result<(), Failure> {
-        let (offset, length) = match extent.content {
+    /// The next `length` bytes of the guest, where they are stored, must lie inside their file, and in an external data file
+    /// at the guest's offset.
+    fn check_inside_file(&self, length: u64, content: Content) -> Result<(), Failure> {
+        let (offset, length) = match content {
             Content::Absent | Content::Zero => return Ok(()),
-            Content::Data(Stored::Plain { offset }) => (offset, extent.length),
+            Content::Data(Stored::Plain { offset }) => (offset, length),
             // It ends with a whole sector, of which the file may have the beginning only.
             Content::Data(Stored::Compressed(cluster)) => {
                 (cluster.offset, cluster.host_length.max(512) - 511)
             }
         };
         let geometry = self.tables.geometry();
-        if geometry.external_data_file && offset != extent.start {
+        if geometry.external_data_file && offset != self.position {
             return Err(self.damaged(&format!(
                 "found the data at byte {offset} of the external data file, expected it at byte {}",
-                extent.start
+                self.position
             )));
         }
         let data = if geometry.external_data_file { self.tables.data_file.as_ref() } else { Some(self.file) };
@@ -150,7 +150,7 @@ impl<'a> TableWalk<'a> {
                 Err(file.damaged(format!(
                     "data of guest offset {} lies outside the file: found {length} bytes at byte {offset}, \
                      expected them before byte {}",
-                    extent.start,
+                    self.position,
                     file.size()
                 )))
             }
