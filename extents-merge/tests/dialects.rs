@@ -70,6 +70,7 @@ fn a_document_must_be_whole_and_sound() {
     refused(Status::Damaged, r#"{"virtual_size":1048576,"cluster_bits":63,"data_clusters":[]}"#, "found 63");
     refused(Status::Damaged, r#"{"virtual_size":-5,"cluster_bits":16,"data_clusters":[]}"#, "-5");
     refused(Status::Damaged, "conectix", "not a JSON document");
+    refused(Status::Damaged, "\u{c}{}", "not a JSON document");
     refused(Status::Damaged, "\"a string\"", "expected an extents document");
 }
 
@@ -156,6 +157,15 @@ fn map_entries_may_be_unsorted_and_overlap_but_leave_no_gap() {
     refused(Status::Damaged, r#"[{"start":0,"start":0,"length":2,"zero":true}]"#, "duplicate");
     refused(Status::Damaged, r#"[{"offset":0,"length":2}]"#, "type");
     refused(Status::Damaged, "[3]", "entry");
+    refused(Status::Damaged, r#"[{"start":null,"offset":0,"length":4096,"type":2}]"#, "null");
+    refused(Status::Damaged, r#"[{"start":0,"length":4096,"zero":null}]"#, "null");
+}
+
+#[test]
+fn keys_of_a_map_that_do_not_matter_here_may_hold_what_they_like() {
+    for key in [r#""skip":-1"#, r#""compression":"lz4""#, r#""filename":7"#, r#""x":[[{}]],"x":1"#] {
+        assert_eq!(runs(&format!(r#"[{{"start":0,"length":65536,"zero":false,{key}}}]"#)), [(0, 0)], "{key}");
+    }
 }
 
 /// Runs of a disk of `clusters` clusters, in any order.

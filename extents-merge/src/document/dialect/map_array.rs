@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
-use crate::document::map::entry::Entry;
-use crate::document::map::reader::MapReader;
+use serde::{Deserialize, Deserializer};
+
+use crate::document::map::reader::{MapReader, end};
 use crate::document::union_builder::UnionBuilder;
 use crate::failure::Failure;
 
@@ -26,8 +27,8 @@ const MAX_GAPS: usize = 1 << 20;
 pub(crate) fn read(input: impl BufRead, builder: &mut UnionBuilder) -> Result<u64, Failure> {
     let mut map = MapReader::new(input);
     let mut covered = Covered::default();
-    while let Some(entry) = map.next_entry()? {
-        let Range { start, end, data } = range(&entry).map_err(|what| map.damaged(&what))?;
+    while let Some(entry) = map.next_entry::<Entry>()? {
+        let (start, end, data) = entry.range().map_err(|what| map.damaged(&what))?;
         builder.check_size(end).map_err(Failure::damaged)?;
         if data {
             builder.add_bytes(start, end).map_err(Failure::damaged)?;
@@ -48,33 +49,56 @@ pub(crate) fn read(input: impl BufRead, builder: &mut UnionBuilder) -> Result<u6
     }
 }
 
-/// Guest bytes `[start, end)` of one entry, and whether they may be anything but zeros.
-struct Range {
-    start: u64,
-    end: u64,
-    data: bool,
+/// The keys of an entry that matter. Others may hold what they like.
+#[derive(Deserialize)]
+#[serde(expecting = "an entry of qemu-img map or nbdinfo --map")]
+struct Entry {
+    /// Guest offset, as qemu-img calls it.
+    #[serde(default, deserialize_with = "not_null")]
+    start: Option<u64>,
+    /// Guest offset as nbdinfo calls it; beside a `start`, that of the file.
+    #[serde(default, deserialize_with = "not_null")]
+    offset: Option<u64>,
+    /// Bytes.
+    length: u64,
+    /// Whether it reads as zeros, says qemu-img.
+    #[serde(default, deserialize_with = "not_null")]
+    zero: Option<bool>,
+    /// Status of `base:allocation`, says nbdinfo.
+    #[serde(default, deserialize_with = "not_null", rename = "type")]
+    kind: Option<u64>,
+    /// The same in words.
+    #[serde(default, deserialize_with = "not_null")]
+    description: Option<String>,
 }
 
-fn range(entry: &Entry) -> Result<Range, String> {
-    // An entry of qemu-img has an offset too: that of the file.
-    let (start, data) = match (entry.start, entry.offset) {
-        (Some(start), _) => (start, entry.zero != Some(true)),
-        (None, Some(offset)) => (offset, is_nbd_data(entry)?),
-        (None, None) => return Err("found no start".to_owned()),
-    };
-    Ok(Range { start, end: entry.end(start)?, data })
+/// A value that is there is not null: half an entry of one dialect must not pass for one of the other.
+fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
 }
 
-fn is_nbd_data(entry: &Entry) -> Result<bool, String> {
-    let kind = entry.kind.ok_or("found neither start nor type")?;
-    let known = NBD_DESCRIPTIONS.iter().zip(0..).find(|(_, number)| *number == kind);
-    let as_known = |found: &String| known.is_some_and(|(expected, _)| found == expected);
-    if known.is_none() || !entry.description.as_ref().is_none_or(as_known) {
-        return Err(format!(
-            "not of base:allocation: found type {kind}, expected 0 data, 1 hole, 2 zero or 3 hole,zero"
-        ));
+impl Entry {
+    /// Guest bytes `[start, end)`, and whether they may be anything but zeros.
+    fn range(&self) -> Result<(u64, u64, bool), String> {
+        let (start, data) = match (self.start, self.offset) {
+            (Some(start), _) => (start, self.zero != Some(true)),
+            (None, Some(offset)) => (offset, self.is_nbd_data()?),
+            (None, None) => return Err("found no start".to_owned()),
+        };
+        Ok((start, end(start, self.length)?, data))
     }
-    Ok(kind & NBD_STATE_ZERO == 0)
+
+    fn is_nbd_data(&self) -> Result<bool, String> {
+        let kind = self.kind.ok_or("found neither start nor type")?;
+        let known = NBD_DESCRIPTIONS.iter().zip(0..).find(|(_, number)| *number == kind);
+        let as_known = |found: &String| known.is_some_and(|(expected, _)| found == expected);
+        if known.is_none() || !self.description.as_ref().is_none_or(as_known) {
+            return Err(format!(
+                "not of base:allocation: found type {kind}, expected 0 data, 1 hole, 2 zero or 3 hole,zero"
+            ));
+        }
+        Ok(kind & NBD_STATE_ZERO == 0)
+    }
 }
 
 /// The bytes that some entry speaks of: the end of each run by its start, disjoint and not touching.

@@ -1,7 +1,7 @@
 //! Documents, read: every dialect is told from the others by its first byte, and never held. What it says goes into a
 //! union range by range.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{BufRead, BufReader, Read};
 
 use crate::document::failed_stage::Upstream;
 use crate::document::union_builder::UnionBuilder;
@@ -35,13 +35,9 @@ pub(crate) fn read(input: impl Read, builder: &mut UnionBuilder) -> Result<u64, 
 fn first_byte(input: &mut impl BufRead) -> Result<u8, Failure> {
     let mut blank = false;
     loop {
-        let held = match input.fill_buf() {
-            Ok(held) => held,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Failure::system(format!("cannot read: {error}"))),
-        };
+        let held = input.fill_buf().map_err(|error| Failure::system(format!("cannot read: {error}")))?;
         match held.first() {
-            Some(byte) if byte.is_ascii_whitespace() => {
+            Some(b' ' | b'\n' | b'\r' | b'\t') => {
                 blank = true;
                 input.consume(1);
             }

@@ -2,10 +2,11 @@
 
 use std::io::{BufReader, Read};
 
+use serde::Deserialize;
+
 use crate::document::failed_stage::Upstream;
-use crate::document::map::entry::Entry;
-use crate::document::map::reader::MapReader;
-use crate::extent::stored::{CompressedCluster, Stored};
+use crate::document::map::reader::{MapReader, end};
+use crate::extent::stored::{CompressedCluster, Compression, Stored};
 use crate::failure::Failure;
 
 /// A pipe holds as much.
@@ -13,6 +14,28 @@ const BUFFER: usize = 64 << 10;
 
 /// The largest cluster of QCOW2: 2 MiB.
 const MAX_CLUSTER: u32 = 2 << 20;
+
+/// The keys of an entry that lead to its bytes. Others may hold what they like.
+#[derive(Deserialize)]
+#[serde(expecting = "an entry of a map")]
+struct Entry {
+    /// Guest offset.
+    start: u64,
+    /// Bytes.
+    length: u64,
+    /// Whether it reads as zeros.
+    zero: Option<bool>,
+    /// Whether it is a part of a compressed cluster.
+    compressed: Option<bool>,
+    /// File offset.
+    offset: Option<u64>,
+    filename: Option<String>,
+    /// Those of a [`CompressedCluster`].
+    compression: Option<Compression>,
+    host_length: Option<u64>,
+    cluster_size: Option<u32>,
+    skip: Option<u64>,
+}
 
 /// A guest range and where its bytes are.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,8 +86,8 @@ impl<R: Read> LocatedMap<R> {
 
 /// Checks an entry by itself. `position` is where the entry before it ended.
 fn check(entry: Entry, position: u64, damaged: impl Fn(&str) -> Failure) -> Result<Located, Failure> {
-    let start = entry.start.ok_or_else(|| damaged("found no start"))?;
-    let end = entry.end(start).map_err(|what| damaged(&what))?;
+    let start = entry.start;
+    let end = end(start, entry.length).map_err(|what| damaged(&what))?;
     if start != position {
         let what = if start > position { "a gap" } else { "an overlap" };
         return Err(Failure::damaged(format!(
@@ -168,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_can_not_be_are_damage_and_those_that_say_too_little_are_unsupported() {
+    fn entries_that_cannot_be_are_damage_and_those_that_say_too_little_are_unsupported() {
         for (json, expected) in [
             (r#"{"start":0,"length":512,"zero":true}"#, 3),
             (r#"{"start":512,"length":512,"zero":true}"#, 0),

@@ -9,7 +9,6 @@
 //!
 //! It is [written](writer) and read here, and [followed](located) by whoever wants the bytes that it leads to.
 
-pub(crate) mod entry;
 pub mod located;
 pub(crate) mod reader;
 pub mod writer;

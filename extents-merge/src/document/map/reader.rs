@@ -2,8 +2,9 @@
 
 use std::io::BufRead;
 
+use serde::de::DeserializeOwned;
+
 use crate::document::json_text::Place;
-use crate::document::map::entry::Entry;
 use crate::failure::Failure;
 
 /// Bytes that one entry may take: several times the longest file name, escaped.
@@ -31,10 +32,10 @@ impl<R: BufRead> MapReader<R> {
         &mut self.input
     }
 
-    /// The next entry; none when the array is closed and nothing follows.
+    /// The next entry, as far as `E` wants to know of it; none when the array is closed and nothing follows.
     ///
     /// Status 3 for what is not an array of entries, or is cut off; status 1 for a failed read.
-    pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, Failure> {
+    pub(crate) fn next_entry<E: DeserializeOwned>(&mut self) -> Result<Option<E>, Failure> {
         if self.ended || !self.another()? {
             return Ok(None);
         }
@@ -132,4 +133,9 @@ fn unexpected(found: Option<u8>, expected: &str) -> Failure {
             Failure::damaged(format!("not a map: found {:?}, expected {expected}", char::from(byte)))
         }
     }
+}
+
+/// Guest offset after the last byte of an entry.
+pub(crate) fn end(start: u64, length: u64) -> Result<u64, String> {
+    start.checked_add(length).ok_or_else(|| format!("too long: found {length} bytes at {start}"))
 }
