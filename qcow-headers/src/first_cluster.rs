@@ -23,7 +23,7 @@ pub(crate) struct FirstCluster {
 }
 
 impl FirstCluster {
-    /// Reads and judges it. The whole cluster must lie inside the file.
+    /// Reads and checks the first cluster of `file`, all of which must lie inside the file.
     pub(crate) fn read(file: &ImageFile) -> Result<Self, Failure> {
         let in_file = |failure: Failure| failure.in_file(file.path());
         let seen = in_memory(file.size()).min(HEADER_BYTES);
@@ -36,14 +36,17 @@ impl FirstCluster {
         // At most 2 MiB.
         bytes.resize(1 << header.cluster_bits, 0);
         file.read_exact_at(&mut bytes, 0, "first cluster")?;
+        let outside =
+            || file.damaged("the header or the name of the backing file ends outside of the first cluster");
         let (head, backing_name) = match in_memory(header.backing_file_offset) {
             0 => (bytes.as_slice(), None),
             offset => {
-                let (head, name) = bytes.split_at_checked(offset).unwrap_or((&bytes, &[]));
-                (head, Some(text(name.get(..header.backing_file_size as usize).unwrap_or(name))))
+                let (head, rest) = bytes.split_at_checked(offset).ok_or_else(outside)?;
+                let name = rest.get(..header.backing_file_size as usize).ok_or_else(outside)?;
+                (head, Some(text(name)))
             }
         };
-        let area = head.get(header.header_length as usize..).unwrap_or_default();
+        let area = head.get(header.header_length as usize..).ok_or_else(outside)?;
         let extensions = HeaderExtensions::parse(area).map_err(in_file)?;
         Ok(FirstCluster {
             header,

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn an_l1_table_that_is_cut_off_behind_the_entries_in_use_is_refused() {
+    fn an_l1_table_that_is_cut_off_after_the_entries_in_use_is_refused() {
         // From the L1 table to the end of the file there is room for 448 entries.
         refused(|built| built.put_u32(36, 449), "L1 table lies outside the file");
     }
@@ -250,7 +250,7 @@ mod tests {
         shared(65, 1).unwrap();
     }
 
-    /// Tables of 2 MiB, one behind the other, in a hole of the file.
+    /// Tables of 2 MiB, one after the other, in a hole of the file.
     fn in_a_hole(tables: u64) -> Result<(), Failure> {
         let mut built = Image::new("a", tables << 39).cluster_bits(21).build();
         let first = (built.bytes.len() as u64).next_multiple_of(2 << 20);

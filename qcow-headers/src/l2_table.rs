@@ -7,7 +7,7 @@ use crate::geometry::Geometry;
 use crate::l1_table::OFFSET_MASK;
 use crate::run_length::{Progression, words};
 
-/// The cluster's data is stored and is used by nobody else; with an external data file, it is stored at all.
+/// The refcount of the cluster is exactly one; with an external data file: the cluster is allocated at all.
 pub(crate) const COPIED: u64 = 1 << 63;
 /// The cluster is compressed.
 pub(crate) const COMPRESSED: u64 = 1 << 62;
@@ -52,7 +52,7 @@ pub(crate) fn first_run(entries: &[u8], geometry: &Geometry) -> Result<Option<Ru
     Ok(Some(run(alike, entries, content, geometry)))
 }
 
-/// A run of zeros: the clusters that some of them have at hand decide nothing, as long as they are aligned.
+/// A run of zeros. Preallocated zero clusters have a host offset, which only needs to be aligned.
 fn zeros(entries: &[u8], geometry: &Geometry) -> Run {
     let misaligned = OFFSET_MASK & (geometry.cluster_size() - 1);
     let alike = Progression { mask: COMPRESSED | ZERO | misaligned, first: ZERO, step: 0 };

@@ -43,15 +43,15 @@ impl Layer {
         Ok(Layer { file, virtual_size, tables: Some(tables), notes })
     }
 
-    /// Opens its backing file, if it has one, and says of which format that is: `unsaid` if the image does not know.
+    /// Opens its backing file, if it has one, and says of which format that is: `default_format` if the image does not say.
     pub(crate) fn open_backing_file(
         &self,
         confinement: &Confinement,
-        unsaid: Option<Format>,
+        default_format: Option<Format>,
     ) -> Result<Option<(ImageFile, Format)>, Failure> {
         match &self.tables {
             None => Ok(None),
-            Some(tables) => open_backing_file(&self.file, &tables.first_cluster, confinement, unsaid),
+            Some(tables) => open_backing_file(&self.file, &tables.first_cluster, confinement, default_format),
         }
     }
 
@@ -60,7 +60,7 @@ impl Layer {
         &self.file
     }
 
-    /// The file that its data lies in; of an external data file that is not open, the image.
+    /// The file that holds the data: the external data file if it is open, otherwise the image.
     pub(crate) fn data(&self) -> &ImageFile {
         self.tables.as_ref().and_then(|tables| tables.data_file.as_ref()).unwrap_or(&self.file)
     }
@@ -70,7 +70,7 @@ impl Layer {
         self.virtual_size
     }
 
-    /// log2 of the smallest unit that its tables know; the largest there is for a raw image.
+    /// log2 of the smallest unit that its tables know; `u32::MAX` for a raw image, which has no unit.
     pub fn cluster_bits(&self) -> u32 {
         self.tables.as_ref().map_or(u32::MAX, |tables| tables.geometry().unit_bits())
     }

@@ -11,15 +11,15 @@ use extents::image::file::ImageFile;
 use crate::first_cluster::FirstCluster;
 use crate::format::Format;
 
-/// Opens the backing file that `image` names in its first cluster, if it has one. Its format is `unsaid` if the image does
-/// not say it.
+/// Opens the backing file that `image` names in its first cluster, if it has one. Its format is `default_format` if the image
+/// does not say it.
 ///
 /// Status 4 for a format that is not known, or of which nothing is said; otherwise as [`Confinement::open`].
 pub(crate) fn open_backing_file(
     image: &ImageFile,
     first_cluster: &FirstCluster,
     confinement: &Confinement,
-    unsaid: Option<Format>,
+    default_format: Option<Format>,
 ) -> Result<Option<(ImageFile, Format)>, Failure> {
     let Some(name) = &first_cluster.backing_name else { return Ok(None) };
     let format = match first_cluster.extensions.backing_format.as_deref() {
@@ -32,7 +32,7 @@ pub(crate) fn open_backing_file(
                 String::from_utf8_lossy(other)
             )));
         }
-        None => unsaid.ok_or_else(|| {
+        None => default_format.ok_or_else(|| {
             image.unsupported(format!(
                 "does not say which format the backing file {} has: --backing-format qcow2 or raw says it",
                 String::from_utf8_lossy(name)

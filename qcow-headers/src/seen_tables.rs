@@ -11,7 +11,7 @@ use crate::l1_table::{L1Table, Stretch};
 /// Bytes of the L1 table that are held at a time.
 const L1_WINDOW: usize = 64 << 10;
 
-/// The fingerprint of as many bytes of L2 tables, in the order of the L1 table, as `seen` is of.
+/// Reads the L2 tables again, in the order of the L1 table and as many bytes as `seen` covers, and yields their fingerprint.
 pub(crate) fn seen_again(
     file: &ImageFile,
     geometry: &Geometry,

@@ -17,8 +17,8 @@ const MAX_SNAPSHOTS: u32 = 65536;
 
 /// File bytes of the snapshot table; empty without snapshots.
 ///
-/// A guest read does not need it, so that an end which lies past the end of the file is no damage: the range is what
-/// can be read of it.
+/// No guest read needs the table, so a table that is cut off is not damage: the range then ends where its last whole entry
+/// does.
 pub(crate) fn range(file: &ImageFile, header: &Header) -> Result<Range<u64>, Failure> {
     let start = header.snapshots_offset;
     let mut end = start;
@@ -28,7 +28,8 @@ pub(crate) fn range(file: &ImageFile, header: &Header) -> Result<Range<u64>, Fai
             break;
         }
         file.read_exact_at(&mut entry, end, "snapshot table")?;
-        let Ok((_, variable)) = variable_part(&entry) else { break };
+        let cut_off = |_| file.damaged("an entry of the snapshot table is cut off");
+        let (_, variable) = variable_part(&entry).map_err(cut_off)?;
         end = (end + ENTRY as u64 + variable).next_multiple_of(8);
     }
     Ok(start..end)
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_behind_the_names_of_its_last_entry() {
+    fn it_ends_after_the_names_of_its_last_entry() {
         let mut image = Image::new("a", 1 << 20).cluster_bits(9);
         assert!(range_of(&image.build()).is_empty());
         image.snapshots = 2;

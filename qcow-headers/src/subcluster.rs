@@ -11,9 +11,9 @@ use crate::run_length::{Progression, words};
 
 const SUBCLUSTERS: u64 = 32;
 /// The lower half of the bitmap: subcluster n is stored if bit n is set.
-const ALL_STORED: u64 = 0xFFFF_FFFF;
+const ALL_ALLOCATED: u64 = 0xFFFF_FFFF;
 /// The upper half: subcluster n reads as zeros if bit 32 + n is set.
-const ALL_ZERO: u64 = ALL_STORED << 32;
+const ALL_ZERO: u64 = ALL_ALLOCATED << 32;
 
 /// The longest run that begins with subcluster `from` (0 to 31) of the first of these entries; none when there are
 /// no entries. It ends with the cluster unless whole clusters go on in the same way.
@@ -30,7 +30,7 @@ pub(crate) fn first_run(entries: &[u8], from: u64, geometry: &Geometry) -> Resul
     let offset = entry & OFFSET_MASK;
     check_aligned(offset, geometry)?;
     check_bitmap(bitmap, is_stored(entry, geometry))?;
-    if from == 0 && matches!(bitmap, 0 | ALL_STORED | ALL_ZERO) {
+    if from == 0 && matches!(bitmap, 0 | ALL_ALLOCATED | ALL_ZERO) {
         return Ok(Some(whole_clusters(entries, offset, bitmap, geometry)));
     }
     let (subclusters, state) = alike(bitmap, from);
@@ -46,12 +46,12 @@ pub(crate) fn first_run(entries: &[u8], from: u64, geometry: &Geometry) -> Resul
 fn check_bitmap(bitmap: u64, stored: bool) -> Result<(), Complaint> {
     if bitmap >> 32 & bitmap != 0 {
         return Err(format!(
-            "found the subcluster bitmap {bitmap:#018x}, expected no subcluster both stored and zero"
+            "found the subcluster bitmap {bitmap:#018x}, expected no subcluster both allocated and zero"
         ));
     }
-    if !stored && bitmap & ALL_STORED != 0 {
+    if !stored && bitmap & ALL_ALLOCATED != 0 {
         return Err(format!(
-            "found the subcluster bitmap {bitmap:#018x}, expected none stored in a cluster without a place"
+            "found the subcluster bitmap {bitmap:#018x}, expected none allocated in a cluster without a host offset"
         ));
     }
     Ok(())
@@ -66,7 +66,7 @@ enum State {
 
 /// The state of subcluster `from`, and how many subclusters from there on to the end of the cluster share it.
 fn alike(bitmap: u64, from: u64) -> (u64, State) {
-    let stored = (bitmap & ALL_STORED) >> from;
+    let stored = (bitmap & ALL_ALLOCATED) >> from;
     let zero = (bitmap & ALL_ZERO) >> (32 + from);
     let (count, state) = match (stored & 1, zero & 1) {
         (1, _) => (stored.trailing_ones(), State::Stored),
@@ -80,7 +80,7 @@ fn alike(bitmap: u64, from: u64) -> (u64, State) {
 /// stored ones lie together, the others have no place, or (which nobody writes) the same one.
 fn whole_clusters(entries: &[u8], offset: u64, bitmap: u64, geometry: &Geometry) -> Run {
     let (content, step) = match bitmap {
-        ALL_STORED => (Content::at(offset), geometry.cluster_size()),
+        ALL_ALLOCATED => (Content::at(offset), geometry.cluster_size()),
         ALL_ZERO => (Content::Zero, 0),
         _ => (Content::Absent, 0),
     };
@@ -123,8 +123,8 @@ mod tests {
         // Subclusters 0 and 1 stored, 2 to 4 zero, the others absent.
         let mixed = 0b11 | 0b11100 << 32;
         for (words, from, expected) in [
-            ([place, ALL_STORED], 0, (CLUSTER, data(3 * CLUSTER))),
-            ([place, ALL_STORED], 31, (UNIT, data(3 * CLUSTER + 31 * UNIT))),
+            ([place, ALL_ALLOCATED], 0, (CLUSTER, data(3 * CLUSTER))),
+            ([place, ALL_ALLOCATED], 31, (UNIT, data(3 * CLUSTER + 31 * UNIT))),
             ([place, ALL_ZERO], 0, (CLUSTER, Content::Zero)),
             ([place, 0], 0, (CLUSTER, Content::Absent)),
             ([0, ALL_ZERO], 0, (CLUSTER, Content::Zero)),
@@ -153,8 +153,8 @@ mod tests {
     #[test]
     fn contradicting_bitmaps_are_refused() {
         let place = 3 * CLUSTER;
-        assert!(run(&[place, 1 | 1 << 32], 5).unwrap_err().contains("both stored and zero"));
-        assert!(run(&[0, 1 << 31], 0).unwrap_err().contains("without a place"));
+        assert!(run(&[place, 1 | 1 << 32], 5).unwrap_err().contains("both allocated and zero"));
+        assert!(run(&[0, 1 << 31], 0).unwrap_err().contains("without a host offset"));
         assert!(run(&[place + 512, 0], 0).unwrap_err().contains("multiple of 65536"));
     }
 
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn whole_clusters_go_on_as_one_run() {
-        let stored = |cluster: u64| [(cluster * CLUSTER) | COPIED, ALL_STORED];
+        let stored = |cluster: u64| [(cluster * CLUSTER) | COPIED, ALL_ALLOCATED];
         let clusters = |words: &[[u64; 2]]| run(words.as_flattened(), 0).map(|(length, _)| length / CLUSTER);
         assert_eq!(clusters(&[stored(5), stored(6), stored(8)]), Ok(2));
         assert_eq!(clusters(&[stored(5), [6 * CLUSTER, 1]]), Ok(1));

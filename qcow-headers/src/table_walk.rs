@@ -109,7 +109,7 @@ impl<'a> TableWalk<'a> {
         let read_until = self.in_hand.start + entries.len() as u64;
         if read_until > self.seen_until {
             let known = in_memory(self.seen_until.saturating_sub(self.in_hand.start));
-            self.seen.add(entries.get(known..).unwrap_or_default());
+            self.seen.add(&entries[known..]);
             self.seen_until = read_until;
         }
         let inside_cluster = self.position & (geometry.cluster_size() - 1);

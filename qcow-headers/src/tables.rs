@@ -21,7 +21,7 @@ pub(crate) struct Tables {
     pub(crate) first_cluster: FirstCluster,
     /// The external data file, once it was opened. Without it nobody looks whether the data lies inside it.
     pub(crate) data_file: Option<ImageFile>,
-    /// A number for the L1 table as it was when the image was opened.
+    /// The fingerprint of the L1 table when the image was opened.
     l1_fingerprint: Fingerprint,
 }
 

@@ -53,7 +53,10 @@ impl<'a> Entries<'a> {
         let start = self.table_offset + self.next * ENTRY;
         let end = self.table_offset + self.blocks * ENTRY;
         let bytes = self.window.read(self.file, start, end, "BAT")?;
-        Ok(bytes.first_chunk().map_or(UNUSED, |entry| u32::from_be_bytes(*entry)))
+        match bytes.first_chunk() {
+            Some(entry) => Ok(u32::from_be_bytes(*entry)),
+            None => Err(self.file.damaged(format!("the BAT ends in an entry: found {} bytes", bytes.len()))),
+        }
     }
 
     fn advance(&mut self) -> Result<Option<Allocation>, Failure> {

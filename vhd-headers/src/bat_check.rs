@@ -19,7 +19,7 @@ const MAX_SORTED: u64 = 4 << 20;
 
 /// What is known of an image when its BAT is checked.
 #[derive(Debug)]
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct BatCheck<'a> {
     /// The image.
     pub(crate) file: &'a ImageFile,
     /// File offset of the BAT in bytes.
@@ -32,7 +32,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) data_end: u64,
 }
 
-impl Surroundings<'_> {
+impl BatCheck<'_> {
     /// Checks every entry that the disk needs.
     ///
     /// Status 3 for blocks outside the file, in the metadata or in each other; status 4 when more than 4 Mi blocks would
@@ -98,7 +98,7 @@ impl Surroundings<'_> {
 
     fn outside(&self, block: u64, offset: u64) -> Failure {
         self.file.damaged(format!(
-            "block {block} lies outside the file: found {} bytes at byte {offset}, expected their end at most at byte {}",
+            "block {block} lies outside the file: found {} bytes at byte {offset}, expected them to end by byte {}",
             self.blocks.stored_bytes(block),
             self.data_end
         ))

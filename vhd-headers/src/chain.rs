@@ -75,13 +75,14 @@ impl Chain {
         }
         let Some(expected) = child.parent_id() else { return open_raw(child, file).map(Some) };
         let parent = Layer::open(file)?;
-        match parent.unique_id() {
-            Some(found) if found != expected => Err(child.file().damaged(format!(
+        if parent.unique_id() != Some(expected) {
+            let found = parent.unique_id().map_or_else(|| "none".to_owned(), |id| id.to_string());
+            return Err(child.file().damaged(format!(
                 "the parent {} is another image: found the unique id {found}, expected {expected}",
                 parent.file().path().display()
-            ))),
-            _ => Ok(Some(parent)),
+            )));
         }
+        Ok(Some(parent))
     }
 
     /// The images, the one that the user named first.

@@ -77,11 +77,11 @@ fn fields(i: &[u8]) -> IResult<&[u8], Fields<'_>> {
 }
 
 impl DynamicHeader {
-    /// Reads and checks the header at file offset `at`.
+    /// Parses and checks the header that was found at file offset `at`.
     ///
     /// Status 3 for a wrong cookie or checksum, a block size that is no power of two from 512 bytes to 1 GiB, and a
     /// BAT that does not begin at a sector; status 4 for an unknown major version.
-    pub(crate) fn read(bytes: &[u8; SIZE], at: u64) -> Result<DynamicHeader, Failure> {
+    pub(crate) fn parse(bytes: &[u8; SIZE], at: u64) -> Result<DynamicHeader, Failure> {
         let damaged = |sentence: String| Failure::damaged(format!("dynamic header at byte {at}: {sentence}"));
         let Ok((_, fields)) = fields(bytes) else { return Err(damaged("is cut off".into())) };
         if fields.cookie != COOKIE {
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn every_field_is_read_from_its_place() {
-        let header = DynamicHeader::read(&child(), 512).unwrap();
+        let header = DynamicHeader::parse(&child(), 512).unwrap();
         assert_eq!((header.table_offset, header.max_table_entries, header.block_bits), (1536, 7, 21));
         assert_eq!((header.parent_name.as_str(), header.locators.len()), ("p\u{e9}.vhd", 8));
         assert!(!header.parent_id.is_null());
@@ -145,7 +145,7 @@ mod tests {
         for bit in 0..SIZE * 8 {
             let mut bytes = child();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(DynamicHeader::read(&bytes, 512).is_err(), "bit {bit}");
+            assert!(DynamicHeader::parse(&bytes, 512).is_err(), "bit {bit}");
         }
     }
 }

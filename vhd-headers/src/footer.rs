@@ -23,6 +23,10 @@ const HIDDEN_FIELD: usize = 85;
 /// The high half of version 1.x, which every known image has. The minor half stays compatible, by the specification.
 const MAJOR_VERSION: u32 = 1;
 
+/// Versions of tapdisk, as they stand in the footer.
+const TAPDISK_0_1: u32 = 0x0000_0001;
+const TAPDISK_1_1: u32 = 0x0001_0001;
+
 /// The unique id of an image, by which a child knows its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UniqueId(pub [u8; 16]);
@@ -110,12 +114,13 @@ pub(crate) fn unique_id(i: &[u8]) -> IResult<&[u8], UniqueId> {
 }
 
 impl Footer {
-    /// Reads and checks what lies at file offset `at`. `None` when there is no footer at all.
+    /// Parses and checks what was found at file offset `at`. `None` when there is no footer at all.
     ///
     /// Status 3 for a wrong checksum; status 4 for a poisoned image, an unknown major version, and a disk type other
     /// than fixed, dynamic or differencing.
-    pub(crate) fn read(bytes: &[u8; SIZE], at: u64) -> Result<Option<Footer>, Failure> {
-        let Ok((_, fields)) = fields(bytes) else { return Ok(None) };
+    pub(crate) fn parse(bytes: &[u8; SIZE], at: u64) -> Result<Option<Footer>, Failure> {
+        let cut_off = |_| Failure::damaged(format!("footer at byte {at}: is cut off"));
+        let (_, fields) = fields(bytes).map_err(cut_off)?;
         if fields.cookie == POISON {
             return Err(Failure::unsupported(format!(
                 "footer at byte {at}: the image was taken out of use: found the cookie v_poison, expected conectix"
@@ -163,7 +168,7 @@ impl Footer {
 
     /// Whether the sector bitmaps are little-endian: tapdisk before version 1.1.
     pub(crate) fn has_little_endian_bitmaps(&self) -> bool {
-        self.is_by_tapdisk() && self.creator_version == 0x0000_0001
+        self.is_by_tapdisk() && self.creator_version == TAPDISK_0_1
     }
 }
 
@@ -171,8 +176,8 @@ impl Footer {
 fn sum_is_right_without_hidden_flag(bytes: &[u8; SIZE], fields: &Fields) -> bool {
     let mut visible = *bytes;
     visible[HIDDEN_FIELD] = 0;
-    &fields.footer.creator == b"tap\0"
-        && matches!(fields.footer.creator_version, 0x0000_0001 | 0x0001_0001)
+    fields.footer.is_by_tapdisk()
+        && matches!(fields.footer.creator_version, TAPDISK_0_1 | TAPDISK_1_1)
         && checksum::expected(&visible, CHECKSUM_FIELD) == fields.checksum
 }
 
@@ -218,7 +223,7 @@ mod tests {
             disk_type: DiskType::Dynamic,
             unique_id: UniqueId(Vhd::dynamic("x", 0).unique_id),
         };
-        assert_eq!(Footer::read(&footer(), 0), Ok(Some(expected)));
+        assert_eq!(Footer::parse(&footer(), 0), Ok(Some(expected)));
     }
 
     #[test]
@@ -226,7 +231,7 @@ mod tests {
         for bit in 0..SIZE * 8 {
             let mut bytes = footer();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(!matches!(Footer::read(&bytes, 0), Ok(Some(_))), "bit {bit}");
+            assert!(!matches!(Footer::parse(&bytes, 0), Ok(Some(_))), "bit {bit}");
         }
     }
 

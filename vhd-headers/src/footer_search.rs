@@ -116,7 +116,7 @@ fn place(file: &ImageFile, at: u64, length: usize) -> Result<Place, Failure> {
     if file.size() >= length as u64 {
         file.read_exact_at(&mut bytes[..length], at, "footer")?;
     }
-    let read = Footer::read(&bytes, at).map_err(|failure| failure.in_file(file.path()));
+    let read = Footer::parse(&bytes, at).map_err(|failure| failure.in_file(file.path()));
     Ok(Place { at, bytes, read })
 }
 

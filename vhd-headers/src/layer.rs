@@ -28,9 +28,9 @@ pub struct Layer {
     /// None for a raw image.
     footer: Option<Footer>,
     body: Body,
-    /// A number for the BAT. Only that of the image itself counts: in the others a coalesce may fill in what it hides.
+    /// The fingerprint of the BAT, kept for the first image only: in a parent, a coalesce may fill in what a child hides.
     table: Option<Fingerprint>,
-    /// A number for the names under which the parent was looked for, which may be long.
+    /// A hash of the names under which the parent was looked for, which may be long.
     parent_names: Option<u64>,
     notes: Vec<String>,
     warnings: Vec<String>,
@@ -132,7 +132,7 @@ impl Layer {
     /// The names of its parent, best first; none when it has no parent. They must stay what they are.
     pub(crate) fn remember_parent_names(&mut self) -> Result<Option<Vec<PathBuf>>, Failure> {
         let names = self.read_parent_names()?;
-        self.parent_names = Some(fingerprint(names.as_deref()));
+        self.parent_names = Some(hash_of(names.as_deref()));
         Ok(names)
     }
 
@@ -151,7 +151,7 @@ impl Layer {
         Ok(())
     }
 
-    /// A number for its BAT; none without blocks.
+    /// The fingerprint of its BAT; none without blocks.
     fn table_fingerprint(&self) -> Result<Option<Fingerprint>, Failure> {
         match &self.body {
             Body::Flat => Ok(None),
@@ -192,7 +192,7 @@ impl Layer {
             sparse.check_unchanged(&self.file)?;
         }
         if let Some(was) = &self.parent_names {
-            let now = self.read_parent_names().map(|names| fingerprint(names.as_deref()));
+            let now = self.read_parent_names().map(|names| hash_of(names.as_deref()));
             second_look::compare(&self.file, "the name of the parent", was, now)?;
         }
         Ok(())
@@ -220,8 +220,8 @@ impl Layer {
     }
 }
 
-/// A number for names.
-fn fingerprint(names: Option<&[PathBuf]>) -> u64 {
+/// A hash of names.
+fn hash_of(names: Option<&[PathBuf]>) -> u64 {
     let mut hasher = DefaultHasher::new();
     names.hash(&mut hasher);
     hasher.finish()

@@ -85,7 +85,7 @@ impl<'a> SectorExtents<'a> {
         }
     }
 
-    /// Whether the batmap says that all of `block` is written, and it is there.
+    /// Whether the batmap says that all of `block` is written, and all of it lies inside the file.
     fn is_full(&mut self, block: u64, offset: u64) -> Result<bool, Failure> {
         let Some(batmap) = &mut self.batmap else { return Ok(false) };
         Ok(offset + self.blocks.stored_bytes(block) <= self.file.size() && batmap.is_full(block)?)

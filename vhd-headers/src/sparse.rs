@@ -6,7 +6,7 @@ use extents::image::file::ImageFile;
 use extents::image::second_look::{self, Fingerprint};
 
 use crate::bat::{Allocation, ENTRY, Entries};
-use crate::bat_check::Surroundings;
+use crate::bat_check::BatCheck;
 use crate::batmap::{self, Batmap};
 use crate::blocks::{Blocks, SECTOR, byte_of};
 use crate::dynamic_header::{self, DynamicHeader};
@@ -68,7 +68,7 @@ impl Sparse {
             }
         }
         let metadata = &[copy, header, (table, "the BAT")];
-        Surroundings { file, table_offset, blocks: self.blocks, metadata, data_end }.check()
+        BatCheck { file, table_offset, blocks: self.blocks, metadata, data_end }.check()
     }
 
     /// log2 of the block size.
@@ -102,7 +102,7 @@ impl Sparse {
         second_look::compare(file, "the dynamic header", &self.header, read_header(file, self.header_offset))
     }
 
-    /// A number for the entries of the BAT that the disk needs.
+    /// The fingerprint of the entries of the BAT that the disk needs.
     pub(crate) fn table_fingerprint(&self, file: &ImageFile) -> Result<Fingerprint, Failure> {
         let start = self.header.table_offset;
         Fingerprint::of(file, start..start + self.blocks.count() * ENTRY, "BAT")
@@ -150,7 +150,7 @@ impl Sparse {
 fn read_header(file: &ImageFile, at: u64) -> Result<DynamicHeader, Failure> {
     let mut bytes = [0; dynamic_header::SIZE];
     file.read_exact_at(&mut bytes, at, "dynamic header")?;
-    DynamicHeader::read(&bytes, at).map_err(|e| e.in_file(file.path()))
+    DynamicHeader::parse(&bytes, at).map_err(|e| e.in_file(file.path()))
 }
 
 /// A block, or a run of absent ones, as a whole. `bitmap` is what lies in the file before the data, in bytes.

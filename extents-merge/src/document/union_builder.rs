@@ -25,9 +25,10 @@ impl UnionBuilder {
         if units(size, self.unit_bits) <= UnitSet::MAX_UNITS {
             return Ok(());
         }
-        let unit_bits = self.unit_bits;
         Err(self.refuse(format!(
-            "a disk of {size} bytes has too many units of 2^{unit_bits} bytes: expected at most 2^36"
+            "a disk of {size} bytes has too many units of 2^{} bytes: expected at most 2^{}",
+            self.unit_bits,
+            UnitSet::MAX_UNITS.ilog2()
         )))
     }
 

@@ -200,16 +200,16 @@ fn blocks_lie_clear_of_the_metadata() {
 fn blocks_lie_inside_the_file_and_before_the_footer() {
     damaged(
         |built| built.set_entry(3, 0xffff_fffe),
-        "block 3 lies outside the file: found 8704 bytes at byte 2199023254528, expected their end at most at byte \
+        "block 3 lies outside the file: found 8704 bytes at byte 2199023254528, expected them to end by byte \
          36864",
     );
     damaged(
         |built| built.set_entry(3, 56),
-        "block 3 lies outside the file: found 8704 bytes at byte 28672, expected their end at most at byte 36864",
+        "block 3 lies outside the file: found 8704 bytes at byte 28672, expected them to end by byte 36864",
     );
     damaged(
         |built| built.bytes.truncate(36000),
-        "block 3 lies outside the file: found 8704 bytes at byte 28160, expected their end at most at byte 36000",
+        "block 3 lies outside the file: found 8704 bytes at byte 28160, expected them to end by byte 36000",
     );
 }
 
