@@ -1,4 +1,4 @@
-//! The one error of every filter: a sentence for people and an exit status for programs. It lies below all rooms.
+//! The one error of every filter: a sentence for people and an exit status for programs.
 
 use std::fmt;
 use std::io;
@@ -24,7 +24,7 @@ pub enum Status {
 
 impl Status {
     /// The status of a filter that ended with `code`; none if no filter ends so.
-    pub fn of_exit(code: u8) -> Option<Self> {
+    pub(crate) fn of_exit(code: u8) -> Option<Self> {
         Status::value_variants().iter().copied().find(|status| *status as u8 == code)
     }
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use extents::document::interval_writer::DocumentWriter;
+use extents::document::document_writer::DocumentWriter;
 use extents::document::union::Union;
 use extents::failure::{Failure, Status};
 use proptest::prelude::*;

@@ -1,7 +1,7 @@
 //! One image of a chain, opened and checked: a QCOW2, or the raw file at its end.
 
+use extents::extent::Extent;
 use extents::extent::walk::{Checked, Extents};
-use extents::extent::{Content, Extent};
 use extents::failure::Failure;
 use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
@@ -95,14 +95,12 @@ impl Layer {
     pub(crate) fn extents(&self, number: u16, layers: usize) -> Extents<'_> {
         match &self.tables {
             Some(tables) => Box::new(TableWalk::new(&self.file, tables, number, layers)),
-            None => Box::new(Checked::new(self.flat(number).into_iter(), || self.check_raw())),
+            None => {
+                Box::new(Checked::new(Extent::whole(number, self.virtual_size).map(Ok).into_iter(), || {
+                    self.check_raw()
+                }))
+            }
         }
-    }
-
-    /// All of a raw file is data.
-    fn flat(&self, layer: u16) -> Option<Result<Extent, Failure>> {
-        let extent = Extent { start: 0, length: self.virtual_size, layer, content: Content::at(0) };
-        (extent.length > 0).then_some(Ok(extent))
     }
 
     /// A raw file has no tables: its size and time tell whether it was written to.

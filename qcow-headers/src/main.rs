@@ -1,15 +1,14 @@
 //! `qcow-headers`: prints which clusters of a QCOW2 image and its backing files hold data.
 
 use clap::Parser;
-use extents::document::print::{Form, Printer};
+use extents::document::print::Form;
 use extents::failure::Failure;
 use extents::frame::arguments::SearchPaths;
+use extents::frame::disk_output::DiskOutput;
 use extents::frame::input::InputName;
 use extents::frame::messages::Messages;
 use extents::frame::program::Output;
-use extents::frame::streams;
 use extents::image::confinement::Confinement;
-use extents::image::holes::{HOLE_BITS, SkipHoles};
 use qcow_headers::chain::{Chain, Options};
 use qcow_headers::format::Format;
 use qcow_headers::layer::Layer;
@@ -64,26 +63,10 @@ fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     if reads_data {
         chain.check_readable()?;
     }
-    print(cli, &chain)
-}
-
-fn print(cli: &Cli, chain: &Chain) -> Result<(), Failure> {
-    let mut cluster_bits = chain.cluster_bits();
-    if cli.skip_holes {
-        cluster_bits = cluster_bits.min(HOLE_BITS);
-    }
-    let files = chain.data_files();
-    let printer = Printer {
-        form: cli.output,
+    let output = DiskOutput {
         virtual_size: chain.virtual_size(),
-        cluster_bits,
-        files: files.iter().map(|file| file.path().to_path_buf()).collect(),
+        cluster_bits: chain.cluster_bits(),
+        files: chain.data_files(),
     };
-    let extents = chain.extents();
-    let out = streams::stdout()?;
-    if cli.skip_holes {
-        printer.print(SkipHoles::new(extents, files), out)
-    } else {
-        printer.print(extents, out)
-    }
+    output.print(cli.output, cli.skip_holes, chain.extents())
 }

@@ -58,7 +58,7 @@ fn header(i: &[u8]) -> IResult<&[u8], Header> {
 /// The header at byte `at` of `file`; none when there is none.
 fn read_header(file: &ImageFile, at: u64) -> Result<Option<Header>, Failure> {
     let mut bytes = [0; HEADER];
-    if file.check_range(at, HEADER as u64, "").is_err() {
+    if !file.contains(at, HEADER as u64) {
         return Ok(None);
     }
     file.read_exact_at(&mut bytes, at, "batmap header")?;
@@ -79,9 +79,7 @@ impl<'a> Batmap<'a> {
             return Ok(None);
         };
         let length = u64::from(sectors) * SECTOR;
-        if length > entries.div_ceil(8).next_multiple_of(SECTOR)
-            || file.check_range(start, length, "").is_err()
-        {
+        if length > entries.div_ceil(8).next_multiple_of(SECTOR) || !file.contains(start, length) {
             return Ok(None);
         }
         let mut batmap = Batmap { file, start, end: start + length, window: Window::new(WINDOW) };

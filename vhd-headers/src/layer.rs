@@ -3,8 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
+use extents::extent::Extent;
 use extents::extent::walk::{Checked, Extents};
-use extents::extent::{Content, Extent};
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 use extents::image::second_look::{self, Fingerprint};
@@ -204,7 +204,9 @@ impl Layer {
     pub(crate) fn extents(&self, number: u16, granularity: Granularity) -> Result<Extents<'_>, Failure> {
         let check = || self.check_unchanged();
         Ok(match (&self.body, granularity) {
-            (Body::Flat, _) => Box::new(Checked::new(self.flat(number).into_iter(), check)),
+            (Body::Flat, _) => {
+                Box::new(Checked::new(Extent::whole(number, self.virtual_size).map(Ok).into_iter(), check))
+            }
             (Body::Sparse(sparse), Granularity::Block) => {
                 Box::new(Checked::new(sparse.block_extents(&self.file, number), check))
             }
@@ -212,11 +214,6 @@ impl Layer {
                 Box::new(Checked::new(sparse.sector_extents(&self.file, number)?, check))
             }
         })
-    }
-
-    fn flat(&self, layer: u16) -> Option<Result<Extent, Failure>> {
-        let extent = Extent { start: 0, length: self.virtual_size, layer, content: Content::at(0) };
-        (extent.length > 0).then_some(Ok(extent))
     }
 }
 

@@ -1,15 +1,14 @@
 //! `vhd-headers`: prints which parts of a VHD and its parents hold data.
 
 use clap::Parser;
-use extents::document::print::{Form, Printer};
+use extents::document::print::Form;
 use extents::failure::Failure;
 use extents::frame::arguments::SearchPaths;
+use extents::frame::disk_output::DiskOutput;
 use extents::frame::input::InputName;
 use extents::frame::messages::Messages;
 use extents::frame::program::Output;
-use extents::frame::streams;
 use extents::image::confinement::Confinement;
-use extents::image::holes::{HOLE_BITS, SkipHoles};
 use vhd_headers::chain::{Chain, Options};
 use vhd_headers::granularity::Granularity;
 use vhd_headers::layer::Layer;
@@ -73,22 +72,8 @@ fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
 fn print(cli: &Cli, chain: &Chain) -> Result<(), Failure> {
     // A hole below a block that hides its parent may be sectors that do not: only the bitmaps tell.
     let bitmaps = cli.sectors || cli.output == Form::Map || (cli.skip_holes && chain.layers().len() > 1);
-    let mut cluster_bits = if cli.sectors { SECTOR_BITS } else { chain.cluster_bits() };
-    if cli.skip_holes {
-        cluster_bits = cluster_bits.min(HOLE_BITS);
-    }
-    let files = chain.data_files();
-    let printer = Printer {
-        form: cli.output,
-        virtual_size: chain.virtual_size(),
-        cluster_bits,
-        files: files.iter().map(|file| file.path().to_path_buf()).collect(),
-    };
     let extents = chain.extents(if bitmaps { Granularity::Sector } else { Granularity::Block })?;
-    let out = streams::stdout()?;
-    if cli.skip_holes {
-        printer.print(SkipHoles::new(extents, files), out)
-    } else {
-        printer.print(extents, out)
-    }
+    let cluster_bits = if cli.sectors { SECTOR_BITS } else { chain.cluster_bits() };
+    let output = DiskOutput { virtual_size: chain.virtual_size(), cluster_bits, files: chain.data_files() };
+    output.print(cli.output, cli.skip_holes, extents)
 }

@@ -1,13 +1,13 @@
-//! What is said about a disk: three [forms](print::Form) that are [printed](mod@print), and every [dialect] of them
-//! that is read, into a [union](union::Union). A filter that failed leaves [a mark](failed_stage) in its unfinished document.
+//! What is said about a disk: three [forms](print::Form) that are [printed](mod@print), and every dialect of them that
+//! is read, into a [union](union::Union). A filter that failed leaves a mark in its unfinished document (`failed_stage`).
 
-pub mod dialect;
-pub mod failed_stage;
-pub mod interval_writer;
+mod collected;
+mod dialect;
+pub mod document_writer;
+pub(crate) mod failed_stage;
 mod json_limits;
 mod json_text;
 pub mod map;
 pub mod print;
 pub mod summary;
 pub mod union;
-mod union_builder;

@@ -3,7 +3,7 @@
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use crate::document::interval_writer::DocumentWriter;
+use crate::document::document_writer::DocumentWriter;
 use crate::document::map::writer::MapWriter;
 use crate::extent::Extent;
 use crate::extent::rescale::touched;
@@ -27,7 +27,7 @@ pub enum Form {
 /// Prints the extents of a disk.
 #[derive(Clone, Debug)]
 pub struct Printer {
-    /// How.
+    /// Which form.
     pub form: Form,
     /// Bytes that the guest sees.
     pub virtual_size: u64,

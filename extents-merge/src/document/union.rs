@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::document::collected::Collected;
 use crate::document::dialect;
-use crate::document::union_builder::UnionBuilder;
 use crate::extent::rescale::bytes_of;
 use crate::extent::unit_set::UnitSet;
 use crate::extent::{Content, Extent};
@@ -13,12 +13,11 @@ use crate::failure::Failure;
 /// The union of documents, in units of a power of two bytes.
 #[derive(Debug)]
 pub struct Union {
-    unit_bits: u32,
     /// Bytes of the disk.
     virtual_size: u64,
     /// The document that said so first.
     first: PathBuf,
-    builder: UnionBuilder,
+    collected: Collected,
 }
 
 impl Union {
@@ -28,15 +27,15 @@ impl Union {
     /// [`UnitSet::MAX_UNITS`] units; status 1 for a failed read; and the status of the filter before, where that one
     /// failed. The input need not be buffered.
     pub fn read(unit_bits: u32, input: impl Read, name: &Path) -> Result<Self, Failure> {
-        let mut builder = UnionBuilder::new(unit_bits);
-        let virtual_size = read(&mut builder, input, name)?;
-        Ok(Union { unit_bits, virtual_size, first: name.to_path_buf(), builder })
+        let mut collected = Collected::new(unit_bits);
+        let virtual_size = read(&mut collected, input, name)?;
+        Ok(Union { virtual_size, first: name.to_path_buf(), collected })
     }
 
     /// Adds another document: as [`Union::read`], and status 3 for a disk of another size. After a failure the union holds
     /// part of that document, and must not be used.
     pub fn add(&mut self, input: impl Read, name: &Path) -> Result<(), Failure> {
-        let found = read(&mut self.builder, input, name)?;
+        let found = read(&mut self.collected, input, name)?;
         if found == self.virtual_size {
             return Ok(());
         }
@@ -55,17 +54,17 @@ impl Union {
 
     /// The units that may hold data.
     pub fn data(&self) -> &UnitSet {
-        &self.builder.data
+        &self.collected.data
     }
 
     /// Gives the units away.
     pub fn into_data(self) -> UnitSet {
-        self.builder.data
+        self.collected.data
     }
 
     /// The disk, up to guest offset `end` (exclusive), as if it were raw: its data lies at the guest's offsets.
     pub fn extents(&self, end: u64) -> impl Iterator<Item = Extent> {
-        let unit_bits = self.unit_bits;
+        let unit_bits = self.collected.unit_bits;
         let runs = self.data().runs().filter_map(move |(first, last)| bytes_of(first, last, unit_bits, end));
         let mut position = 0;
         runs.chain([(end, end)])
@@ -79,6 +78,6 @@ impl Union {
 }
 
 /// Yields the virtual size.
-fn read(builder: &mut UnionBuilder, input: impl Read, name: &Path) -> Result<u64, Failure> {
-    dialect::read(input, builder).map_err(|failure| failure.in_file(name))
+fn read(collected: &mut Collected, input: impl Read, name: &Path) -> Result<u64, Failure> {
+    dialect::read(input, collected).map_err(|failure| failure.in_file(name))
 }

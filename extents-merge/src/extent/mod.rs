@@ -1,6 +1,7 @@
-//! The first room: a range of a disk and where its bytes are. Arithmetic alone, no I/O.
+//! A range of a disk and where its bytes are: arithmetic alone, no I/O.
 //!
-//! A disk is described as [`Extent`]s in guest order. One layer of a chain is laid [over another](overlay); a
+//! A disk is described as [`Extent`]s in guest order, whose data is [stored] in a file. A [walk] yields those of an image, and
+//! looks again when it has ended. One layer of a chain is laid [over another](overlay); a
 //! [set of units](unit_set) holds where data is once it no longer matters in which file; and [`rescale`] goes from bytes to
 //! units, always outwards.
 
@@ -46,6 +47,11 @@ impl Content {
 }
 
 impl Extent {
+    /// All of a raw disk of `size` bytes, as layer number `layer`; none of an empty one.
+    pub fn whole(layer: u16, size: u64) -> Option<Self> {
+        (size > 0).then_some(Extent { start: 0, length: size, layer, content: Content::at(0) })
+    }
+
     /// Guest offset after the last byte.
     pub fn end(&self) -> u64 {
         self.start + self.length

@@ -15,7 +15,7 @@ pub fn stack(layers: Vec<Extents<'_>>) -> Extents<'_> {
 /// The extents of the upper layer, and those of the lower one where the upper one has none.
 ///
 /// It has the size of the upper layer. Where the lower one is shorter, the extent stays absent.
-pub struct Overlay<'a> {
+pub(crate) struct Overlay<'a> {
     above: Extents<'a>,
     below: Extents<'a>,
     /// The part of the upper extent that is absent and not yet looked up.
@@ -26,7 +26,7 @@ pub struct Overlay<'a> {
 
 impl<'a> Overlay<'a> {
     /// Lays `above` over `below`.
-    pub fn new(above: Extents<'a>, below: Extents<'a>) -> Self {
+    pub(crate) fn new(above: Extents<'a>, below: Extents<'a>) -> Self {
         Overlay { above, below, absent: None, lower: None }
     }
 
@@ -66,8 +66,8 @@ impl Iterator for Overlay<'_> {
 }
 
 impl Walk for Overlay<'_> {
-    /// Every layer counts: a commit moves clusters down and empties the layer above, and who saw the one before and the
-    /// other after has seen neither.
+    /// Every layer counts: a commit moves clusters down and then empties the upper layer, and a walk that reads the one
+    /// layer before and the other after describes a disk that never existed.
     fn look_again(&mut self) -> Result<(), Failure> {
         self.above.look_again()?;
         self.below.look_again()

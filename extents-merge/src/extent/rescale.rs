@@ -30,7 +30,7 @@ pub fn units(size: u64, unit_bits: u32) -> u64 {
 }
 
 /// The bytes of the units `first..=last`, as `[start, end)` cut at `size`; none when they begin at or after `size`.
-pub fn bytes_of(first: u64, last: u64, unit_bits: u32, size: u64) -> Option<(u64, u64)> {
+pub(crate) fn bytes_of(first: u64, last: u64, unit_bits: u32, size: u64) -> Option<(u64, u64)> {
     let last_unit = units(size, unit_bits).checked_sub(1)?;
     if first > last || first > last_unit {
         return None;

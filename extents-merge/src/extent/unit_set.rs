@@ -54,7 +54,7 @@ impl UnitSet {
 
     /// Whether the set takes more memory than any disk is worth. It grows on all the same: whoever fills it from input
     /// that may be hostile must ask.
-    pub fn is_too_large(&self) -> bool {
+    pub(crate) fn is_too_large(&self) -> bool {
         self.bit_pages > Self::MAX_BIT_PAGES
     }
 

@@ -1,7 +1,5 @@
-//! A walk: the extents of a layer or chain, and at its end a second look at what it relied on.
-//!
-//! Chains are coalesced and disks written at any time, and a walk that saw a part of an image before and a part after the
-//! change describes a disk that never was. What it has seen it keeps to itself until it is asked.
+//! A walk: the extents of a layer or chain, and at its end a second look at what it relied on, since images change while
+//! they are read. A walk remembers what it has read, and compares.
 
 use crate::extent::Extent;
 use crate::failure::Failure;
@@ -26,7 +24,7 @@ where
     I: Iterator<Item = Result<Extent, Failure>>,
     F: FnMut() -> Result<(), Failure>,
 {
-    /// The walk over `extents`, which is sound as long as `check` is.
+    /// A walk over `extents` whose second look is `check`.
     pub fn new(extents: I, check: F) -> Self {
         Checked { extents, check }
     }

@@ -29,7 +29,7 @@ impl From<PathBuf> for InputName {
     }
 }
 
-/// As of a path: an empty argument is wrong usage.
+/// Parsed as a path is: an empty argument is wrong usage.
 impl ValueParserFactory for InputName {
     type Parser = MapValueParser<PathBufValueParser, fn(PathBuf) -> Self>;
 

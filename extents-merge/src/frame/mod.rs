@@ -1,7 +1,8 @@
-//! What every `main` stands in: its [arguments], its [messages], the
-//! [standard streams](streams), and the exit status that it [ends](program) with.
+//! What every `main` stands in: the [program] from its command line to its exit status, its [arguments] and the [inputs](input)
+//! that they name, the [standard streams](streams), its [messages], and the [output](disk_output) of a header tool.
 
 pub mod arguments;
+pub mod disk_output;
 pub mod input;
 pub mod messages;
 pub mod program;

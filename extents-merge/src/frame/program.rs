@@ -4,12 +4,12 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::builder::Resettable;
+use clap::error::ErrorKind;
 use clap::{Args, FromArgMatches, Parser};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::document::failed_stage;
 use crate::failure::{Failure, Status};
-use crate::frame::arguments::help_or_usage;
 use crate::frame::messages::{Messages, Verbosity, say_failure};
 use crate::frame::streams;
 
@@ -76,6 +76,18 @@ fn parse<A: Parser>(tool: &'static str) -> Result<(A, Verbosity), clap::Error> {
     let command = Verbosity::augment_args(command).about(about).long_about(long_about);
     let matches = command.try_get_matches()?;
     Ok((A::from_arg_matches(&matches)?, Verbosity::from_arg_matches(&matches)?))
+}
+
+/// `--help` and `--version` are answers, on stdout; anything else that clap says becomes one line.
+fn help_or_usage(error: &clap::Error) -> Result<(), Failure> {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return error.print().map_err(|error| Failure::output(&error));
+    }
+    let text = error.to_string();
+    let first: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let sentence = first.join(" ");
+    let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
+    Err(Failure::usage(format!("{sentence}; see --help")))
 }
 
 /// Marks the output of this process as that of a filter that failed. On a terminal it would only be noise.

@@ -87,11 +87,12 @@ pub(crate) fn stdin_with(what: &str) -> Result<File, Failure> {
     Ok(file)
 }
 
-/// Whether descriptors 0 and 1 were closed when the program was started.
+/// Whether descriptor 0 was closed when the program was started.
 ///
-/// The standard library opens /dev/null in their place before `main`, so that afterwards a `>&-` cannot be told from
+/// The standard library opens /dev/null in its place before `main`, so that afterwards a `>&-` cannot be told from
 /// a caller's read-write /dev/null (Python's `DEVNULL`); an export into nowhere would then look finished.
 static STDIN_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+/// Whether descriptor 1 was closed when the program was started: see [`STDIN_WAS_CLOSED`].
 static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// Takes note of closed streams. The programs call it before `main`; see [`crate::main!`].

@@ -17,7 +17,7 @@ pub struct ImageFile {
     file: File,
     path: PathBuf,
     size: u64,
-    /// When it was opened.
+    /// Which file it was, with its size and the time of its last change, when it was opened.
     state: State,
     block_device: bool,
 }
@@ -98,13 +98,18 @@ impl ImageFile {
 
     /// Fails with status 3 unless `[offset, offset + length)` lies inside the file.
     pub fn check_range(&self, offset: u64, length: u64, what: &str) -> Result<(), Failure> {
-        match offset.checked_add(length) {
-            Some(end) if end <= self.size => Ok(()),
-            _ => Err(self.damaged(format!(
-                "{what} lies outside the file: found {length} bytes at byte {offset}, expected them before byte {}",
-                self.size
-            ))),
+        if self.contains(offset, length) {
+            return Ok(());
         }
+        Err(self.damaged(format!(
+            "{what} lies outside the file: found {length} bytes at byte {offset}, expected them before byte {}",
+            self.size
+        )))
+    }
+
+    /// Whether `[offset, offset + length)` lies inside the file.
+    pub fn contains(&self, offset: u64, length: u64) -> bool {
+        offset.checked_add(length).is_some_and(|end| end <= self.size)
     }
 
     /// Status 3, with the name of this file; status 1 if the file has changed since it was opened, for then two states

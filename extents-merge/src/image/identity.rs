@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 /// A file or block device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Identity {
-    /// Of what lies in a file system.
+    /// A file in a file system.
     File {
         /// Number of the file system.
         device: u64,
@@ -18,7 +18,7 @@ pub enum Identity {
 }
 
 impl Identity {
-    /// Of what `metadata` was asked for.
+    /// The identity of the file that `metadata` describes.
     pub fn of(metadata: &Metadata) -> Self {
         if metadata.file_type().is_block_device() {
             Identity::Device(metadata.rdev())
@@ -41,7 +41,7 @@ pub struct State {
 }
 
 impl State {
-    /// Of what `metadata` was asked for.
+    /// The state of the file that `metadata` describes.
     pub fn of(metadata: &Metadata) -> Self {
         let modified = (metadata.mtime(), metadata.mtime_nsec());
         State { identity: Identity::of(metadata), size: metadata.len(), modified }

@@ -1,7 +1,8 @@
 //! Files that users and images name: which may be opened, how they are read, and whether they are still what they were.
 //!
 //! An [`ImageFile`](file::ImageFile) is read at offsets, through a [window] where a table could be large. What an image
-//! names is opened within its [confinement]. At the end of a walk comes a [second look](second_look).
+//! names is opened within its [confinement]. Whether two names lead to one file is a matter of their [identity]; what the
+//! file system reports as a hole can count as [zeros](holes). At the end of a walk comes a [second look](second_look).
 
 pub mod confinement;
 pub mod file;

@@ -29,7 +29,7 @@ impl Fingerprint {
         self.bytes
     }
 
-    /// Adds what follows.
+    /// Appends `bytes`.
     pub fn add(&mut self, bytes: &[u8]) {
         let mut hasher = Hasher::new_with_initial(self.crc);
         hasher.update(bytes);
@@ -47,7 +47,8 @@ impl Fingerprint {
         Ok(())
     }
 
-    /// That of the bytes `range` of `file`.
+    /// The fingerprint of the bytes `range` of `file`, the table `what`. Status 3 if they lie outside of it, 1 if they cannot
+    /// be read.
     pub fn of(file: &ImageFile, range: Range<u64>, what: &str) -> Result<Self, Failure> {
         let mut fingerprint = Fingerprint::default();
         fingerprint.add_range(file, range, what)?;

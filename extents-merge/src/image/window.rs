@@ -23,7 +23,7 @@ impl Window {
     /// one unless the range is empty.
     ///
     /// Call it with the table's own end: what is read ahead is kept for the next call. The whole range must lie
-    /// inside the file (status 3 otherwise, with `what` as the name of the structure).
+    /// inside the file (status 3 otherwise, with `what` as the name of the structure); status 1 for a failed read.
     pub fn read(&mut self, file: &ImageFile, start: u64, end: u64, what: &str) -> Result<&[u8], Failure> {
         let end = end.max(start);
         let held = self.start..self.start + self.bytes.len() as u64;

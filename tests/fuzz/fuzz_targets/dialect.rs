@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use extents::document::interval_writer::DocumentWriter;
+use extents::document::document_writer::DocumentWriter;
 use extents::document::union::Union;
 use libfuzzer_sys::fuzz_target;
 

@@ -6,8 +6,8 @@ use std::io::BufRead;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::document::collected::Collected;
 use crate::document::map::reader::{MapReader, end};
-use crate::document::union_builder::UnionBuilder;
 use crate::failure::Failure;
 
 /// Bit of an NBD `base:allocation` status that says that a range reads as zeros.
@@ -24,14 +24,14 @@ const MAX_GAPS: usize = 1 << 20;
 ///
 /// Entries may come in any order, and may overlap: a range is data where any of them says so. A byte that no entry
 /// speaks of is damage.
-pub(crate) fn read(input: impl BufRead, builder: &mut UnionBuilder) -> Result<u64, Failure> {
+pub(crate) fn read(input: impl BufRead, collected: &mut Collected) -> Result<u64, Failure> {
     let mut map = MapReader::new(input);
     let mut covered = Covered::default();
     while let Some(entry) = map.next_entry::<Entry>()? {
         let (start, end, data) = entry.range().map_err(|what| map.damaged(&what))?;
-        builder.check_size(end).map_err(Failure::damaged)?;
+        collected.check_size(end).map_err(Failure::damaged)?;
         if data {
-            builder.add_bytes(start, end).map_err(Failure::damaged)?;
+            collected.add_bytes(start, end).map_err(Failure::damaged)?;
         }
         if !covered.add(start, end) {
             return Err(Failure::unsupported(format!(

@@ -3,22 +3,22 @@
 
 use std::io::{BufRead, BufReader, Read};
 
+use crate::document::collected::Collected;
 use crate::document::failed_stage::Upstream;
-use crate::document::union_builder::UnionBuilder;
 use crate::failure::Failure;
 
-mod intervals;
+mod extents_document;
 mod map_array;
 
 /// A pipe holds as much.
 const BUFFER: usize = 64 << 10;
 
-/// Adds the document in `input` to `builder`, and yields the virtual size of its disk.
-pub(crate) fn read(input: impl Read, builder: &mut UnionBuilder) -> Result<u64, Failure> {
+/// Adds the document in `input` to `collected`, and yields the virtual size of its disk.
+pub(crate) fn read(input: impl Read, collected: &mut Collected) -> Result<u64, Failure> {
     let mut input = BufReader::with_capacity(BUFFER, Upstream::new(input));
     let read = match first_byte(&mut input) {
-        Ok(b'{') => intervals::read(&mut input, builder),
-        Ok(b'[') => map_array::read(&mut input, builder),
+        Ok(b'{') => extents_document::read(&mut input, collected),
+        Ok(b'[') => map_array::read(&mut input, collected),
         Ok(other) => Err(Failure::damaged(format!(
             "not a JSON document of a known dialect: found {:?}, expected an extents document, or an array from qemu-img \
              map or nbdinfo --map",
@@ -27,7 +27,7 @@ pub(crate) fn read(input: impl Read, builder: &mut UnionBuilder) -> Result<u64, 
         Err(failure) => Err(failure),
     };
     read.map_err(|failure| {
-        builder.unsupported.take().or_else(|| input.get_mut().failure()).unwrap_or(failure)
+        collected.unsupported.take().or_else(|| input.get_mut().failure()).unwrap_or(failure)
     })
 }
 

@@ -6,8 +6,8 @@ use std::io::{BufReader, ErrorKind, Read};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
+use crate::document::collected::Collected;
 use crate::document::json_limits::JsonLimits;
-use crate::document::union_builder::UnionBuilder;
 use crate::extent::rescale::MAX_UNIT_BITS;
 use crate::failure::Failure;
 
@@ -18,10 +18,10 @@ const BUFFER: usize = 64 << 10;
 const MAX_EARLY_RUNS: usize = 1 << 20;
 
 /// Adds the document that `input` begins with, after which nothing may follow, and yields its virtual size.
-pub(crate) fn read(input: impl Read, builder: &mut UnionBuilder) -> Result<u64, Failure> {
+pub(crate) fn read(input: impl Read, collected: &mut Collected) -> Result<u64, Failure> {
     let input = BufReader::with_capacity(BUFFER, JsonLimits::new(input));
     let mut json = serde_json::Deserializer::from_reader(input);
-    let read = json.deserialize_map(Document(builder)).and_then(|size| json.end().map(|()| size));
+    let read = json.deserialize_map(Document(collected)).and_then(|size| json.end().map(|()| size));
     read.map_err(|error| sentence(&error))
 }
 
@@ -38,7 +38,7 @@ fn sentence(error: &serde_json::Error) -> Failure {
 }
 
 /// Yields the virtual size.
-struct Document<'a>(&'a mut UnionBuilder);
+struct Document<'a>(&'a mut Collected);
 
 impl<'de> Visitor<'de> for Document<'_> {
     type Value = u64;
@@ -52,7 +52,7 @@ impl<'de> Visitor<'de> for Document<'_> {
     }
 }
 
-fn add<'de, A: MapAccess<'de>>(add: &mut UnionBuilder, mut map: A) -> Result<u64, A::Error> {
+fn add<'de, A: MapAccess<'de>>(add: &mut Collected, mut map: A) -> Result<u64, A::Error> {
     let mut virtual_size: Option<u64> = None;
     let mut cluster_bits: Option<u32> = None;
     let mut early: Option<Vec<(u64, u64)>> = None;
@@ -103,7 +103,7 @@ fn once<E: Error>(key: &'static str, seen: bool) -> Result<(), E> {
 }
 
 /// Keeps a run until the size and unit are known.
-fn keep(add: &mut UnionBuilder, runs: &mut Vec<(u64, u64)>, run: (u64, u64)) -> Result<(), String> {
+fn keep(add: &mut Collected, runs: &mut Vec<(u64, u64)>, run: (u64, u64)) -> Result<(), String> {
     let full = runs.len() == MAX_EARLY_RUNS;
     match runs.last_mut() {
         Some((_, last)) if run.0 <= run.1 && last.checked_add(1) == Some(run.0) => *last = run.1,

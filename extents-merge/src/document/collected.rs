@@ -1,23 +1,24 @@
-//! A union in the making: what a reader of some dialect adds to, range by range.
+//! What was collected from documents so far: readers of every dialect add to it, range by range.
 
 use crate::extent::rescale::{bytes_of, touched, units};
 use crate::extent::unit_set::UnitSet;
 use crate::failure::Failure;
 
-/// What the documents said so far.
+/// The data of a disk, in units.
 #[derive(Debug)]
-pub(crate) struct UnionBuilder {
-    unit_bits: u32,
+pub(crate) struct Collected {
+    /// log2 of the bytes of a unit.
+    pub(crate) unit_bits: u32,
     /// The units that may hold data.
     pub(crate) data: UnitSet,
     /// A failure of status 4 that ended the reading, which serde's errors cannot carry.
     pub(crate) unsupported: Option<Failure>,
 }
 
-impl UnionBuilder {
+impl Collected {
     /// Nothing in it yet, and units of 2^`unit_bits` bytes.
     pub(crate) fn new(unit_bits: u32) -> Self {
-        UnionBuilder { unit_bits, data: UnitSet::new(), unsupported: None }
+        Collected { unit_bits, data: UnitSet::new(), unsupported: None }
     }
 
     /// Fails when a disk of `size` bytes has more units than the set holds.
