@@ -32,7 +32,7 @@ found() {
   [ -z "$output" ]
 }
 
-@test "help is an answer, wherever it is asked for" {
+@test "help is an answer, and not a fault" {
   for option in -h --help; do
     run -0 --separate-stderr "$ROOT/scripts/rooms" $option
     [[ $output == *"usage: scripts/rooms [ROOT]"* ]]
