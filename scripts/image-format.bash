@@ -3,6 +3,9 @@
 
 # Each line: the format for --format, its name for people, its header tool, and the magics of which an image has one, as
 # OFFSET:HEX; a negative OFFSET counts from the end. A VHD has its magic at the start (dynamic disks) or only at the end.
+#
+# A header tool takes --output intervals (the default) or map, --search-path DIR as often as you like, and -- IMAGE. Its
+# document of intervals begins with {"virtual_size":N, without blanks, and it ends with the statuses in README.md.
 FORMATS=(
   'vhd   VHD   vhd-headers  0:636f6e6563746978 -512:636f6e6563746978 -511:636f6e6563746978'
   'qcow2 QCOW2 qcow-headers 0:514649fb'

@@ -2,6 +2,8 @@
 # Strange hosts: whatever surrounds a program, it gives the answer that it gives elsewhere, or says that it cannot.
 
 load common
+# shellcheck source=scripts/image-format.bash
+. "$ROOT/scripts/image-format.bash"
 
 setup_file() {
   cd "$BATS_FILE_TMPDIR" || return 1
@@ -12,8 +14,6 @@ setup_file() {
   qcow-headers d.qcow2 >d.json
   xva-pack --scan d.raw >d.xva
   mkdir bin
-  # shellcheck source=scripts/image-format.bash
-  . "$ROOT/scripts/image-format.bash"
   for program in "${PROGRAMS[@]}"; do
     cp "$(command -v "$program")" bin/
   done
@@ -28,6 +28,7 @@ xva-unpack --list @/d.xva
 xva-unpack -q --disk Ref:0 -o - @/d.xva
 ova-xml --name a --memory 1G --vcpus 1 --firmware bios --disk Ref:0=3M
 EOF
+  diff <(cut -d' ' -f1 commands | sort -u) <(printf '%s\n' "${PROGRAMS[@]}" | sort)
   mkdir expected
   local line arguments number=0
   while read -r line; do
@@ -116,8 +117,9 @@ each() {
   mkdir gone
   cd gone
   rmdir ../gone
-  fails_with 1 ../bin/vhd-headers d.vhd
-  fails_with 1 ../bin/qcow-headers d.qcow2
+  for format in $(formats format ' '); do
+    fails_with 1 "../bin/$(header_tool "$format")" "d.$format"
+  done
   fails_with 1 "$BATS_TEST_TMPDIR/bin/xva-unpack" --disk Ref:0 -o d.raw "$BATS_TEST_TMPDIR/d.xva"
   # Standard input has no directory, and needs none.
   "$BATS_TEST_TMPDIR/bin/qcow-headers" - <"$BATS_TEST_TMPDIR/d.qcow2" | cmp - "$BATS_TEST_TMPDIR/d.json"
@@ -144,7 +146,8 @@ each() {
 }
 
 @test "what waits for a closed standard input ends with an error, also when nobody can read it" {
-  for command in 'vhd-headers -' 'qcow-headers -' extents-merge 'extents-merge -' 'xva-pack d.raw' 'xva-pack --map -' \
+  read -ra tools <<<"$(formats tool ' ')"
+  for command in "${tools[@]/%/ -}" extents-merge 'extents-merge -' 'xva-pack d.raw' 'xva-pack --map -' \
     'xva-pack --scan -' xva-unpack 'xva-unpack --disk Ref:0 -o - -' 'xva-pack --scan --ova - d.raw'; do
     # shellcheck disable=SC2086
     fails_with 1 bash -c '"$@" <&-' - $command
@@ -199,7 +202,8 @@ PY
   cmp "$name/Ref:0.raw" d.raw
   "$ROOT/scripts/export-xva" -o "$name.new.xva" --name a --format raw "$name.raw"
   xva-unpack -q --verify "$name.new.xva"
-  for missing in "vhd-headers $name" "qcow-headers $name.x" "extents-merge $name.x" "xva-pack --scan $name.x" "xva-unpack $name.x"; do
+  read -ra tools <<<"$(formats tool ' ')"
+  for missing in "${tools[@]/%/ $name.x}" "extents-merge $name.x" "xva-pack --scan $name.x" "xva-unpack $name.x"; do
     # shellcheck disable=SC2086
     fails_with 1 $missing
   done

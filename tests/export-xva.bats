@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The one command: what it writes, what it refuses, and what it leaves behind when a stage fails.
+# The one command: what it writes, what it refuses, and what is left when a stage fails.
 
 load common
 load archive
@@ -97,14 +97,19 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
   printf 'QFI\373' | dd of=b conv=notrunc status=none
   run -4 format_of b
   [[ $output == "b: looks like a QCOW2 and like a VHD: say which with --format" ]]
-  for format in vmdk vhdx vdi; do
-    qemu-img create -q -f $format c 1M
+  for line in "${OTHERS[@]}"; do
+    read -r _ name _ <<<"$line"
+    qemu-img create -q -f "${name,,}" c 1M
     run -4 format_of c
-    [[ $output == "c: is a ${format^^}: see "* ]]
+    [[ $output == "c: is a $name: see "* ]]
   done
   truncate -s 1M raw
   run -4 format_of raw
-  [[ $output == "raw: neither a VHD nor a QCOW2: if it is a raw disk, say so with --format raw" ]]
+  [[ $output == "raw: neither a "*": if it is a raw disk, say so with --format raw" ]]
+  for line in "${FORMATS[@]}"; do
+    read -r _ name _ <<<"$line"
+    [[ $output == *" a $name"[\ :]* ]]
+  done
 }
 
 @test "wrong usage is status 2" {

@@ -63,7 +63,15 @@ agree() {
 }
 
 @test "the status of a pipeline is that of the stage that failed first" {
-  for status in 1 2 3 4; do
+  # All that the README lists, but for that of success; the reader of a pipe has three digits.
+  statuses=$(sed -n '/^## Exit statuses/,/^## /s/^| \([1-9]\) |.*/\1/p' "$ROOT/README.md")
+  [ -n "$statuses" ]
+  for status in {1..9}; do
+    if [[ $statuses != *"$status"* ]]; then
+      # Nor does a filter end with another.
+      fails_with 3 extents-merge <<<"{\"exit_status\":$status"
+      continue
+    fi
     for begun in '' '{"virtual_size":1048576,"cluster_bits":16,"data_clusters":[[0,3]' '[{ "start": 0, "length": 5}'; do
       run -"$status" --separate-stderr bash -c 'set -o pipefail
         { printf %s "$0"; printf %s "{\"exit_status\":$1"; } | extents-merge | extents-merge' "$begun" "$status"

@@ -159,10 +159,10 @@ sound() {
     overlay "images/$number.qcow2" "$name"
   done
   # shellcheck disable=SC2016
-  traced bash -c 'vhd-headers --version; qcow-headers --version
+  traced bash -c 'for tool in $0; do "$tool" --version; done
     for image in images/*.vhd; do vhd-headers "$image"; vhd-headers --sectors --search-path allowed "$image"; done
     for image in images/*.qcow2; do qcow-headers "$image"; qcow-headers --search-path allowed --output map "$image"; done
-    true' >/dev/null 2>&1
+    true' "$(formats tool ' ')" >/dev/null 2>&1
   opens_only "$PWD/images/" "$PWD/allowed/"
   grep -q "^$PWD/images/own$" opened
   grep -q "^$PWD/allowed/own$" opened

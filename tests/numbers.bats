@@ -4,6 +4,8 @@
 
 load common
 load qcow2-images
+# shellcheck source=scripts/image-format.bash
+. "$ROOT/scripts/image-format.bash"
 
 # 2^63, the edge of 64 bits, and far past it.
 HUGE=(9223372036854775808 18446744073709551615 18446744073709551616 99999999999999999999999999)
@@ -91,12 +93,13 @@ for value in (1 << 63) - 512, 1 << 63, (1 << 63) + 512, (1 << 64) - 512, (1 << 6
     # BAT
     open(f"bat-{value}.vhd", "wb").write(sealed_at(put(vhd, header + 16, value), header, 1024, HEADER_CHECKSUM))
 PY
-  for image in *-*.qcow2; do
-    refused qcow-headers "$image"
-    refused qcow-headers --output map "$image"
+  for format in $(formats format ' '); do
+    for image in *-*."$format"; do
+      refused "$(header_tool "$format")" "$image"
+      refused "$(header_tool "$format")" --output map "$image"
+    done
   done
   for image in *-*.vhd; do
-    refused vhd-headers "$image"
     refused vhd-headers --sectors "$image"
   done
 }

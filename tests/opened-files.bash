@@ -1,5 +1,8 @@
 # Loaded by tests that look, with strace, at which files the header tools open.
 
+# shellcheck source=scripts/image-format.bash
+. "$ROOT/scripts/image-format.bash"
+
 # traced COMMAND...: the command, with what it and its children open written to the file trace. Where the kernel does not
 # let processes be traced, only the command.
 traced() {
@@ -17,7 +20,8 @@ traced() {
 opens_only() {
   [ -z "$untraced" ] || skip "no process can be traced: $untraced"
   local name prefix
-  python3 "$ROOT/tests/opened_files.py" trace >opened
+  # shellcheck disable=SC2046
+  python3 "$ROOT/tests/opened_files.py" trace $(formats tool ' ') >opened
   # Not a test that looks at nothing.
   [ -s opened ]
   while read -r name; do

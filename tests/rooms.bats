@@ -32,6 +32,14 @@ found() {
   [ -z "$output" ]
 }
 
+@test "help is an answer, and not a fault" {
+  for option in -h --help; do
+    run -0 --separate-stderr "$ROOT/scripts/rooms" $option
+    [[ $output == *"usage: scripts/rooms [ROOT]"* ]]
+    [ -z "$stderr" ]
+  done
+}
+
 @test "a room that knows one on its right is a fault, however it names it" {
   for line in 'use crate::high::deep::High;' 'fn f(high: crate::high::deep::High) {}' 'use crate::high::{deep, Other};' \
     'use crate::{failure, high::deep};' $'use crate::{\n    failure,\n    high::deep::High,\n};'; do
