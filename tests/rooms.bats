@@ -7,7 +7,7 @@ setup() {
   cd "$BATS_TEST_TMPDIR" || return 1
   mkdir -p house/src/{low,high/deep} house/src/bin
   printf '[lib]\nname = "home"\n\n[dependencies]\n' >house/Cargo.toml
-  printf '```rooms\nhouse/src: failure < low < high beside < bin\n```\n' >CONTRIBUTING.md
+  printf '```rooms\nhouse/src: failure <- low <- high beside <- bin\n```\n' >CONTRIBUTING.md
   file lib.rs 'pub mod failure;'
   file failure.rs 'pub struct Failure;'
   file low/mod.rs 'pub mod one; pub struct Low;'
