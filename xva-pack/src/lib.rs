@@ -21,8 +21,9 @@
 //! use xva_pack::unpack::options::Options;
 //! use xva_pack::unpack::task::{Task, Unpacker};
 //! use xva_pack::unpack::walk::read;
-//! use xva_pack::xva::block::{BLOCK, BLOCK_LEN, Prefix};
+//! use xva_pack::xva::block::{BLOCK, BLOCK_LEN};
 //! use xva_pack::xva::checksum::Algorithm;
+//! use xva_pack::xva::member_name::Prefix;
 //! use xva_pack::xva::tar_member::{TRAILER, header, padding};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

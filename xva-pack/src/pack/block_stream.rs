@@ -7,7 +7,8 @@ use extents::frame::input::InputName;
 
 use crate::pack::job::Block;
 use crate::pack::member_pair::MemberPair;
-use crate::xva::block::{BLOCK, BLOCK_LEN, Fit};
+use crate::xva::block::{BLOCK, BLOCK_LEN};
+use crate::xva::fit::Fit;
 
 /// What is looked at before the next block, to know whether there is one.
 const LOOK_AHEAD: usize = 4096;

@@ -7,15 +7,15 @@ use crate::pack::feed::Pulled;
 use crate::pack::job::Block;
 use crate::pack::member_pair::MemberPair;
 use crate::pack::reader::Reader;
-use crate::xva::block::Prefix;
 use crate::xva::checksum::Algorithm;
+use crate::xva::member_name::Prefix;
 
 /// How blocks become members.
 #[derive(Clone, Debug)]
 pub struct Sealing {
     /// Directory in the archive.
     pub prefix: Prefix,
-    /// Of the checksum members.
+    /// Algorithm of the checksum members.
     pub algorithm: Algorithm,
     /// Zero blocks are written too.
     pub keep_zeros: bool,

@@ -17,7 +17,8 @@ use crate::pack::disk_plan::{DiskPlan, all_blocks, blocks_with_data};
 use crate::pack::feed::Feed;
 use crate::pack::files::Files;
 use crate::pack::map_plan::MapPlan;
-use crate::xva::block::{BLOCK_BITS, Fit};
+use crate::xva::block::BLOCK_BITS;
+use crate::xva::fit::Fit;
 
 /// What the user asked to read.
 #[derive(Clone, Debug, PartialEq, Eq)]

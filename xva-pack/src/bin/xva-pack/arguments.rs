@@ -10,8 +10,8 @@ use xva_pack::host::progress::Destination;
 use xva_pack::pack::copy::Settings;
 use xva_pack::pack::sealing::Sealing;
 use xva_pack::pack::source::Request;
-use xva_pack::xva::block::Prefix;
 use xva_pack::xva::checksum::Algorithm;
+use xva_pack::xva::member_name::Prefix;
 
 /// Write a disk as the members of an XVA archive
 ///

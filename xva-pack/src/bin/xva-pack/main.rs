@@ -14,7 +14,7 @@ use xva_pack::ova::promise::{self, Place};
 use xva_pack::pack::copy::pack;
 use xva_pack::pack::source::Source;
 use xva_pack::pack::{measure, report};
-use xva_pack::xva::block::Fit;
+use xva_pack::xva::fit::Fit;
 
 use crate::arguments::{Archive, Cli, Metadata, settings};
 

@@ -4,7 +4,7 @@ use extents::failure::Failure;
 
 use crate::unpack::finding::{Severity, Stop};
 use crate::unpack::walk::state::Walk;
-use crate::xva::member_name::{Meaning, meaning};
+use crate::xva::member_name::{DIGITS, MemberKind, member_kind};
 use crate::xva::tar_member::TRAILER;
 
 impl Walk<'_> {
@@ -53,7 +53,8 @@ impl Walk<'_> {
             Err(Stop::Damaged(_)) => return Ok(false),
             Err(stop) => return Err(stop),
         };
-        let is_block = matches!(meaning(&member.name), Meaning::Block(_, digits) if digits.len() == 8);
+        let is_block =
+            matches!(member_kind(&member.name), MemberKind::Block(_, digits) if digits.len() == DIGITS);
         if self.ova.is_some() && is_block && member.is_file && member.size > 0 {
             let what = "holds data after the last block that ova.xml announces";
             self.findings.raise(member.finding(Severity::LeftOut, what))?;

@@ -13,7 +13,7 @@ use crate::unpack::options::Options;
 use crate::unpack::report::Archive;
 use crate::unpack::sink::Sink;
 use crate::unpack::walk::state::Walk;
-use crate::xva::member_name::{Meaning, meaning};
+use crate::xva::member_name::{MemberKind, member_kind};
 
 pub(crate) mod after_last;
 pub(crate) mod block;
@@ -53,15 +53,15 @@ impl Walk<'_> {
                 self.end_of_archive()?;
                 break;
             };
-            match meaning(&member.name) {
-                Meaning::Block(prefix, digits) if member.is_file => self.block(&member, prefix, digits)?,
-                Meaning::Block(..) => {
+            match member_kind(&member.name) {
+                MemberKind::Block(prefix, digits) if member.is_file => self.block(&member, prefix, digits)?,
+                MemberKind::Block(..) => {
                     self.reject(&member, Severity::Damaged, "is a link or a directory: expected a file")?;
                 }
-                Meaning::Inside(prefix) if self.is_disk(prefix) => {
+                MemberKind::Inside(prefix) if self.is_disk(prefix) => {
                     self.reject(&member, Severity::Damaged, "is neither a block nor a checksum")?;
                 }
-                Meaning::Checksum(..) => {
+                MemberKind::Checksum(..) => {
                     self.reject(&member, Severity::Refused, "does not follow the block that it belongs to")?;
                 }
                 _ if member.name == FILE_NAME => {
