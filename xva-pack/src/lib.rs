@@ -33,7 +33,7 @@
 //! for number in [0, 2] {
 //!     let (name, checksum) = (prefix.block_name(number), kind.text(&block));
 //!     for (name, data) in [(name, &block[..]), (prefix.checksum_name(number, kind), checksum.as_bytes())] {
-//!         archive.extend(header(&name, data.len() as u64, 0)?);
+//!         archive.extend(header(&name, data.len() as u64)?);
 //!         archive.extend(data);
 //!         archive.resize(archive.len() + padding(data.len() as u64), 0);
 //!     }

@@ -53,9 +53,9 @@ impl MemberPair {
         algorithm: Algorithm,
     ) -> Result<(), Failure> {
         let length = length.min(BLOCK_LEN);
-        let head = header(&prefix.block_name(number), length as u64, 0)?;
+        let head = header(&prefix.block_name(number), length as u64)?;
         let text = algorithm.text(self.data(length));
-        let checksum_head = header(&prefix.checksum_name(number, algorithm), text.len() as u64, 0)?;
+        let checksum_head = header(&prefix.checksum_name(number, algorithm), text.len() as u64)?;
 
         let start = self.data - RECORD;
         self.memory[start..self.data].copy_from_slice(&head);

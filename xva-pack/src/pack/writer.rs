@@ -38,10 +38,9 @@ impl<W: Write> Writer<W> {
         Writer { out, counts: Counts::default(), keepalive, last_output: Instant::now() }
     }
 
-    /// Writes `ova.xml`, which must be the first member. Its time is 1970, so that the same input gives the same
-    /// archive.
+    /// Writes `ova.xml`, which must be the first member.
     pub(crate) fn put_ova_xml(&mut self, xml: &[u8]) -> Result<(), Failure> {
-        self.write(&header(FILE_NAME, xml.len() as u64, 0)?)?;
+        self.write(&header(FILE_NAME, xml.len() as u64)?)?;
         self.write(xml)?;
         self.write(&[0; RECORD][..padding(xml.len() as u64)])
     }

@@ -28,13 +28,13 @@ impl Archive {
 
     /// A member as xapi writes it.
     pub(crate) fn member(self, name: &str, data: &[u8]) -> Self {
-        let header = header(name, data.len() as u64, 0).unwrap();
+        let header = header(name, data.len() as u64).unwrap();
         self.raw(&header).data(data)
     }
 
     /// A member whose header was changed; its checksum is made right again.
     pub(crate) fn member_with(self, name: &str, data: &[u8], change: impl FnOnce(&mut [u8; RECORD])) -> Self {
-        let mut header = header(name, data.len() as u64, 0).unwrap();
+        let mut header = header(name, data.len() as u64).unwrap();
         change(&mut header);
         seal(&mut header);
         self.raw(&header).data(data)
