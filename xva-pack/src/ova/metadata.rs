@@ -16,6 +16,12 @@ pub const FILE_NAME: &str = "ova.xml";
 /// that holds UEFI variables.
 pub(crate) const MAX_BYTES: usize = 8 << 20;
 
+/// The `export_vsn` to write: a checksum follows each block, and nothing the last disk.
+pub(crate) const EXPORT_VSN: i64 = 2;
+
+/// The `export_vsn` of an archive in which a table of checksums follows the last disk.
+pub(crate) const EXPORT_VSN_WITH_TABLE: i64 = 1;
+
 /// The members of `version` that must be there, beside `export_vsn`.
 const VERSION_MEMBERS: [&str; 7] =
     ["hostname", "date", "product_version", "product_brand", "build_number", "xapi_major", "xapi_minor"];
@@ -23,7 +29,7 @@ const VERSION_MEMBERS: [&str; 7] =
 /// What the metadata says about the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ova {
-    /// How blocks are checked: 2 is the only value to write, and 0 (also a missing one) cannot be imported.
+    /// How blocks are checked; 0 (also a missing one) cannot be imported.
     pub export_vsn: i64,
     /// All disks, in byte order of their prefixes: the order in which the importer reads them.
     pub disks: Vec<Disk>,
@@ -65,8 +71,8 @@ pub fn read(bytes: &[u8]) -> Result<Ova, Failure> {
         }
     }
     let export_vsn = version.field("export_vsn").and_then(Value::as_integer).unwrap_or(0);
-    if export_vsn < 1 {
-        objections.push(format!("version: export_vsn is {export_vsn} or missing: expected 2"));
+    if export_vsn < EXPORT_VSN_WITH_TABLE {
+        objections.push(format!("version: export_vsn is {export_vsn} or missing: expected {EXPORT_VSN}"));
     }
     let Some(Value::Array(objects)) = header.member("objects") else {
         return Err(Failure::damaged("has no objects: expected an array of that name"));

@@ -4,13 +4,14 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use extents::failure::Failure;
+use serde::Serialize;
 
 use crate::ova::metadata::FILE_NAME;
 use crate::pack::sealing::{ReadBlock, Sealing};
 use crate::xva::tar_member::{RECORD, TRAILER, header, padding};
 
-/// What was read and written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What was read and written. The report has these fields under their names.
+#[derive(Serialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Blocks in the archive.
     pub blocks_written: u64,

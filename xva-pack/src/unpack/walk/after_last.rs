@@ -1,7 +1,8 @@
-//! What follows the last disk. The importer does not read it, so that a disk there is lost without a word.
+//! What follows the last disk. The importer does not read it, so that a disk there is lost silently.
 
 use extents::failure::Failure;
 
+use crate::ova::metadata::EXPORT_VSN_WITH_TABLE;
 use crate::unpack::finding::{Severity, Stop};
 use crate::unpack::walk::state::Walk;
 use crate::xva::member_name::{DIGITS, MemberKind, member_kind};
@@ -30,9 +31,11 @@ impl Walk<'_> {
         if is_only {
             return Ok(());
         }
-        if self.ova.as_ref().is_some_and(|ova| ova.export_vsn == 1) {
-            let what = "export_vsn is 1: the table of checksums after the last disk is not compared";
-            self.raise_here(Severity::Remark, what.to_owned())?;
+        if self.ova.as_ref().is_some_and(|ova| ova.export_vsn == EXPORT_VSN_WITH_TABLE) {
+            let what = format!(
+                "export_vsn is {EXPORT_VSN_WITH_TABLE}: the table of checksums after the last disk is not compared"
+            );
+            self.raise_here(Severity::Remark, what)?;
         } else if !zero {
             let what = format!("{length} bytes follow the last block, not all zero: xapi ignores them");
             self.raise_here(Severity::Remark, what)?;
