@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 
 use crate::host::stdout::is_stdout;
 
-/// How far a long work is.
+/// The progress of long work, as the user asked to see it.
 #[derive(Debug)]
 pub struct Progress(Display);
 
@@ -55,7 +55,7 @@ impl Progress {
         let display = match request {
             Some(Destination::Descriptor(descriptor)) => {
                 let path = format!("/dev/fd/{descriptor}");
-                // Opening a named pipe that nobody reads any more would wait for ever.
+                // Opening a named pipe that nobody reads any more would wait forever.
                 let flags = OFlags::NONBLOCK.bits().cast_signed();
                 let out = OpenOptions::new().append(true).custom_flags(flags).open(&path);
                 let out = out.map_err(|e| Failure::usage(format!("--progress: cannot open {path}: {e}")))?;

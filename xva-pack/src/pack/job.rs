@@ -50,7 +50,7 @@ pub struct Job {
 pub struct Segment {
     /// Where in the block it begins.
     pub at: usize,
-    /// Bytes.
+    /// Length in bytes.
     pub length: usize,
     /// The file that holds it.
     pub file: FileNumber,

@@ -10,7 +10,7 @@ use extents::extent::rescale::in_memory;
 use extents::extent::stored::Stored;
 use extents::failure::Failure;
 
-use crate::host::read_ahead::will_need;
+use crate::host::page_cache::will_need;
 use crate::pack::clusters::check_inside;
 use crate::pack::files::{FileNumber, Files};
 use crate::pack::job::{Block, Job, Segment};

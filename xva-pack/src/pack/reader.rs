@@ -5,7 +5,7 @@ use std::sync::Arc;
 use extents::extent::stored::Stored;
 use extents::failure::Failure;
 
-use crate::host::read_ahead::will_not_need;
+use crate::host::page_cache::will_not_need;
 use crate::pack::clusters::Clusters;
 use crate::pack::files::Files;
 use crate::pack::job::Job;

@@ -81,7 +81,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// One word.
+    /// The word that `--report` uses.
     pub fn name(&self) -> &'static str {
         match self {
             Origin::Extents(_) => "extents",
@@ -90,7 +90,7 @@ impl Origin {
         }
     }
 
-    /// A sentence.
+    /// Why, as a sentence for `--report` and `-v`.
     pub fn reason(&self) -> &str {
         match self {
             Origin::Extents(reason) | Origin::Map(reason) | Origin::Scan(reason) => reason,

@@ -18,7 +18,7 @@ pub(crate) struct DiskState {
     pub(crate) wanted: bool,
     pub(crate) placement: Placement,
     /// Guest bytes up to the end of the last block that came whole.
-    pub(crate) had: u64,
+    pub(crate) received: u64,
     pub(crate) crc: Crc32,
     pub(crate) blocks: u64,
     pub(crate) bytes: u64,
@@ -42,7 +42,7 @@ impl DiskState {
             cut,
             wanted,
             placement: Placement::default(),
-            had: 0,
+            received: 0,
             crc: Crc32::new(),
             blocks: 0,
             bytes: 0,

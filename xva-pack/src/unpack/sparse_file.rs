@@ -1,5 +1,5 @@
-//! A file that has another name until all of it is written: who sees the name sees the whole disk, and two runs never
-//! write to one file.
+//! A file that has another name until all of it is written: whoever sees the name sees the whole disk, and two runs
+//! never write to one file.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::Permissions;

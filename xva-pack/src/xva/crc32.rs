@@ -25,7 +25,7 @@ impl Default for Crc32 {
 }
 
 impl Crc32 {
-    /// Of no bytes.
+    /// The CRC-32 of no bytes.
     pub fn new() -> Self {
         Crc32::default()
     }

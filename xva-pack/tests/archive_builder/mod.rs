@@ -91,7 +91,7 @@ pub(crate) fn ova(disks: &[(&str, usize)]) -> Vec<u8> {
     ova_with(disks, &[])
 }
 
-/// The same, with cards in these networks.
+/// As [`ova`], with network cards in `networks`.
 pub(crate) fn ova_with(disks: &[(&str, usize)], networks: &[&str]) -> Vec<u8> {
     let vm = Vm {
         name: "vm".to_owned(),

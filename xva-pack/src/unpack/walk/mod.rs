@@ -102,15 +102,15 @@ impl Walk<'_> {
         let keep_going = self.findings.policy().keep_going;
         let whole = self.reports.iter().filter(|disk| disk.whole).count();
         let of = self.ova.as_ref().map_or_else(String::new, |ova| format!(" of {}", ova.streamed().count()));
-        let mut had = format!("disks that came whole: {whole}{of}");
+        let mut received = format!("disks that came whole: {whole}{of}");
         if let Some(disk) = self.current.take() {
             let of = disk.expected.map_or_else(String::new, |size| format!(" of {size}"));
-            had = format!("{had}; {} came up to byte {}{of}", disk.prefix, disk.had);
+            received = format!("{received}; {} came up to byte {}{of}", disk.prefix, disk.received);
             if keep_going {
                 self.close_disk(DiskState { damaged: true, ..disk })?;
             }
         }
         let hint = if keep_going { "" } else { "; --keep-going takes what can be had" };
-        Err(Stop::Refused(Failure::damaged(format!("{finding}; {had}{hint}"))))
+        Err(Stop::Refused(Failure::damaged(format!("{finding}; {received}{hint}"))))
     }
 }
