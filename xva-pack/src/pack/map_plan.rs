@@ -11,7 +11,7 @@ use extents::extent::stored::Stored;
 use extents::failure::Failure;
 
 use crate::host::page_cache::will_need;
-use crate::pack::clusters::check_inside;
+use crate::pack::decompressor::check_inside;
 use crate::pack::files::{FileNumber, Files};
 use crate::pack::job::{Block, Job, Segment};
 use crate::xva::block::BLOCK;
