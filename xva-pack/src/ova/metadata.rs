@@ -10,7 +10,7 @@ use crate::ova::parser;
 use crate::ova::value::Value;
 
 /// Name of the member: exactly this, and the first of the archive.
-pub const FILE_NAME: &str = "ova.xml";
+pub(crate) const FILE_NAME: &str = "ova.xml";
 
 /// Bytes of metadata that are read. A VM with thirty snapshots has less than 1 MiB, and up to 128 KiB more for each
 /// that holds UEFI variables.
@@ -41,7 +41,7 @@ pub struct Ova {
 
 impl Ova {
     /// The disks whose blocks are expected, in the order in which they are.
-    pub fn streamed(&self) -> impl Iterator<Item = &Disk> {
+    pub(crate) fn streamed(&self) -> impl Iterator<Item = &Disk> {
         self.disks.iter().filter(|disk| disk.streamed)
     }
 }

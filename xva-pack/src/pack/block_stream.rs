@@ -24,12 +24,12 @@ pub struct BlockStream<R> {
 
 impl<R: Read> BlockStream<R> {
     /// Reads `input` to its end, whose place is then checked by `fit`.
-    pub fn new(input: R, fit: Fit) -> Self {
+    pub(crate) fn new(input: R, fit: Fit) -> Self {
         BlockStream { input: BufReader::with_capacity(LOOK_AHEAD, input), fit, number: 0, ended: false }
     }
 
     /// Reads the next block into `memory`; none after the last one.
-    pub fn read_block(&mut self, memory: &mut MemberPair) -> Result<Option<Block>, Failure> {
+    pub(crate) fn read_block(&mut self, memory: &mut MemberPair) -> Result<Option<Block>, Failure> {
         if self.ended {
             return Ok(None);
         }

@@ -35,7 +35,7 @@ impl MemberPair {
     }
 
     /// The first `length` bytes of the block, at most 1 MiB.
-    pub fn data_mut(&mut self, length: usize) -> &mut [u8] {
+    pub(crate) fn data_mut(&mut self, length: usize) -> &mut [u8] {
         &mut self.memory[self.data..self.data + length.min(BLOCK_LEN)]
     }
 
@@ -45,7 +45,7 @@ impl MemberPair {
     }
 
     /// Puts the headers and the checksum around the first `length` bytes of data.
-    pub fn seal(
+    pub(crate) fn seal(
         &mut self,
         prefix: &Prefix,
         number: u64,
@@ -75,7 +75,7 @@ impl MemberPair {
     }
 
     /// Both members as they stand in the archive, after [`MemberPair::seal`].
-    pub fn sealed(&self) -> &[u8] {
+    pub(crate) fn sealed(&self) -> &[u8] {
         &self.memory[self.sealed.clone()]
     }
 }
@@ -87,7 +87,7 @@ impl Default for MemberPair {
 }
 
 /// Bytes that a block of `length` bytes takes in the archive, with its checksum member.
-pub fn archived_length(length: u64) -> u64 {
+pub(crate) fn archived_length(length: u64) -> u64 {
     let records = 3 * RECORD as u64;
     records + length + padding(length) as u64
 }

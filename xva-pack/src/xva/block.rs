@@ -8,7 +8,7 @@ use crate::xva::member_name::MAX_NUMBER;
 pub const BLOCK: u64 = 1 << BLOCK_BITS;
 
 /// log2 of [`BLOCK`].
-pub const BLOCK_BITS: u32 = 20;
+pub(crate) const BLOCK_BITS: u32 = 20;
 
 /// [`BLOCK`] as the length of a slice.
 pub const BLOCK_LEN: usize = 1 << BLOCK_BITS;
@@ -17,6 +17,6 @@ pub const BLOCK_LEN: usize = 1 << BLOCK_BITS;
 pub(crate) const MAX_SIZE: u64 = (MAX_NUMBER + 1) * BLOCK;
 
 /// Bytes of the block that begins at `start` before the end of the disk.
-pub fn part(start: u64, end: u64) -> usize {
+pub(crate) fn part(start: u64, end: u64) -> usize {
     in_memory(end.saturating_sub(start).min(BLOCK))
 }

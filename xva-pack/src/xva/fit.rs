@@ -21,7 +21,7 @@ impl Fit {
     ///
     /// Status 4 for a disk that an XVA cannot hold so that the importer reads it back; status 3 when `ova.xml`
     /// speaks of another size.
-    pub fn archived_size(self, virtual_size: u64) -> Result<u64, Failure> {
+    pub(crate) fn archived_size(self, virtual_size: u64) -> Result<u64, Failure> {
         if virtual_size == 0 {
             return Err(Failure::unsupported(
                 "the disk is empty: found 0 bytes, expected at least one block",
@@ -51,7 +51,7 @@ impl Fit {
 
     /// Refuses a disk of which only a part was seen, of `seen` bytes: status 4 for more blocks than eight digits
     /// can number, status 3 for more bytes than `ova.xml` promises.
-    pub fn check_not_above(self, seen: u64) -> Result<(), Failure> {
+    pub(crate) fn check_not_above(self, seen: u64) -> Result<(), Failure> {
         if seen > MAX_SIZE {
             return Err(Failure::unsupported(format!(
                 "the disk is too large for an XVA: found {seen} bytes, expected at most {MAX_SIZE}"

@@ -9,13 +9,13 @@
 //! | `placement` | at which guest byte a block belongs, by the numbers of those before it |
 //! | [`tar_member`] | the tar header as xapi writes it |
 //! | `tar_header`, `extended_header` | the tar headers that reach an importer |
-//! | [`crc32`] | the CRC-32 of a whole disk, of which only some blocks are read |
+//! | `crc32` | the CRC-32 of a whole disk, of which only some blocks are read |
 //!
 //! Nothing in this room reads or writes files. It knows no other room.
 
 pub mod block;
 pub mod checksum;
-pub mod crc32;
+pub(crate) mod crc32;
 pub(crate) mod extended_header;
 pub mod fit;
 pub mod member_name;
