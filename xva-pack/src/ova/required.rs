@@ -171,7 +171,7 @@ pub(crate) fn objection(class: &str, record: &Value<'_>) -> Option<String> {
     fields.iter().find_map(|&(name, field_type)| wrong(record, name, field_type))
 }
 
-/// What is wrong with it for some releases, and for which.
+/// What is wrong with a record of `class` for some releases only, and for which.
 pub(crate) fn old_objection(class: &str, record: &Value<'_>) -> Option<String> {
     REQUIRED_ONCE.iter().filter(|(name, ..)| *name == class).find_map(|&(_, name, field_type, releases)| {
         wrong(record, name, field_type)

@@ -39,7 +39,7 @@ impl Block {
 /// A block that is to be read from files.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Job {
-    /// Which one.
+    /// Which block it is.
     pub block: Block,
     /// Where its bytes are: ascending and disjoint. What lies between them is zero.
     pub segments: Vec<Segment>,

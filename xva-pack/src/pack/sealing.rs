@@ -26,7 +26,7 @@ pub struct Sealing {
 /// A block that was read.
 #[derive(Debug)]
 pub(crate) struct ReadBlock {
-    /// Which one.
+    /// Which block it is.
     pub(crate) block: Block,
     /// Bytes that were read for it.
     pub(crate) bytes_read: u64,
