@@ -21,8 +21,9 @@
 //! use xva_pack::unpack::options::Options;
 //! use xva_pack::unpack::task::{Task, Unpacker};
 //! use xva_pack::unpack::walk::read;
-//! use xva_pack::xva::block::{BLOCK, BLOCK_LEN, Prefix};
+//! use xva_pack::xva::block::{BLOCK, BLOCK_LEN};
 //! use xva_pack::xva::checksum::Algorithm;
+//! use xva_pack::xva::member_name::Prefix;
 //! use xva_pack::xva::tar_member::{TRAILER, header, padding};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,7 +33,7 @@
 //! for number in [0, 2] {
 //!     let (name, checksum) = (prefix.block_name(number), kind.text(&block));
 //!     for (name, data) in [(name, &block[..]), (prefix.checksum_name(number, kind), checksum.as_bytes())] {
-//!         archive.extend(header(&name, data.len() as u64, 0)?);
+//!         archive.extend(header(&name, data.len() as u64)?);
 //!         archive.extend(data);
 //!         archive.resize(archive.len() + padding(data.len() as u64), 0);
 //!     }

@@ -9,7 +9,8 @@ use xva_pack::pack::files::Files;
 use xva_pack::pack::map_plan::MapPlan;
 use xva_pack::pack::member_pair::MemberPair;
 use xva_pack::pack::reader::Reader;
-use xva_pack::xva::block::{BLOCK_LEN, Fit};
+use xva_pack::xva::block::BLOCK_LEN;
+use xva_pack::xva::fit::Fit;
 
 /// One entry: bytes, and if it is data the file (of two) and how many bytes to leave unused before it.
 type Extent = (usize, Option<(usize, usize)>);

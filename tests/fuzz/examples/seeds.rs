@@ -164,7 +164,7 @@ fn archives() -> Vec<Vec<u8>> {
 }
 
 fn member(archive: &mut Vec<u8>, name: &str, data: &[u8]) {
-    archive.extend(header(name, data.len() as u64, 0).expect("names of seeds are short"));
+    archive.extend(header(name, data.len() as u64).expect("names of seeds are short"));
     archive.extend(data);
     archive.resize(archive.len() + padding(data.len() as u64), 0);
 }

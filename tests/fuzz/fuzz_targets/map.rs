@@ -10,7 +10,7 @@ use xva_pack::pack::files::Files;
 use xva_pack::pack::map_plan::MapPlan;
 use xva_pack::pack::member_pair::MemberPair;
 use xva_pack::pack::reader::Reader;
-use xva_pack::xva::block::Fit;
+use xva_pack::xva::fit::Fit;
 
 /// Blocks that are read: a map of few bytes can describe a disk of many.
 const ENOUGH: usize = 50;

@@ -10,7 +10,7 @@ use extents::failure::{Failure, Status};
 use tempfile::TempDir;
 use xva_pack::pack::files::Files;
 use xva_pack::pack::map_plan::MapPlan;
-use xva_pack::xva::block::Fit;
+use xva_pack::xva::fit::Fit;
 
 /// Extents that are looked at: an image of few bytes can claim a disk of many.
 const ENOUGH: usize = 100_000;

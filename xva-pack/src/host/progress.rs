@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 
 use crate::host::stdout::is_stdout;
 
-/// How far a long work is.
+/// The progress of long work, as the user asked to see it.
 #[derive(Debug)]
 pub struct Progress(Display);
 
@@ -48,14 +48,14 @@ impl Destination {
 }
 
 impl Progress {
-    /// As the user asked. A bar is drawn only where stderr is a terminal.
+    /// Shows it as the user asked. A bar is drawn only where stderr is a terminal.
     ///
     /// The descriptor is opened by its name in /dev/fd: a pipe or a file, no socket.
     pub fn new(request: Option<Destination>) -> Result<Self, Failure> {
         let display = match request {
             Some(Destination::Descriptor(descriptor)) => {
                 let path = format!("/dev/fd/{descriptor}");
-                // Opening a named pipe that nobody reads any more would wait for ever.
+                // Opening a named pipe that nobody reads any more would wait forever.
                 let flags = OFlags::NONBLOCK.bits().cast_signed();
                 let out = OpenOptions::new().append(true).custom_flags(flags).open(&path);
                 let out = out.map_err(|e| Failure::usage(format!("--progress: cannot open {path}: {e}")))?;
@@ -72,7 +72,7 @@ impl Progress {
         Ok(Progress(display))
     }
 
-    /// `done` bytes of `total`, where that is known.
+    /// Shows that `done` bytes of `total` are done, where that is known.
     pub fn set(&mut self, done: u64, total: Option<u64>) {
         match &mut self.0 {
             Display::Silent => {}
@@ -93,7 +93,7 @@ impl Progress {
         }
     }
 
-    /// All is done.
+    /// Shows that all is done.
     pub fn finish(&mut self) {
         match &self.0 {
             Display::Bar(bar) => {
@@ -122,9 +122,10 @@ fn percent(done: u64, total: u64) -> Option<u64> {
     share.checked_div(u128::from(total)).and_then(|percent| u64::try_from(percent).ok())
 }
 
-/// Both fit 80 columns.
+/// How a bar looks when the length is known, within 80 columns.
 const KNOWN: &str =
     "{wide_bar} {percent:>3}%  {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  {eta}";
+/// How a bar looks when the length is not known.
 const UNKNOWN: &str = "{spinner} {binary_bytes}  {binary_bytes_per_sec}  {elapsed}";
 
 fn bar() -> ProgressBar {

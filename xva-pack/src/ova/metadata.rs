@@ -10,11 +10,17 @@ use crate::ova::parser;
 use crate::ova::value::Value;
 
 /// Name of the member: exactly this, and the first of the archive.
-pub const FILE_NAME: &str = "ova.xml";
+pub(crate) const FILE_NAME: &str = "ova.xml";
 
 /// Bytes of metadata that are read. A VM with thirty snapshots has less than 1 MiB, and up to 128 KiB more for each
 /// that holds UEFI variables.
 pub(crate) const MAX_BYTES: usize = 8 << 20;
+
+/// The `export_vsn` to write: a checksum follows each block, and nothing the last disk.
+pub(crate) const EXPORT_VSN: i64 = 2;
+
+/// The `export_vsn` of an archive in which a table of checksums follows the last disk.
+pub(crate) const EXPORT_VSN_WITH_TABLE: i64 = 1;
 
 /// The members of `version` that must be there, beside `export_vsn`.
 const VERSION_MEMBERS: [&str; 7] =
@@ -23,7 +29,7 @@ const VERSION_MEMBERS: [&str; 7] =
 /// What the metadata says about the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ova {
-    /// How blocks are checked: 2 is the only value to write, and 0 (also a missing one) cannot be imported.
+    /// How blocks are checked; 0 (also a missing one) cannot be imported.
     pub export_vsn: i64,
     /// All disks, in byte order of their prefixes: the order in which the importer reads them.
     pub disks: Vec<Disk>,
@@ -35,7 +41,7 @@ pub struct Ova {
 
 impl Ova {
     /// The disks whose blocks are expected, in the order in which they are.
-    pub fn streamed(&self) -> impl Iterator<Item = &Disk> {
+    pub(crate) fn streamed(&self) -> impl Iterator<Item = &Disk> {
         self.disks.iter().filter(|disk| disk.streamed)
     }
 }
@@ -65,8 +71,8 @@ pub fn read(bytes: &[u8]) -> Result<Ova, Failure> {
         }
     }
     let export_vsn = version.field("export_vsn").and_then(Value::as_integer).unwrap_or(0);
-    if export_vsn < 1 {
-        objections.push(format!("version: export_vsn is {export_vsn} or missing: expected 2"));
+    if export_vsn < EXPORT_VSN_WITH_TABLE {
+        objections.push(format!("version: export_vsn is {export_vsn} or missing: expected {EXPORT_VSN}"));
     }
     let Some(Value::Array(objects)) = header.member("objects") else {
         return Err(Failure::damaged("has no objects: expected an array of that name"));

@@ -2,7 +2,7 @@
 //!
 //! Accepted as the importer's own parser does: a declaration, comments, a DTD, blanks between tags, name spaces.
 //! Refused (status 3) with the byte where it was seen: whatever is not well formed, unknown tags and entities, and an
-//! empty name in a struct, of which that parser dies.
+//! empty name in a struct, on which that parser fails.
 
 use std::borrow::Cow;
 
@@ -87,7 +87,7 @@ impl<'a> Parser<'a> {
             if name.is_empty() {
                 return Err(self
                     .tokens
-                    .damaged("a struct has a member without a name, of which xapi's parser dies"));
+                    .damaged("a struct has a member without a name, on which xapi's parser fails"));
             }
             self.tokens.expect(&Token::Open("value"))?;
             members.push((name, self.value()?));

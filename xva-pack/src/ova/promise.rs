@@ -6,10 +6,7 @@ use extents::failure::Failure;
 use extents::frame::input::InputName;
 use extents::frame::messages::Messages;
 
-use crate::ova::metadata::{FILE_NAME, MAX_BYTES, Ova, read};
-
-/// The version in which a checksum follows each block, and nothing the last disk.
-const EXPORT_VSN: i64 = 2;
+use crate::ova::metadata::{EXPORT_VSN, FILE_NAME, MAX_BYTES, Ova, read};
 
 /// The place of a disk in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

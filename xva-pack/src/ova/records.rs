@@ -1,5 +1,6 @@
 //! The records of the smallest metadata, class by class: every field that some release from 1.110 on requires.
 
+use crate::ova::metadata::EXPORT_VSN;
 use crate::ova::value::Value;
 use crate::ova::vm::{Firmware, Vm};
 use crate::ova::vm_disk::VmDisk;
@@ -65,8 +66,7 @@ pub(crate) fn header(objects: Vec<Value<'static>>) -> Value<'static> {
         ("build_number", text(env!("CARGO_PKG_VERSION"))),
         ("xapi_major", Value::number(XAPI_VERSION.0)),
         ("xapi_minor", Value::number(XAPI_VERSION.1)),
-        // A checksum follows each block, and nothing the last disk.
-        ("export_vsn", Value::number(2)),
+        ("export_vsn", Value::number(EXPORT_VSN)),
     ]);
     record([("version", version), ("objects", Value::Array(objects))])
 }

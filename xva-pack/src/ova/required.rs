@@ -8,7 +8,7 @@ use crate::ova::field_type::FieldType::{self, Bool, Int, Map, Set, Text, Time};
 use crate::ova::value::Value;
 
 /// Of each class that the importer reads, the fields that every release requires.
-pub(crate) const REQUIRED: [(&str, &[(&str, FieldType)]); 8] = [
+const REQUIRED: [(&str, &[(&str, FieldType)]); 8] = [
     (
         "VM",
         &[
@@ -146,22 +146,23 @@ pub(crate) const REQUIRED: [(&str, &[(&str, FieldType)]); 8] = [
 ];
 
 /// Releases that require a field to which later ones give a default.
-pub(crate) const OLD: &str = "1.110 to 1.249";
-pub(crate) const MIDDLE: &str = "1.110 to 22.3";
+const UNTIL_1_249: &str = "1.110 to 1.249";
+/// More releases that require a field to which later ones give a default.
+const UNTIL_22_3: &str = "1.110 to 22.3";
 
 /// Of each class, the fields that only some releases require, and which.
-pub(crate) const REQUIRED_ONCE: [(&str, &str, FieldType, &str); 11] = [
-    ("VM", "power_state", Text, OLD),
-    ("VM", "suspend_VDI", Text, OLD),
-    ("VM", "last_boot_CPU_flags", Map, OLD),
-    ("VBD", "device", Text, OLD),
-    ("VBD", "currently_attached", Bool, OLD),
-    ("VBD", "metrics", Text, MIDDLE),
-    ("VIF", "currently_attached", Bool, OLD),
-    ("VIF", "metrics", Text, MIDDLE),
-    ("VM_metrics", "VCPUs_utilisation", Map, MIDDLE),
-    ("VM_guest_metrics", "memory", Map, MIDDLE),
-    ("VM_guest_metrics", "disks", Map, MIDDLE),
+const REQUIRED_ONCE: [(&str, &str, FieldType, &str); 11] = [
+    ("VM", "power_state", Text, UNTIL_1_249),
+    ("VM", "suspend_VDI", Text, UNTIL_1_249),
+    ("VM", "last_boot_CPU_flags", Map, UNTIL_1_249),
+    ("VBD", "device", Text, UNTIL_1_249),
+    ("VBD", "currently_attached", Bool, UNTIL_1_249),
+    ("VBD", "metrics", Text, UNTIL_22_3),
+    ("VIF", "currently_attached", Bool, UNTIL_1_249),
+    ("VIF", "metrics", Text, UNTIL_22_3),
+    ("VM_metrics", "VCPUs_utilisation", Map, UNTIL_22_3),
+    ("VM_guest_metrics", "memory", Map, UNTIL_22_3),
+    ("VM_guest_metrics", "disks", Map, UNTIL_22_3),
 ];
 
 /// What is wrong with a record of `class` for every release: the first field that is missing or of another type.
@@ -170,7 +171,7 @@ pub(crate) fn objection(class: &str, record: &Value<'_>) -> Option<String> {
     fields.iter().find_map(|&(name, field_type)| wrong(record, name, field_type))
 }
 
-/// What is wrong with it for some releases, and for which.
+/// What is wrong with a record of `class` for some releases only, and for which.
 pub(crate) fn old_objection(class: &str, record: &Value<'_>) -> Option<String> {
     REQUIRED_ONCE.iter().filter(|(name, ..)| *name == class).find_map(|&(_, name, field_type, releases)| {
         wrong(record, name, field_type)
@@ -208,8 +209,8 @@ mod tests {
             };
             match columns[3..].concat().as_str() {
                 "RRRRRR" => every.push((columns[0], columns[1], field_type)),
-                "RRRddd" => some.push((columns[0], columns[1], field_type, MIDDLE)),
-                "RRdddd" => some.push((columns[0], columns[1], field_type, OLD)),
+                "RRRddd" => some.push((columns[0], columns[1], field_type, UNTIL_22_3)),
+                "RRdddd" => some.push((columns[0], columns[1], field_type, UNTIL_1_249)),
                 other => panic!("{line}: {other}"),
             }
         }

@@ -1,7 +1,8 @@
 //! A disk of the machine that `ova-xml` describes, as people write it: `Ref:000=20G,name=system`.
 
 use crate::ova::size::parse_size;
-use crate::xva::block::{BLOCK, MAX_SIZE, Prefix};
+use crate::xva::block::{BLOCK, MAX_SIZE};
+use crate::xva::member_name::Prefix;
 
 /// A disk of a machine to be described: one that an archive can hold.
 #[derive(Clone, Debug, PartialEq, Eq)]

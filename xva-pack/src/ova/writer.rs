@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_xml_can_not_say_is_refused() {
+    fn what_xml_cannot_say_is_refused() {
         for bad in ["\0", "a\u{1b}[2J", "\u{ffff}"] {
             assert_eq!(write(&Value::text(bad)).unwrap_err().status() as u8, 2, "{bad:?}");
         }

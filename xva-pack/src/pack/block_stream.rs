@@ -7,7 +7,8 @@ use extents::frame::input::InputName;
 
 use crate::pack::job::Block;
 use crate::pack::member_pair::MemberPair;
-use crate::xva::block::{BLOCK, BLOCK_LEN, Fit};
+use crate::xva::block::{BLOCK, BLOCK_LEN};
+use crate::xva::fit::Fit;
 
 /// What is looked at before the next block, to know whether there is one.
 const LOOK_AHEAD: usize = 4096;
@@ -23,12 +24,12 @@ pub struct BlockStream<R> {
 
 impl<R: Read> BlockStream<R> {
     /// Reads `input` to its end, whose place is then checked by `fit`.
-    pub fn new(input: R, fit: Fit) -> Self {
+    pub(crate) fn new(input: R, fit: Fit) -> Self {
         BlockStream { input: BufReader::with_capacity(LOOK_AHEAD, input), fit, number: 0, ended: false }
     }
 
     /// Reads the next block into `memory`; none after the last one.
-    pub fn read_block(&mut self, memory: &mut MemberPair) -> Result<Option<Block>, Failure> {
+    pub(crate) fn read_block(&mut self, memory: &mut MemberPair) -> Result<Option<Block>, Failure> {
         if self.ended {
             return Ok(None);
         }

@@ -40,9 +40,9 @@ pub struct Packed {
     /// Blocks and bytes.
     pub counts: Counts,
     /// The virtual disk, if its CRC-32 was wanted.
-    pub disk: Option<Crc32>,
+    pub(crate) disk: Option<Crc32>,
     /// What the archive holds of it, if that was wanted and if it was padded.
-    pub archived: Option<Crc32>,
+    pub(crate) archived: Option<Crc32>,
 }
 
 /// Writes `ova_xml` and all blocks of the source to `out`, and the end-of-tar if everything before it went well.

@@ -11,7 +11,7 @@ use extents::failure::Failure;
 use extents::image::file::ImageFile;
 use extents::image::holes::Holes;
 
-use crate::host::read_ahead::will_need;
+use crate::host::page_cache::will_need;
 use crate::pack::files::FileNumber;
 use crate::pack::job::{Block, Job, Segment};
 use crate::xva::block::{BLOCK, BLOCK_BITS};

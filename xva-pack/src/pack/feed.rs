@@ -20,7 +20,7 @@ pub enum Feed {
 
 /// What was pulled out of a feed.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Pulled {
+pub(crate) enum Pulled {
     /// It is still to be read.
     Job(Job),
     /// It was read into the memory.
@@ -29,7 +29,7 @@ pub enum Pulled {
 
 impl Feed {
     /// The next block; none after the last one. One of a stream is read into `memory`.
-    pub fn pull(&mut self, memory: &mut MemberPair) -> Result<Option<Pulled>, Failure> {
+    pub(crate) fn pull(&mut self, memory: &mut MemberPair) -> Result<Option<Pulled>, Failure> {
         match self {
             Feed::Jobs(jobs) => Ok(jobs.next().transpose()?.map(Pulled::Job)),
             Feed::Stream(stream) => Ok(stream.read_block(memory)?.map(Pulled::Read)),
@@ -39,7 +39,7 @@ impl Feed {
 
 impl Pulled {
     /// Which block it is.
-    pub fn block(&self) -> Block {
+    pub(crate) fn block(&self) -> Block {
         match self {
             Pulled::Job(job) => job.block,
             Pulled::Read(block) => *block,

@@ -63,7 +63,7 @@ impl Files {
 
     /// Takes note that the map has begun, if it is for the first time. A file is opened when it is first mentioned, long
     /// after that perhaps.
-    pub fn begin(&self) {
+    pub(crate) fn begin(&self) {
         let mut table = self.lock();
         table.begun.get_or_insert_with(|| {
             let now = clock_gettime(ClockId::Realtime);

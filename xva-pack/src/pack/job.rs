@@ -20,7 +20,7 @@ pub struct Block {
 
 impl Block {
     /// Block `number` of a disk of `disk_size` bytes, of which the archive holds `archived_size`.
-    pub fn of(number: u64, disk_size: u64, archived_size: u64) -> Self {
+    pub(crate) fn of(number: u64, disk_size: u64, archived_size: u64) -> Self {
         let start = number * BLOCK;
         Block {
             number,
@@ -31,7 +31,7 @@ impl Block {
     }
 
     /// Block `number` of a disk that goes on after it, nobody knows how far.
-    pub fn before_others(number: u64) -> Self {
+    pub(crate) fn before_others(number: u64) -> Self {
         Block::of(number, u64::MAX, u64::MAX)
     }
 }
@@ -39,7 +39,7 @@ impl Block {
 /// A block that is to be read from files.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Job {
-    /// Which one.
+    /// Which block it is.
     pub block: Block,
     /// Where its bytes are: ascending and disjoint. What lies between them is zero.
     pub segments: Vec<Segment>,
@@ -50,7 +50,7 @@ pub struct Job {
 pub struct Segment {
     /// Where in the block it begins.
     pub at: usize,
-    /// Bytes.
+    /// Length in bytes.
     pub length: usize,
     /// The file that holds it.
     pub file: FileNumber,
@@ -60,7 +60,7 @@ pub struct Segment {
 
 impl Job {
     /// How many bytes are read for it.
-    pub fn bytes_to_read(&self) -> u64 {
+    pub(crate) fn bytes_to_read(&self) -> u64 {
         self.segments.iter().map(|segment| segment.length as u64).sum()
     }
 }

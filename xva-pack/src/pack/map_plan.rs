@@ -10,18 +10,19 @@ use extents::extent::rescale::in_memory;
 use extents::extent::stored::Stored;
 use extents::failure::Failure;
 
-use crate::host::read_ahead::will_need;
-use crate::pack::clusters::check_inside;
+use crate::host::page_cache::will_need;
+use crate::pack::decompressor::check_inside;
 use crate::pack::files::{FileNumber, Files};
 use crate::pack::job::{Block, Job, Segment};
-use crate::xva::block::{BLOCK, Fit};
+use crate::xva::block::BLOCK;
+use crate::xva::fit::Fit;
 
 /// Blocks that are planned, and announced to the kernel, before they are read. A block of single sectors takes
 /// 128 KiB of plan.
 const BLOCKS_AHEAD: usize = 16;
 
 /// Segments of one block: twice the sectors that it has. Formats have no smaller units, and the plans of the blocks on the
-/// way shall take less memory than their bytes.
+/// way must take less memory than their bytes.
 const MAX_SEGMENTS: usize = 4096;
 
 /// Past the end of what was announced last the kernel reads ahead by itself: a VHD has a sector bitmap between its

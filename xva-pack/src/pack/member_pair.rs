@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use extents::failure::Failure;
 
-use crate::xva::block::{BLOCK_LEN, Prefix};
+use crate::xva::block::BLOCK_LEN;
 use crate::xva::checksum::Algorithm;
+use crate::xva::member_name::Prefix;
 use crate::xva::tar_member::{RECORD, header, padding};
 
 /// The data begins at a page, so that the kernel copies whole pages to and from aligned memory.
@@ -34,7 +35,7 @@ impl MemberPair {
     }
 
     /// The first `length` bytes of the block, at most 1 MiB.
-    pub fn data_mut(&mut self, length: usize) -> &mut [u8] {
+    pub(crate) fn data_mut(&mut self, length: usize) -> &mut [u8] {
         &mut self.memory[self.data..self.data + length.min(BLOCK_LEN)]
     }
 
@@ -44,7 +45,7 @@ impl MemberPair {
     }
 
     /// Puts the headers and the checksum around the first `length` bytes of data.
-    pub fn seal(
+    pub(crate) fn seal(
         &mut self,
         prefix: &Prefix,
         number: u64,
@@ -52,9 +53,9 @@ impl MemberPair {
         algorithm: Algorithm,
     ) -> Result<(), Failure> {
         let length = length.min(BLOCK_LEN);
-        let head = header(&prefix.block_name(number), length as u64, 0)?;
+        let head = header(&prefix.block_name(number), length as u64)?;
         let text = algorithm.text(self.data(length));
-        let checksum_head = header(&prefix.checksum_name(number, algorithm), text.len() as u64, 0)?;
+        let checksum_head = header(&prefix.checksum_name(number, algorithm), text.len() as u64)?;
 
         let start = self.data - RECORD;
         self.memory[start..self.data].copy_from_slice(&head);
@@ -74,7 +75,7 @@ impl MemberPair {
     }
 
     /// Both members as they stand in the archive, after [`MemberPair::seal`].
-    pub fn sealed(&self) -> &[u8] {
+    pub(crate) fn sealed(&self) -> &[u8] {
         &self.memory[self.sealed.clone()]
     }
 }
@@ -86,7 +87,7 @@ impl Default for MemberPair {
 }
 
 /// Bytes that a block of `length` bytes takes in the archive, with its checksum member.
-pub fn archived_length(length: u64) -> u64 {
+pub(crate) fn archived_length(length: u64) -> u64 {
     let records = 3 * RECORD as u64;
     records + length + padding(length) as u64
 }
@@ -100,7 +101,7 @@ mod tests {
         let prefix = Prefix::parse("Ref:0").unwrap();
         let mut pair = MemberPair::new();
         for length in [1, 500, 512, 513, BLOCK_LEN] {
-            for algorithm in [Algorithm::Xxhash, Algorithm::Sha1] {
+            for algorithm in Algorithm::all() {
                 pair.seal(&prefix, 7, length, algorithm).unwrap();
                 assert_eq!(pair.sealed().len() as u64, archived_length(length as u64), "{length}");
             }

@@ -5,8 +5,8 @@
 //! This room knows `xva`, `host` and `ova`.
 
 pub mod block_stream;
-pub mod clusters;
 pub mod copy;
+pub mod decompressor;
 pub(crate) mod disk_plan;
 pub mod feed;
 pub mod files;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use extents::extent::stored::Stored;
 use extents::failure::Failure;
 
-use crate::host::read_ahead::will_not_need;
-use crate::pack::clusters::Clusters;
+use crate::host::page_cache::will_not_need;
+use crate::pack::decompressor::Decompressor;
 use crate::pack::files::Files;
 use crate::pack::job::Job;
 use crate::pack::member_pair::MemberPair;
@@ -15,13 +15,13 @@ use crate::pack::member_pair::MemberPair;
 pub struct Reader {
     files: Arc<Files>,
     drop_cache: bool,
-    clusters: Clusters,
+    decompressor: Decompressor,
 }
 
 impl Reader {
     /// Reads from `files`; with `drop_cache` the kernel may forget at once what was read.
     pub fn new(files: Arc<Files>, drop_cache: bool) -> Self {
-        Reader { files, drop_cache, clusters: Clusters::new() }
+        Reader { files, drop_cache, decompressor: Decompressor::new() }
     }
 
     /// Fills the `length` bytes of the block: what no segment covers becomes zero.
@@ -39,7 +39,7 @@ impl Reader {
             let into = &mut data[segment.at..end];
             match segment.stored {
                 Stored::Plain { offset } => file.read_exact_at(into, offset, &format!("block {number}"))?,
-                Stored::Compressed(cluster) => self.clusters.read(&file, segment.file, cluster, into)?,
+                Stored::Compressed(cluster) => self.decompressor.read(&file, segment.file, cluster, into)?,
             }
             if self.drop_cache {
                 let (offset, length) = segment.stored.file_range(segment.length as u64);

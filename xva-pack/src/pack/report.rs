@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::host::stdout::is_stdout;
 use crate::pack::copy::Packed;
 use crate::pack::source::Origin;
+use crate::pack::writer::Counts;
 use crate::xva::crc32::Crc32;
 
 /// How many bytes, and their CRC-32.
@@ -34,10 +35,8 @@ impl Checked {
 struct Report<'a> {
     source: &'static str,
     reason: &'a str,
-    blocks_written: u64,
-    zero_blocks_left_out: u64,
-    bytes_read: u64,
-    bytes_written: u64,
+    #[serde(flatten)]
+    counts: Counts,
     seconds: f64,
     disk: Option<Checked>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,14 +70,10 @@ pub fn check_writable<'a>(file: &Path, read: impl IntoIterator<Item = &'a Path>)
 
 /// Writes the report. The archive is whole by then, so that a failure here says so.
 pub fn write(file: &Path, origin: &Origin, packed: &Packed, time: Duration) -> Result<(), Failure> {
-    let counts = packed.counts;
     let report = Report {
         source: origin.name(),
         reason: origin.reason(),
-        blocks_written: counts.blocks_written,
-        zero_blocks_left_out: counts.zero_blocks_left_out,
-        bytes_read: counts.bytes_read,
-        bytes_written: counts.bytes_written,
+        counts: packed.counts,
         seconds: (time.as_secs_f64() * 1000.0).round() / 1000.0,
         disk: packed.disk.as_ref().map(Checked::of),
         archived: packed.archived.as_ref().map(Checked::of),

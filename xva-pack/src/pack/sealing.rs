@@ -7,15 +7,15 @@ use crate::pack::feed::Pulled;
 use crate::pack::job::Block;
 use crate::pack::member_pair::MemberPair;
 use crate::pack::reader::Reader;
-use crate::xva::block::Prefix;
 use crate::xva::checksum::Algorithm;
+use crate::xva::member_name::Prefix;
 
 /// How blocks become members.
 #[derive(Clone, Debug)]
 pub struct Sealing {
     /// Directory in the archive.
     pub prefix: Prefix,
-    /// Of the checksum members.
+    /// Algorithm of the checksum members.
     pub algorithm: Algorithm,
     /// Zero blocks are written too.
     pub keep_zeros: bool,
@@ -25,22 +25,22 @@ pub struct Sealing {
 
 /// A block that was read.
 #[derive(Debug)]
-pub struct ReadBlock {
-    /// Which one.
-    pub block: Block,
+pub(crate) struct ReadBlock {
+    /// Which block it is.
+    pub(crate) block: Block,
     /// Bytes that were read for it.
-    pub bytes_read: u64,
+    pub(crate) bytes_read: u64,
     /// All of it is zero, and nobody asked to write it: not sealed.
-    pub left_out: bool,
+    pub(crate) left_out: bool,
     /// CRC-32 of what the disk has of it, if wanted.
-    pub crc: Option<u32>,
+    pub(crate) crc: Option<u32>,
     /// Its data, with its headers if it is sealed.
-    pub memory: MemberPair,
+    pub(crate) memory: MemberPair,
 }
 
 impl Sealing {
     /// Reads what is still to be read of a block, and seals it unless it is left out.
-    pub fn work(
+    pub(crate) fn work(
         &self,
         reader: &mut Reader,
         pulled: Pulled,
@@ -62,7 +62,7 @@ impl Sealing {
     }
 
     /// Makes the two members of a block.
-    pub fn seal(&self, block: Block, memory: &mut MemberPair) -> Result<(), Failure> {
+    pub(crate) fn seal(&self, block: Block, memory: &mut MemberPair) -> Result<(), Failure> {
         memory.seal(&self.prefix, block.number, block.length, self.algorithm)
     }
 }

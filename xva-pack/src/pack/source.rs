@@ -17,7 +17,8 @@ use crate::pack::disk_plan::{DiskPlan, all_blocks, blocks_with_data};
 use crate::pack::feed::Feed;
 use crate::pack::files::Files;
 use crate::pack::map_plan::MapPlan;
-use crate::xva::block::{BLOCK_BITS, Fit};
+use crate::xva::block::BLOCK_BITS;
+use crate::xva::fit::Fit;
 
 /// What the user asked to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +81,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// One word.
+    /// The word that `--report` uses.
     pub fn name(&self) -> &'static str {
         match self {
             Origin::Extents(_) => "extents",
@@ -89,7 +90,7 @@ impl Origin {
         }
     }
 
-    /// A sentence.
+    /// Why, as a sentence for `--report` and `-v`.
     pub fn reason(&self) -> &str {
         match self {
             Origin::Extents(reason) | Origin::Map(reason) | Origin::Scan(reason) => reason,

@@ -75,7 +75,7 @@ impl Workers {
         for _ in 0..jobs {
             let (shared, worker, sender) = (Arc::clone(&shared), worker(), sender.clone());
             thread::Builder::new()
-                .spawn(move || live(&shared, worker, &sender))
+                .spawn(move || run_worker(&shared, worker, &sender))
                 .map_err(|error| Failure::system(format!("cannot start a thread: {error}")))?;
         }
         Ok(Workers { shared, done, early: BTreeMap::new(), turn: 0 })
@@ -110,8 +110,8 @@ impl Drop for Workers {
     }
 }
 
-/// The life of a thread.
-fn live(
+/// What each thread runs, until the feed ends or nobody wants its blocks.
+fn run_worker(
     shared: &Shared,
     mut worker: impl FnMut(Pulled, MemberPair) -> Result<ReadBlock, Failure>,
     done: &Sender<(u64, Outcome)>,

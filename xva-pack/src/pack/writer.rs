@@ -4,13 +4,14 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use extents::failure::Failure;
+use serde::Serialize;
 
 use crate::ova::metadata::FILE_NAME;
 use crate::pack::sealing::{ReadBlock, Sealing};
 use crate::xva::tar_member::{RECORD, TRAILER, header, padding};
 
-/// What was read and written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What was read and written. The report has these fields under their names.
+#[derive(Serialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Blocks in the archive.
     pub blocks_written: u64,
@@ -38,10 +39,9 @@ impl<W: Write> Writer<W> {
         Writer { out, counts: Counts::default(), keepalive, last_output: Instant::now() }
     }
 
-    /// Writes `ova.xml`, which must be the first member. Its time is 1970, so that the same input gives the same
-    /// archive.
+    /// Writes `ova.xml`, which must be the first member.
     pub(crate) fn put_ova_xml(&mut self, xml: &[u8]) -> Result<(), Failure> {
-        self.write(&header(FILE_NAME, xml.len() as u64, 0)?)?;
+        self.write(&header(FILE_NAME, xml.len() as u64)?)?;
         self.write(xml)?;
         self.write(&[0; RECORD][..padding(xml.len() as u64)])
     }

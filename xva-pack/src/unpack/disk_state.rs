@@ -18,7 +18,7 @@ pub(crate) struct DiskState {
     pub(crate) wanted: bool,
     pub(crate) placement: Placement,
     /// Guest bytes up to the end of the last block that came whole.
-    pub(crate) had: u64,
+    pub(crate) received: u64,
     pub(crate) crc: Crc32,
     pub(crate) blocks: u64,
     pub(crate) bytes: u64,
@@ -42,7 +42,7 @@ impl DiskState {
             cut,
             wanted,
             placement: Placement::default(),
-            had: 0,
+            received: 0,
             crc: Crc32::new(),
             blocks: 0,
             bytes: 0,
@@ -62,7 +62,7 @@ impl DiskState {
         self.cut.unwrap_or(self.size())
     }
 
-    /// Every block up to the expected size is there.
+    /// Whether every block up to the expected size is there.
     pub(crate) fn is_complete(&self) -> bool {
         self.expected.is_some_and(|size| self.placement.end() >= size)
     }
@@ -73,7 +73,7 @@ impl DiskState {
         self.crc.update(data);
     }
 
-    /// What is said about it. `block_length` is that of the archive's first block, if there was one.
+    /// What the report says about it. `block_length` is that of the archive's first block, if there was one.
     pub(crate) fn report(&mut self, block_length: Option<u64>) -> DiskReport {
         let size = self.size();
         self.crc.zeros(self.written_size().saturating_sub(self.crc.length()));

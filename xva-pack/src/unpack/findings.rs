@@ -10,9 +10,9 @@ const MAX_LINES: u64 = 20;
 /// Which findings end the work.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// Also what the importer refuses or leaves out although the bytes are beyond doubt.
+    /// What the importer refuses or leaves out ends it too, although the bytes are beyond doubt.
     pub strict: bool,
-    /// None, as long as reading can go on.
+    /// No finding ends it, as long as reading can go on.
     pub keep_going: bool,
 }
 
@@ -27,7 +27,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// None yet.
+    /// No findings yet.
     pub fn new(policy: Policy, messages: Messages) -> Self {
         Findings { policy, messages, said: 0, bad: 0 }
     }

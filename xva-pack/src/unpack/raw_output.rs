@@ -99,7 +99,7 @@ impl RawOutput {
     }
 }
 
-/// Whether a new file called `target` would lie in the folder of devices, of which none is there under that name.
+/// Whether a new file called `target` would lie in the folder of devices.
 fn is_among_devices(target: &Path) -> bool {
     let folder = target.parent().and_then(|folder| folder.canonicalize().ok());
     let folder = folder.as_deref().or(target.parent()).unwrap_or(target);

@@ -1,5 +1,5 @@
-//! A file that has another name until all of it is written: who sees the name sees the whole disk, and two runs never
-//! write to one file.
+//! A file that has another name until all of it is written: whoever sees the name sees the whole disk, and two runs
+//! never write to one file.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::Permissions;
@@ -28,7 +28,7 @@ pub(crate) struct SparseFile {
 }
 
 impl SparseFile {
-    /// Beside `target`, with the mode that any new file has.
+    /// Creates it beside `target`, with the mode that any new file has.
     pub(crate) fn create(target: &Path, force: bool) -> Result<Self, Failure> {
         let name = target.as_os_str().as_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
         if matches!(name, b"" | b"." | b"..") {

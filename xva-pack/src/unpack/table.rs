@@ -3,7 +3,10 @@
 
 use std::fmt::Write;
 
+use clap::ValueEnum;
+
 use crate::unpack::report::DiskReport;
+use crate::xva::checksum::Algorithm;
 
 const HEADINGS: [&str; 8] = ["DISK", "SIZE", "BLOCKS", "OF", "SHARE", "CHECKSUMS", "CRC32", "STATE"];
 
@@ -63,9 +66,10 @@ fn share(bytes: u64, size: u64) -> String {
 }
 
 fn checksums(disk: &DiskReport) -> String {
-    let mut names: Vec<&str> = disk.algorithms.iter().map(|algorithm| algorithm.name()).collect();
+    let values = disk.algorithms.iter().filter_map(Algorithm::to_possible_value);
+    let mut names: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
     if disk.unchecked > 0 {
-        names.push("none");
+        names.push("none".to_owned());
     }
     if names.is_empty() { "-".to_owned() } else { names.join("+") }
 }
@@ -85,7 +89,6 @@ fn printable(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::xva::checksum::Algorithm;
 
     fn disk() -> DiskReport {
         DiskReport {

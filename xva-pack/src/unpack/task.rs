@@ -82,7 +82,7 @@ impl<'a> Unpacker<'a> {
         Unpacker { task, force, keep_going, progress, output: None }
     }
 
-    /// All is done: so says the progress.
+    /// Shows in the progress that all is done.
     pub fn finish(&mut self) {
         self.progress.finish();
     }

@@ -5,7 +5,7 @@ use crc32fast::Hasher;
 
 /// The CRC-32 of the bytes so far.
 #[derive(Clone, Debug)]
-pub struct Crc32 {
+pub(crate) struct Crc32 {
     sum: Hasher,
     /// CRC-32 of 2^n zero bytes, for each n.
     powers: [u32; 64],
@@ -25,23 +25,23 @@ impl Default for Crc32 {
 }
 
 impl Crc32 {
-    /// Of no bytes.
-    pub fn new() -> Self {
+    /// The CRC-32 of no bytes.
+    pub(crate) fn new() -> Self {
         Crc32::default()
     }
 
     /// Appends `bytes`.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.sum.update(bytes);
     }
 
     /// Appends `length` bytes whose CRC-32 is `crc`: the work of another thread.
-    pub fn append(&mut self, crc: u32, length: u64) {
+    pub(crate) fn append(&mut self, crc: u32, length: u64) {
         self.sum.combine(&Hasher::new_with_initial_len(crc, length));
     }
 
     /// Appends `length` zero bytes.
-    pub fn zeros(&mut self, length: u64) {
+    pub(crate) fn zeros(&mut self, length: u64) {
         for (bit, &crc) in self.powers.iter().enumerate() {
             if length >> bit & 1 == 1 {
                 self.sum.combine(&Hasher::new_with_initial_len(crc, 1 << bit));
@@ -50,12 +50,12 @@ impl Crc32 {
     }
 
     /// Bytes so far.
-    pub fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.sum.total_len()
     }
 
     /// The CRC-32 of the bytes so far.
-    pub fn finish(&self) -> u32 {
+    pub(crate) fn finish(&self) -> u32 {
         self.sum.clone().finalize()
     }
 }

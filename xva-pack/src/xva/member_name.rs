@@ -1,10 +1,56 @@
-//! Names of members: `prefix/00000012` is a block, `prefix/00000012.xxhash` its checksum.
+//! Names of members, written and read: `prefix/00000012` is a block, `prefix/00000012.xxhash` its checksum.
 
 use crate::xva::checksum::Algorithm;
+use crate::xva::tar_member::MAX_NAME;
+
+/// The highest block number. The importer compares names as strings, and a ninth digit would sort before the eighth.
+pub(crate) const MAX_NUMBER: u64 = 99_999_999;
+
+/// Digits of a block number in a name.
+pub(crate) const DIGITS: usize = MAX_NUMBER.ilog10() as usize + 1;
+
+/// The directory of a disk in the archive: the `id` of its VDI in `ova.xml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prefix(String);
+
+impl Prefix {
+    /// Refuses (with the sentence) what cannot be one directory of a V7 tar, or would leave it when unpacked.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let suffix = Algorithm::all().map(|algorithm| algorithm.suffix().len()).fold(0, usize::max);
+        let longest = MAX_NAME - "/".len() - DIGITS - suffix;
+        if text.len() > longest {
+            return Err(format!("found {} bytes, expected at most {longest}", text.len()));
+        }
+        if text.is_empty() || text == "." || text == ".." {
+            return Err("expected the id of a VDI, such as Ref:0".to_owned());
+        }
+        if text.contains('/') || text.chars().any(char::is_control) {
+            return Err(
+                "found a slash or control character, expected the id of a VDI, such as Ref:0".to_owned()
+            );
+        }
+        Ok(Prefix(text.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The member name of a block.
+    pub fn block_name(&self, number: u64) -> String {
+        format!("{}/{number:0DIGITS$}", self.0)
+    }
+
+    /// The member name of a block's checksum.
+    pub fn checksum_name(&self, number: u64, algorithm: Algorithm) -> String {
+        format!("{}/{number:0DIGITS$}{}", self.0, algorithm.suffix())
+    }
+}
 
 /// What the name of a member says it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Meaning<'a> {
+pub(crate) enum MemberKind<'a> {
     /// A block: its disk and its number, in digits.
     Block(&'a str, &'a str),
     /// The checksum of the block with this name.
@@ -16,22 +62,22 @@ pub(crate) enum Meaning<'a> {
 }
 
 /// Reads a name.
-pub(crate) fn meaning(name: &str) -> Meaning<'_> {
-    let Some((prefix, rest)) = name.rsplit_once('/') else { return Meaning::Other };
+pub(crate) fn member_kind(name: &str) -> MemberKind<'_> {
+    let Some((prefix, rest)) = name.rsplit_once('/') else { return MemberKind::Other };
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_number(rest) {
-        return Meaning::Block(prefix, rest);
+        return MemberKind::Block(prefix, rest);
     }
     for algorithm in Algorithm::all() {
         if let (Some(block), Some(number)) =
             (name.strip_suffix(algorithm.suffix()), rest.strip_suffix(algorithm.suffix()))
             && is_number(number)
         {
-            return Meaning::Checksum(block, algorithm);
+            return MemberKind::Checksum(block, algorithm);
         }
     }
     let is_attached = rest.split_once('.').is_some_and(|(number, _)| is_number(number));
-    if rest.is_empty() || is_attached { Meaning::Other } else { Meaning::Inside(prefix) }
+    if rest.is_empty() || is_attached { MemberKind::Other } else { MemberKind::Inside(prefix) }
 }
 
 #[cfg(test)]
@@ -41,19 +87,30 @@ mod tests {
     #[test]
     fn blocks_and_checksums_are_told_from_the_rest() {
         for (name, expected) in [
-            ("Ref:0/00000012", Meaning::Block("Ref:0", "00000012")),
-            ("a/b/1", Meaning::Block("a/b", "1")),
-            ("Ref:0/00000012.xxhash", Meaning::Checksum("Ref:0/00000012", Algorithm::Xxhash)),
-            ("Ref:0/00000012.checksum", Meaning::Checksum("Ref:0/00000012", Algorithm::Sha1)),
-            ("Ref:0/0x12", Meaning::Inside("Ref:0")),
-            ("Ref:0/.xxhash", Meaning::Inside("Ref:0")),
-            ("Ref:0/+1", Meaning::Inside("Ref:0")),
-            ("Ref:0/", Meaning::Other),
-            ("Ref:0/00000012.md5", Meaning::Other),
-            ("ova.xml", Meaning::Other),
-            ("00000000", Meaning::Other),
+            ("Ref:0/00000012", MemberKind::Block("Ref:0", "00000012")),
+            ("a/b/1", MemberKind::Block("a/b", "1")),
+            ("Ref:0/00000012.xxhash", MemberKind::Checksum("Ref:0/00000012", Algorithm::Xxhash)),
+            ("Ref:0/00000012.checksum", MemberKind::Checksum("Ref:0/00000012", Algorithm::Sha1)),
+            ("Ref:0/0x12", MemberKind::Inside("Ref:0")),
+            ("Ref:0/.xxhash", MemberKind::Inside("Ref:0")),
+            ("Ref:0/+1", MemberKind::Inside("Ref:0")),
+            ("Ref:0/", MemberKind::Other),
+            ("Ref:0/00000012.md5", MemberKind::Other),
+            ("ova.xml", MemberKind::Other),
+            ("00000000", MemberKind::Other),
         ] {
-            assert_eq!(meaning(name), expected, "{name}");
+            assert_eq!(member_kind(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_one_directory_that_leaves_room_for_the_checksum_name() {
+        for good in ["Ref:0", "a b", &"x".repeat(82)] {
+            let prefix = Prefix::parse(good).unwrap();
+            assert!(Algorithm::all().all(|kind| prefix.checksum_name(MAX_NUMBER, kind).len() <= MAX_NAME));
+        }
+        for bad in ["", "..", ".", "a/b", "a\nb", &"x".repeat(83)] {
+            assert!(Prefix::parse(bad).is_err(), "{bad}");
         }
     }
 }

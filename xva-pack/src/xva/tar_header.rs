@@ -130,7 +130,7 @@ mod tests {
 
     /// A header with `bytes` at `at`, and a checksum that is right again.
     fn with(at: usize, bytes: &[u8]) -> [u8; RECORD] {
-        changed(header("Ref:0/00000000", 1 << 20, 0).unwrap(), at, bytes)
+        changed(header("Ref:0/00000000", 1 << 20).unwrap(), at, bytes)
     }
 
     fn changed(mut record: [u8; RECORD], at: usize, bytes: &[u8]) -> [u8; RECORD] {

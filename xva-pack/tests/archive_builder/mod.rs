@@ -28,13 +28,13 @@ impl Archive {
 
     /// A member as xapi writes it.
     pub(crate) fn member(self, name: &str, data: &[u8]) -> Self {
-        let header = header(name, data.len() as u64, 0).unwrap();
+        let header = header(name, data.len() as u64).unwrap();
         self.raw(&header).data(data)
     }
 
     /// A member whose header was changed; its checksum is made right again.
     pub(crate) fn member_with(self, name: &str, data: &[u8], change: impl FnOnce(&mut [u8; RECORD])) -> Self {
-        let mut header = header(name, data.len() as u64, 0).unwrap();
+        let mut header = header(name, data.len() as u64).unwrap();
         change(&mut header);
         seal(&mut header);
         self.raw(&header).data(data)
@@ -91,7 +91,7 @@ pub(crate) fn ova(disks: &[(&str, usize)]) -> Vec<u8> {
     ova_with(disks, &[])
 }
 
-/// The same, with cards in these networks.
+/// As [`ova`], with network cards in `networks`.
 pub(crate) fn ova_with(disks: &[(&str, usize)], networks: &[&str]) -> Vec<u8> {
     let vm = Vm {
         name: "vm".to_owned(),

@@ -46,8 +46,8 @@ fn variants() -> Vec<Variant> {
         ("last block too far", one().block(A, &a()).block("Ref:000/00000003", &c()).end(), Refused(3, "lies past the end of the disk: found byte 12288, expected less than 12288")),
         ("empty block in place of the last", one().block(A, &a()).block("Ref:000/00000003", b"").end(), Refused(3, "lies past the end of the disk: found byte 12288, expected less than 12288")),
         ("empty first block, then a gap", one().block(A, b"").block(C, &a()).end(), Refused(3, "the first block of the archive, whose length they would have, is empty")),
-        ("a block of 16 MiB that is cut off", Archive::default().raw(&v7(A, 16 << 20, 0).unwrap()).0, Refused(3, "ends early, in Ref:000/00000000")),
-        ("a block of more than 16 MiB", Archive::default().raw(&v7(A, (16 << 20) + 512, 0).unwrap()).0, Refused(4, "the block is too large: found 16777728 bytes")),
+        ("a block of 16 MiB that is cut off", Archive::default().raw(&v7(A, 16 << 20).unwrap()).0, Refused(3, "ends early, in Ref:000/00000000")),
+        ("a block of more than 16 MiB", Archive::default().raw(&v7(A, (16 << 20) + 512).unwrap()).0, Refused(4, "the block is too large: found 16777728 bytes")),
     ]
 }
 

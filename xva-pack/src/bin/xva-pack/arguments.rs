@@ -10,8 +10,8 @@ use xva_pack::host::progress::Destination;
 use xva_pack::pack::copy::Settings;
 use xva_pack::pack::sealing::Sealing;
 use xva_pack::pack::source::Request;
-use xva_pack::xva::block::Prefix;
 use xva_pack::xva::checksum::Algorithm;
+use xva_pack::xva::member_name::Prefix;
 
 /// Write a disk as the members of an XVA archive
 ///
@@ -25,19 +25,19 @@ pub(crate) struct Cli {
     #[arg(required_unless_present = "map", conflicts_with = "map")]
     pub(crate) disk: Option<InputName>,
     #[command(flatten)]
-    pub(crate) what: What,
+    pub(crate) input: Input,
     #[command(flatten)]
     pub(crate) archive: Archive,
     #[command(flatten)]
     pub(crate) metadata: Metadata,
     #[command(flatten)]
-    pub(crate) way: Way,
+    pub(crate) operation: Operation,
 }
 
 /// Which blocks are read.
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "What is read")]
-pub(crate) struct What {
+pub(crate) struct Input {
     /// Read the extents from FILE, not from standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scan", "map"])]
     pub(crate) extents: Option<InputName>,
@@ -92,7 +92,7 @@ pub(crate) struct Metadata {
 /// How the work is done and told.
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "How it is done")]
-pub(crate) struct Way {
+pub(crate) struct Operation {
     /// Print how many bytes would be written, and stop: exact with --keep-zeros, else an upper bound
     #[arg(long, conflicts_with_all = ["report", "progress"])]
     pub(crate) measure: bool,
@@ -130,7 +130,7 @@ Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged input or input
 about another disk, 4 a disk that an XVA cannot hold, or a map that says too
 little. After a failure the archive has no end-of-tar.";
 
-impl What {
+impl Input {
     /// What is to be read, `disk` if that is given.
     pub(crate) fn request(self, disk: Option<InputName>) -> Result<Request, Failure> {
         if let Some(map) = self.map {
@@ -153,7 +153,7 @@ impl Metadata {
 }
 
 /// How to pack.
-pub(crate) fn settings(archive: Archive, way: &Way) -> Settings {
+pub(crate) fn settings(archive: Archive, operation: &Operation) -> Settings {
     // Measured on two processors only; 8 keep the memory of the blocks at 16 MiB.
     let processors = || std::thread::available_parallelism().map_or(2, |n| n.get().min(8));
     Settings {
@@ -161,11 +161,11 @@ pub(crate) fn settings(archive: Archive, way: &Way) -> Settings {
             prefix: archive.prefix,
             algorithm: archive.checksum,
             keep_zeros: archive.keep_zeros,
-            with_crc: way.report.is_some(),
+            with_crc: operation.report.is_some(),
         },
-        jobs: way.jobs.map_or_else(processors, usize::from),
-        drop_cache: way.drop_cache,
-        keepalive: way.keepalive.map(Duration::from_secs),
+        jobs: operation.jobs.map_or_else(processors, usize::from),
+        drop_cache: operation.drop_cache,
+        keepalive: operation.keepalive.map(Duration::from_secs),
         others_follow: archive.no_trailer,
     }
 }

@@ -14,7 +14,7 @@ use xva_pack::ova::promise::{self, Place};
 use xva_pack::pack::copy::pack;
 use xva_pack::pack::source::Source;
 use xva_pack::pack::{measure, report};
-use xva_pack::xva::block::Fit;
+use xva_pack::xva::fit::Fit;
 
 use crate::arguments::{Archive, Cli, Metadata, settings};
 
@@ -24,36 +24,36 @@ extents::main!(run, Output::Other);
 
 fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let begun = Instant::now();
-    if !cli.way.measure && !cli.way.force && io::stdout().is_terminal() {
+    if !cli.operation.measure && !cli.operation.force && io::stdout().is_terminal() {
         return Err(Failure::usage(
             "standard output is a terminal: expected a pipe or file; --force overrides",
         ));
     }
-    let request = cli.what.request(cli.disk)?;
+    let request = cli.input.request(cli.disk)?;
     let inputs: Vec<_> = request.inputs().into_iter().chain(cli.metadata.input()).collect();
     check_stdin(&inputs)?;
-    if let Some(file) = &cli.way.report {
+    if let Some(file) = &cli.operation.report {
         report::check_writable(file, inputs.iter().filter_map(|(_, input)| input.path()))?;
     }
     let (xml, expected) = load(&cli.metadata, &cli.archive, messages)?;
     let fit = Fit { pad: cli.archive.pad, others_follow: cli.archive.no_trailer, expected };
-    let source = Source::open(&request, fit, !cli.way.measure, messages)?;
-    if cli.way.measure {
+    let source = Source::open(&request, fit, !cli.operation.measure, messages)?;
+    if cli.operation.measure {
         let bytes = measure::archive(source.feed, xml.map(|xml| xml.len()), fit.others_follow)?;
         return writeln!(streams::stdout()?, "{bytes}").map_err(|error| Failure::output(&error));
     }
     messages.note(format!("{}: {}", source.origin.name(), source.origin.reason()));
     let origin = source.origin.clone();
-    let mut progress = Progress::new(cli.way.progress)?;
+    let mut progress = Progress::new(cli.operation.progress)?;
     let out = streams::stdout()?;
     pipe::enlarge(&out);
-    let packed = pack(source, &settings(cli.archive, &cli.way), xml.as_deref(), &mut progress, out)?;
+    let packed = pack(source, &settings(cli.archive, &cli.operation), xml.as_deref(), &mut progress, out)?;
     let counts = packed.counts;
     messages.note(format!(
         "{} blocks written, {} zero blocks left out, {} bytes read, {} bytes written",
         counts.blocks_written, counts.zero_blocks_left_out, counts.bytes_read, counts.bytes_written
     ));
-    match &cli.way.report {
+    match &cli.operation.report {
         Some(file) => report::write(file, &origin, &packed, begun.elapsed()),
         None => Ok(()),
     }

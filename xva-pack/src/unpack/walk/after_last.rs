@@ -1,10 +1,11 @@
-//! What follows the last disk. The importer does not read it, so that a disk there is lost without a word.
+//! What follows the last disk. The importer does not read it, so that a disk there is lost silently.
 
 use extents::failure::Failure;
 
+use crate::ova::metadata::EXPORT_VSN_WITH_TABLE;
 use crate::unpack::finding::{Severity, Stop};
 use crate::unpack::walk::state::Walk;
-use crate::xva::member_name::{Meaning, meaning};
+use crate::xva::member_name::{DIGITS, MemberKind, member_kind};
 use crate::xva::tar_member::TRAILER;
 
 impl Walk<'_> {
@@ -30,9 +31,11 @@ impl Walk<'_> {
         if is_only {
             return Ok(());
         }
-        if self.ova.as_ref().is_some_and(|ova| ova.export_vsn == 1) {
-            let what = "export_vsn is 1: the table of checksums after the last disk is not compared";
-            self.raise_here(Severity::Remark, what.to_owned())?;
+        if self.ova.as_ref().is_some_and(|ova| ova.export_vsn == EXPORT_VSN_WITH_TABLE) {
+            let what = format!(
+                "export_vsn is {EXPORT_VSN_WITH_TABLE}: the table of checksums after the last disk is not compared"
+            );
+            self.raise_here(Severity::Remark, what)?;
         } else if !zero {
             let what = format!("{length} bytes follow the last block, not all zero: xapi ignores them");
             self.raise_here(Severity::Remark, what)?;
@@ -53,7 +56,8 @@ impl Walk<'_> {
             Err(Stop::Damaged(_)) => return Ok(false),
             Err(stop) => return Err(stop),
         };
-        let is_block = matches!(meaning(&member.name), Meaning::Block(_, digits) if digits.len() == 8);
+        let is_block =
+            matches!(member_kind(&member.name), MemberKind::Block(_, digits) if digits.len() == DIGITS);
         if self.ova.is_some() && is_block && member.is_file && member.size > 0 {
             let what = "holds data after the last block that ova.xml announces";
             self.findings.raise(member.finding(Severity::LeftOut, what))?;

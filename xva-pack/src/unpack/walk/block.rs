@@ -67,7 +67,7 @@ impl Walk<'_> {
             self.members.skip(member)?;
             self.checksum(disk, member)?;
         }
-        disk.had = disk.placement.end();
+        disk.received = disk.placement.end();
         disk.blocks += u64::from(member.size > 0);
         disk.bytes += member.size;
         Ok(true)

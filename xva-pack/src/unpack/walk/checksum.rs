@@ -7,7 +7,7 @@ use crate::unpack::finding::{Severity, Stop};
 use crate::unpack::members::Member;
 use crate::unpack::walk::state::Walk;
 use crate::xva::checksum::Algorithm;
-use crate::xva::member_name::{Meaning, meaning};
+use crate::xva::member_name::{MemberKind, member_kind};
 
 /// Blanks around a text that is still compared with a checksum.
 const MAX_BLANKS: usize = 24;
@@ -16,8 +16,8 @@ impl Walk<'_> {
     /// Reads the checksum that follows the block `member` of `disk`, whose data is in the buffer if it is wanted.
     pub(crate) fn checksum(&mut self, disk: &mut DiskState, member: &Member) -> Result<(), Stop> {
         let next = self.next()?;
-        let algorithm = next.as_ref().and_then(|next| match meaning(&next.name) {
-            Meaning::Checksum(block, algorithm) if block == member.name && next.is_file => Some(algorithm),
+        let algorithm = next.as_ref().and_then(|next| match member_kind(&next.name) {
+            MemberKind::Checksum(block, algorithm) if block == member.name && next.is_file => Some(algorithm),
             _ => None,
         });
         let (Some(next), Some(algorithm)) = (&next, algorithm) else {

@@ -13,7 +13,7 @@ use crate::unpack::options::Options;
 use crate::unpack::report::Archive;
 use crate::unpack::sink::Sink;
 use crate::unpack::walk::state::Walk;
-use crate::xva::member_name::{Meaning, meaning};
+use crate::xva::member_name::{MemberKind, member_kind};
 
 pub(crate) mod after_last;
 pub(crate) mod block;
@@ -53,15 +53,15 @@ impl Walk<'_> {
                 self.end_of_archive()?;
                 break;
             };
-            match meaning(&member.name) {
-                Meaning::Block(prefix, digits) if member.is_file => self.block(&member, prefix, digits)?,
-                Meaning::Block(..) => {
+            match member_kind(&member.name) {
+                MemberKind::Block(prefix, digits) if member.is_file => self.block(&member, prefix, digits)?,
+                MemberKind::Block(..) => {
                     self.reject(&member, Severity::Damaged, "is a link or a directory: expected a file")?;
                 }
-                Meaning::Inside(prefix) if self.is_disk(prefix) => {
+                MemberKind::Inside(prefix) if self.is_disk(prefix) => {
                     self.reject(&member, Severity::Damaged, "is neither a block nor a checksum")?;
                 }
-                Meaning::Checksum(..) => {
+                MemberKind::Checksum(..) => {
                     self.reject(&member, Severity::Refused, "does not follow the block that it belongs to")?;
                 }
                 _ if member.name == FILE_NAME => {
@@ -102,15 +102,15 @@ impl Walk<'_> {
         let keep_going = self.findings.policy().keep_going;
         let whole = self.reports.iter().filter(|disk| disk.whole).count();
         let of = self.ova.as_ref().map_or_else(String::new, |ova| format!(" of {}", ova.streamed().count()));
-        let mut had = format!("disks that came whole: {whole}{of}");
+        let mut received = format!("disks that came whole: {whole}{of}");
         if let Some(disk) = self.current.take() {
             let of = disk.expected.map_or_else(String::new, |size| format!(" of {size}"));
-            had = format!("{had}; {} came up to byte {}{of}", disk.prefix, disk.had);
+            received = format!("{received}; {} came up to byte {}{of}", disk.prefix, disk.received);
             if keep_going {
                 self.close_disk(DiskState { damaged: true, ..disk })?;
             }
         }
         let hint = if keep_going { "" } else { "; --keep-going takes what can be had" };
-        Err(Stop::Refused(Failure::damaged(format!("{finding}; {had}{hint}"))))
+        Err(Stop::Refused(Failure::damaged(format!("{finding}; {received}{hint}"))))
     }
 }

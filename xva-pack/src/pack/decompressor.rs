@@ -1,4 +1,5 @@
-//! Compressed clusters of QCOW2: zlib (raw deflate, without a zlib header) and zstd.
+//! Reads the compressed clusters of QCOW2 from their files and decompresses them: zlib (raw deflate, without a zlib
+//! header) and zstd.
 
 use extents::extent::rescale::in_memory;
 use extents::extent::stored::{CompressedCluster, Compression};
@@ -9,11 +10,11 @@ use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
 use crate::pack::files::FileNumber;
 
-/// Compressed bytes that may lie past the end of the file: the end is rounded up to a sector in the table.
+/// Compressed bytes that may lie past the end of the file: QCOW2 tables round their end up to a sector.
 const MAX_PAST_END: u64 = 511;
 
-/// What a cluster that does not become smaller takes more than its size, at most. Whatever the table reserves, no
-/// more is read.
+/// Bytes by which a compressed cluster may be larger than what it holds. No more is read, whatever the table reserves
+/// for it.
 const MAX_GROWTH: u64 = 64 << 10;
 
 /// log2 of the memory that zstd may take to look back: the size of the largest cluster.
@@ -28,9 +29,9 @@ pub fn check_inside(file: &ImageFile, cluster: &CompressedCluster) -> Result<(),
     file.check_range(cluster.offset, cluster.host_length, "compressed cluster")
 }
 
-/// Reads and decompresses clusters, and keeps the last one of which only a part was asked for: a layer above may
-/// hide the rest of it piecewise.
-pub struct Clusters {
+/// Decompresses clusters, and keeps the last one of which only a part was asked for: a layer above may hide other parts
+/// of it, so that it is asked for again and again.
+pub struct Decompressor {
     inflate: Decompress,
     zstd: Option<DCtx<'static>>,
     compressed: Vec<u8>,
@@ -39,10 +40,10 @@ pub struct Clusters {
     kept: Vec<u8>,
 }
 
-impl Clusters {
+impl Decompressor {
     /// Nothing is allocated before the first cluster.
     pub fn new() -> Self {
-        Clusters {
+        Decompressor {
             inflate: Decompress::new(false),
             zstd: None,
             compressed: Vec::new(),
@@ -51,10 +52,9 @@ impl Clusters {
         }
     }
 
-    /// Fills `into` with the bytes of `cluster` from `cluster.skip` on, where they must be. `number` is that of
-    /// `file`.
+    /// Fills `into` with the bytes of `cluster` from `cluster.skip` on. `number` is that of `file`.
     ///
-    /// Status 3 for a cluster that cannot be decompressed, or becomes shorter than it should.
+    /// Status 3 for a cluster that cannot be decompressed, or that is shorter than it should be or than what is asked of it.
     pub fn read(
         &mut self,
         file: &ImageFile,
@@ -143,8 +143,8 @@ impl Clusters {
     }
 }
 
-impl Default for Clusters {
+impl Default for Decompressor {
     fn default() -> Self {
-        Clusters::new()
+        Decompressor::new()
     }
 }

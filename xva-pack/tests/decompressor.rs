@@ -7,7 +7,7 @@ use std::io::Write;
 
 use extents::extent::stored::{CompressedCluster, Compression};
 use extents::image::file::ImageFile;
-use xva_pack::pack::clusters::{Clusters, check_inside};
+use xva_pack::pack::decompressor::{Decompressor, check_inside};
 use xva_pack::pack::files::{FileNumber, Files};
 
 /// A file of `length` bytes that ends with what `tail` gives, and its number.
@@ -81,7 +81,7 @@ fn a_cluster_shorter_than_it_should_be_is_damage_and_never_zeros() {
             let cluster = cluster(100, packed.len(), 65536, compression);
             for asked in [65536, 512] {
                 let mut bytes = vec![0; asked];
-                let read = Clusters::new().read(&file, number, cluster, &mut bytes);
+                let read = Decompressor::new().read(&file, number, cluster, &mut bytes);
                 if length == 65536 {
                     assert_eq!((read, &*bytes), (Ok(()), &truth[..asked]));
                 } else {
@@ -102,7 +102,7 @@ fn a_cluster_that_did_not_become_smaller_is_read_to_its_end() {
         let (_folder, file, number) = file(&followed, followed.len());
         let mut bytes = vec![0; 65536];
         let cluster = cluster(0, packed.len() + 500, 65536, compression);
-        Clusters::new().read(&file, number, cluster, &mut bytes).unwrap();
+        Decompressor::new().read(&file, number, cluster, &mut bytes).unwrap();
         assert!(bytes == truth, "{compression:?}");
     }
 }
@@ -114,7 +114,7 @@ fn a_zstd_cluster_of_several_frames_is_read_whole() {
     let (_folder, file, number) = file(&frames, frames.len());
     let mut bytes = vec![0; 4096];
     let cluster = cluster(0, frames.len(), 4096, Compression::Zstd);
-    Clusters::new().read(&file, number, cluster, &mut bytes).unwrap();
+    Decompressor::new().read(&file, number, cluster, &mut bytes).unwrap();
     assert_eq!(bytes, truth);
 }
 
@@ -123,7 +123,7 @@ fn parts_of_two_clusters_in_turn_are_never_mixed() {
     let truths = [noise(5, 4096), noise(6, 4096)];
     let packed = truths.each_ref().map(|truth| compress(Compression::Zlib, truth));
     let (_folder, file, number) = file(&packed.concat(), packed.concat().len());
-    let mut clusters = Clusters::new();
+    let mut decompressor = Decompressor::new();
     for (which, skip) in [(0, 0), (1, 512), (1, 3584), (0, 1024), (0, 2048), (1, 0)] {
         let offset = if which == 0 { 0 } else { packed[0].len() };
         let cluster = CompressedCluster {
@@ -131,10 +131,10 @@ fn parts_of_two_clusters_in_turn_are_never_mixed() {
             ..cluster(offset, packed[which].len(), 4096, Compression::Zlib)
         };
         let mut bytes = [0; 512];
-        clusters.read(&file, number, cluster, &mut bytes).unwrap();
+        decompressor.read(&file, number, cluster, &mut bytes).unwrap();
         assert_eq!(bytes, truths[which][skip..skip + 512], "{which} {skip}");
         // Past its end there is nothing to show.
         let cluster = CompressedCluster { skip: 4096 - 511, ..cluster };
-        assert_eq!(clusters.read(&file, number, cluster, &mut bytes).unwrap_err().status() as u8, 3);
+        assert_eq!(decompressor.read(&file, number, cluster, &mut bytes).unwrap_err().status() as u8, 3);
     }
 }
