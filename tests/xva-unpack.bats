@@ -185,6 +185,8 @@ machine() {
   fails_with 2 xva-unpack --disk Ref:0 disk.xva
   fails_with 2 xva-unpack -o x disk.xva
   fails_with 2 xva-unpack --all -o - disk.xva
+  fails_with 2 xva-unpack --all -o '' disk.xva
+  fails_with 2 xva-unpack --disk Ref:0 -o '' disk.xva
   fails_with 2 xva-unpack --list --ova disk.xva
   fails_with 2 xva-unpack --progress=x disk.xva
   fails_with 1 xva-unpack --all -o nowhere/deep disk.xva

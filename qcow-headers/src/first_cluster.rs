@@ -1,6 +1,6 @@
 //! All that the first cluster of an image says: the header, the header extensions, and the name of the backing file.
 
-use extents::extent::rescale::in_memory;
+use extents::extent::length::in_memory;
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use extents::extent::rescale::in_memory;
+use extents::extent::length::in_memory;
 use extents::extent::stored::Stored;
 use extents::extent::walk::Walk;
 use extents::extent::{Content, Extent};

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use extents::extent::rescale::in_memory;
+use extents::extent::length::in_memory;
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 

@@ -1,6 +1,6 @@
 //! A layer sector by sector: the walk that reads the bitmap of every allocated block, unless the batmap spares it.
 
-use extents::extent::rescale::in_memory;
+use extents::extent::length::in_memory;
 use extents::extent::{Content, Extent};
 use extents::failure::Failure;
 use extents::image::file::ImageFile;

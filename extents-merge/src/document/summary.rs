@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::extent::rescale::{bytes_of, in_memory, touched};
+use crate::extent::length::in_memory;
+use crate::extent::rescale::{bytes_of, touched};
 use crate::extent::unit_set::UnitSet;
 
 /// Cells in a line of the picture; with its label and frame a line has 78 columns.

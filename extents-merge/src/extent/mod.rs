@@ -7,6 +7,7 @@
 
 use crate::extent::stored::Stored;
 
+pub mod length;
 pub mod overlay;
 pub mod rescale;
 pub mod stored;

@@ -1,6 +1,6 @@
 //! A set of clusters or blocks as a paged bitmap: the result of a union, whatever the order of what went in.
 
-use crate::extent::rescale::in_memory;
+use crate::extent::length::in_memory;
 
 /// Units in a page: a page of bits takes 8 KiB.
 const PAGE_UNITS: u64 = 1 << 16;

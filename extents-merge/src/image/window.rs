@@ -1,6 +1,6 @@
 //! A table of an image, read a stretch at a time: no image can make us hold its tables whole.
 
-use crate::extent::rescale::in_memory;
+use crate::extent::length::in_memory;
 use crate::failure::Failure;
 use crate::image::file::ImageFile;
 

@@ -1,7 +1,7 @@
 //! Reads the compressed clusters of QCOW2 from their files and decompresses them: zlib (raw deflate, without a zlib
 //! header) and zstd.
 
-use extents::extent::rescale::in_memory;
+use extents::extent::length::in_memory;
 use extents::extent::stored::{CompressedCluster, Compression};
 use extents::failure::Failure;
 use extents::image::file::ImageFile;

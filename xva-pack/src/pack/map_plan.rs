@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use extents::document::map::located::{Located, LocatedMap};
-use extents::extent::rescale::in_memory;
+use extents::extent::length::in_memory;
 use extents::extent::stored::Stored;
 use extents::failure::Failure;
 

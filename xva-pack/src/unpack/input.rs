@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use extents::extent::rescale::in_memory;
+use extents::extent::length::in_memory;
 use extents::failure::Failure;
 use extents::frame::input::InputName;
 use extents::frame::streams::Waiting;

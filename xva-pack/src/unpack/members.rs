@@ -1,6 +1,6 @@
 //! The members of a tar one after the other: headers, long names, pax attributes, the zero records at the end.
 
-use extents::extent::rescale::in_memory;
+use extents::extent::length::in_memory;
 use extents::failure::Failure;
 
 use crate::unpack::finding::{Finding, Severity, Stop};

@@ -1,6 +1,5 @@
 //! The file, directory or stream that the user wants disks in: the one place that knows that `-` is standard output.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// By these names it would be opened a second time, and the table of disks written after the disk.
@@ -15,9 +14,8 @@ pub enum OutputName {
     File(PathBuf),
 }
 
-impl From<OsString> for OutputName {
-    fn from(name: OsString) -> Self {
-        let path = PathBuf::from(name);
+impl From<PathBuf> for OutputName {
+    fn from(path: PathBuf) -> Self {
         if STDOUT.iter().any(|stdout| path == Path::new(stdout)) {
             OutputName::Stdout
         } else {
@@ -33,10 +31,10 @@ mod tests {
     #[test]
     fn standard_output_is_known_by_each_of_its_names() {
         for name in ["-", "/dev/stdout", "/dev//stdout", "/dev/fd/1", "/proc/self/fd/1"] {
-            assert_eq!(OutputName::from(OsString::from(name)), OutputName::Stdout, "{name}");
+            assert_eq!(OutputName::from(PathBuf::from(name)), OutputName::Stdout, "{name}");
         }
         for name in ["./-", "/dev/fd/2", "stdout"] {
-            assert_eq!(OutputName::from(OsString::from(name)), OutputName::File(name.into()));
+            assert_eq!(OutputName::from(PathBuf::from(name)), OutputName::File(name.into()));
         }
     }
 }

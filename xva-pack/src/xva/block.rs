@@ -1,6 +1,6 @@
 //! The block, the unit of an XVA: its size, and how large a disk of blocks can be.
 
-use extents::extent::rescale::in_memory;
+use extents::extent::length::in_memory;
 
 use crate::xva::member_name::MAX_NUMBER;
 

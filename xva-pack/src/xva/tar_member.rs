@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use extents::extent::rescale::in_memory;
+use extents::extent::length::in_memory;
 use extents::failure::Failure;
 
 /// Bytes of a header, and what the data of a member is padded to.

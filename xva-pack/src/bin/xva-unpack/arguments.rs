@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::IsTerminal;
 
 use clap::Parser;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use extents::failure::Failure;
 use extents::frame::input::InputName;
 use xva_pack::host::progress::Destination;
@@ -58,7 +59,7 @@ pub(crate) struct Unpack {
     #[arg(long, requires = "output")]
     all: bool,
     /// The file, block device or pipe that --disk writes to, - for standard output; the directory of --all
-    #[arg(short, long, value_name = "FILE|DIR", requires = "unpack")]
+    #[arg(short, long, value_name = "FILE|DIR", requires = "unpack", value_parser = PathBufValueParser::new().map(OutputName::from))]
     output: Option<OutputName>,
     /// Bytes of a disk that was padded when it was archived: the rest, which must be zero, is cut off
     #[arg(long = "size", value_name = "REF=BYTES", value_parser = disk_and_size)]

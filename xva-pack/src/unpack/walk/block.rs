@@ -1,6 +1,6 @@
 //! One block: where it belongs, and what of it goes to the sink.
 
-use extents::extent::rescale::in_memory;
+use extents::extent::length::in_memory;
 use extents::failure::Failure;
 
 use crate::unpack::disk_state::DiskState;

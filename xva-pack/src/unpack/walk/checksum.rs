@@ -1,6 +1,6 @@
 //! The checksum that follows a block.
 
-use extents::extent::rescale::in_memory;
+use extents::extent::length::in_memory;
 
 use crate::unpack::disk_state::DiskState;
 use crate::unpack::finding::{Severity, Stop};

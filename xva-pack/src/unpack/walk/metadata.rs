@@ -1,6 +1,6 @@
 //! The first member, `ova.xml`: read for the walk, or taken out as it is.
 
-use extents::extent::rescale::in_memory;
+use extents::extent::length::in_memory;
 use extents::failure::{Failure, Status};
 
 use crate::ova::metadata::{FILE_NAME, MAX_BYTES, read};
