@@ -26,6 +26,12 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A header tool is made of these: an [`InputName`](frame::input::InputName) opens the image as an
+//! [`ImageFile`](image::file::ImageFile), whose tables are read through a [`Window`](image::window::Window); a
+//! [`Confinement`](image::confinement::Confinement) opens what the image names; each layer is a [`Walk`](extent::walk::Walk), whose second
+//! look [compares](image::second_look) fingerprints; [`stack`](extent::overlay::stack) lays the layers over one another; and a
+//! [`DiskOutput`](frame::disk_output::DiskOutput) prints what comes out.
 
 pub mod document;
 pub mod extent;

@@ -1,5 +1,5 @@
-//! Documents, read: every dialect is told from the others by its first byte, and never held. What it says goes into a
-//! union range by range.
+//! Documents, read. The first byte tells their dialects apart, but for two kinds of arrays, which differ in the keys of their
+//! entries. No document is held: what it says is collected range by range.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -26,9 +26,9 @@ pub(crate) fn read(input: impl Read, collected: &mut Collected) -> Result<u64, F
         ))),
         Err(failure) => Err(failure),
     };
-    read.map_err(|failure| {
-        collected.unsupported.take().or_else(|| input.get_mut().failure()).unwrap_or(failure)
-    })
+    // Also after a sound document: in one without brackets, the mark could pass for a part of it.
+    let failed = collected.unsupported.take().or_else(|| input.get_mut().failure());
+    failed.map_or(read, Err)
 }
 
 /// The first byte that is not white space, which stays in `input`.
