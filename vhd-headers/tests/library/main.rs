@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "what only tests call may end them")]
 
+mod batmaps;
 mod damage;
 mod guest;
 mod live;
 mod parents;
 mod qemu;
 mod random_chains;
-mod wild_images;
+mod small;
+mod wild_blocks;
+mod wild_footers;
