@@ -97,9 +97,8 @@ impl Chain {
         self.cluster_bits
     }
 
-    /// For each layer the file that its data lies in. Without [`Options::data`] an external data file is not open, and its
-    /// image stands in for it.
-    pub fn data_files(&self) -> Vec<&ImageFile> {
+    /// For each layer the file that its data lies in. Status 1 without [`Options::data`] if that is an external data file.
+    pub fn data_files(&self) -> Result<Vec<&ImageFile>, Failure> {
         self.layers.iter().map(Layer::data).collect()
     }
 

@@ -60,9 +60,16 @@ impl Layer {
         &self.file
     }
 
-    /// The file that holds the data: the external data file if it is open, otherwise the image.
-    pub(crate) fn data(&self) -> &ImageFile {
-        self.tables.as_ref().and_then(|tables| tables.data_file.as_ref()).unwrap_or(&self.file)
+    /// The file that holds the data. Status 1 if that is an external data file which was not to be opened.
+    pub(crate) fn data(&self) -> Result<&ImageFile, Failure> {
+        match &self.tables {
+            Some(tables) if tables.geometry().external_data_file => {
+                tables.data_file.as_ref().ok_or_else(|| {
+                    Failure::system("the external data file is not open").in_file(self.file.path())
+                })
+            }
+            _ => Ok(&self.file),
+        }
     }
 
     /// Bytes of its disk.

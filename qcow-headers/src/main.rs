@@ -66,7 +66,7 @@ fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     let output = DiskOutput {
         virtual_size: chain.virtual_size(),
         cluster_bits: chain.cluster_bits(),
-        files: chain.data_files(),
+        files: if reads_data { chain.data_files()? } else { Vec::new() },
     };
     output.print(cli.output, cli.skip_holes, chain.extents())
 }

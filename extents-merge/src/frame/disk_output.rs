@@ -14,7 +14,7 @@ pub struct DiskOutput<'a> {
     pub virtual_size: u64,
     /// log2 of the unit of intervals and lists; without holes it is at most that of holes.
     pub cluster_bits: u32,
-    /// For each layer the file that its data lies in.
+    /// For each layer the file that its data lies in; only a map, and what skips holes, needs them.
     pub files: Vec<&'a ImageFile>,
 }
 

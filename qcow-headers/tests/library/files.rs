@@ -53,7 +53,8 @@ fn an_image_whose_data_file_has_no_name_has_extents_only() {
     let mut image = Image::new("image", 4096);
     image.incompatible_features = 1 << 2;
     let path = image.write_to(directory.path()).unwrap();
-    open_with(&path, Options { backing: true, backing_format: None, data: false }).unwrap();
+    let chain = open_with(&path, Options { backing: true, backing_format: None, data: false }).unwrap();
+    assert!(chain.data_files().unwrap_err().to_string().ends_with("the external data file is not open"));
     let failure = open(&path).unwrap_err();
     assert_eq!(failure.status(), Status::Unsupported, "{failure}");
     assert!(failure.to_string().contains("does not say its name"), "{failure}");

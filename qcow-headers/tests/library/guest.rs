@@ -30,12 +30,12 @@ pub(crate) fn extents(chain: &Chain) -> Result<Vec<Extent>, Failure> {
 
 /// The extents of the chain with the holes of its files as zeros, which must cover its disk.
 pub(crate) fn extents_without_holes(chain: &Chain) -> Result<Vec<Extent>, Failure> {
-    covering(SkipHoles::new(chain.extents(), chain.data_files()), chain.virtual_size())
+    covering(SkipHoles::new(chain.extents(), chain.data_files()?), chain.virtual_size())
 }
 
 /// What the guest reads.
 pub(crate) fn read(chain: &Chain) -> Result<Vec<u8>, Failure> {
-    let files = chain.data_files();
+    let files = chain.data_files()?;
     let mut guest = vec![0; usize::try_from(chain.virtual_size()).unwrap()];
     for extent in extents(chain)? {
         let target =

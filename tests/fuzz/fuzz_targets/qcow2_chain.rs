@@ -16,9 +16,9 @@ fuzz_target!(|input: &[u8]| {
     let options = Options { backing: true, backing_format: Some(Format::Qcow2), data: true };
     let Ok(chain) = Chain::open(ImageFile::open(&path).unwrap(), &confinement, options) else { return };
     check_cover(chain.extents(), chain.virtual_size());
-    check_cover(SkipHoles::new(chain.extents(), chain.data_files()), chain.virtual_size());
+    check_cover(SkipHoles::new(chain.extents(), chain.data_files().unwrap()), chain.virtual_size());
     if chain.check_readable().is_ok() {
-        let paths = chain.data_files().iter().map(|file| file.path().to_path_buf()).collect();
+        let paths = chain.data_files().unwrap().iter().map(|file| file.path().to_path_buf()).collect();
         check_map(|| chain.extents(), chain.virtual_size(), paths);
     }
 });

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::document::collected::Collected;
 use crate::document::map::reader::{MapReader, end};
+use crate::extent::length::in_memory;
 use crate::failure::Failure;
 
 /// Bit of an NBD `base:allocation` status that says that a range reads as zeros.
@@ -90,9 +91,9 @@ impl Entry {
 
     fn is_nbd_data(&self) -> Result<bool, String> {
         let kind = self.kind.ok_or("found neither start nor type")?;
-        let known = NBD_DESCRIPTIONS.iter().zip(0..).find(|(_, number)| *number == kind);
-        let as_known = |found: &String| known.is_some_and(|(expected, _)| found == expected);
-        if known.is_none() || !self.description.as_ref().is_none_or(as_known) {
+        let known = NBD_DESCRIPTIONS.get(in_memory(kind));
+        let is_another = |found: &str| Some(&found) != known;
+        if known.is_none() || self.description.as_deref().is_some_and(is_another) {
             return Err(format!(
                 "not of base:allocation: found type {kind}, expected 0 data, 1 hole, 2 zero or 3 hole,zero"
             ));
