@@ -6,6 +6,7 @@ mod batmaps;
 mod damage;
 mod guest;
 mod live;
+mod locators;
 mod parents;
 mod qemu;
 mod random_chains;
