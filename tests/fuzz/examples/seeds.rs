@@ -11,6 +11,7 @@ use xva_pack::ova::document::to_xml;
 use xva_pack::ova::uuid::uuid;
 use xva_pack::ova::vm::{Firmware, Vm};
 use xva_pack::ova::vm_disk::VmDisk;
+use xva_pack::ova::vm_network::VmNetwork;
 use xva_pack::xva::checksum::Algorithm;
 use xva_pack::xva::tar_member::{TRAILER, header, padding};
 
@@ -173,18 +174,17 @@ fn member(archive: &mut Vec<u8>, name: &str, data: &[u8]) {
 fn ova(disks: &[(&str, usize)]) -> Vec<u8> {
     let vm = Vm {
         name: "vm".to_owned(),
-        description: String::new(),
         memory: 1 << 30,
         vcpus: 1,
         firmware: Firmware::Uefi,
-        secure_boot: false,
         disks: (1..)
             .zip(disks)
             .map(|(n, disk)| {
                 VmDisk::new(disk.0, (n * 7919) << 20, None).expect("the disk is an ordinary one")
             })
             .collect(),
-        networks: vec!["net".to_owned()],
+        networks: vec![VmNetwork::new("net", None).expect("the label is an ordinary one")],
+        ..Vm::default()
     };
     let text = to_xml(&vm, |id, seed| uuid(seed, id)).expect("the machine is an ordinary one");
     let text = String::from_utf8(text).expect("metadata is text");

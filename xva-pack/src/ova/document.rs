@@ -1,16 +1,18 @@
 //! The smallest metadata that every xapi from 1.110 (2018) to today imports: one HVM machine, its disks, a stand-in for
-//! their SR, and its networks.
+//! their SR, its networks, and what else it is to have.
 //!
 //! Source: the fields without a default in `ocaml/idl/datamodel*.ml` of xen-api 1.110 to HEAD (2026), all of them. Why
-//! a value is what it is stands beside it in `records.rs` where it is not evident.
+//! a value is what it is stands beside it in `records.rs` and `vm_record.rs` where it is not evident.
 
 use std::collections::BTreeMap;
 
 use extents::failure::Failure;
 
+use crate::ova::platform;
 use crate::ova::records;
 use crate::ova::value::Value;
 use crate::ova::vm::Vm;
+use crate::ova::vm_record;
 use crate::ova::writer::write;
 
 /// The number from which objects that are not disks are called; disks usually have small ones.
@@ -21,27 +23,38 @@ const FIRST_REF: u64 = 1000;
 /// Refused (status 2): a machine that no importer takes.
 pub fn to_xml(vm: &Vm, uuid: impl Fn(&str, &[u8]) -> String) -> Result<Vec<u8>, Failure> {
     let memory = vm.check().map_err(Failure::usage)?;
-    let nameless = write(&document(vm, memory, &|_| String::new()))?;
-    write(&document(vm, memory, &|id| uuid(id, &nameless)))
+    let platform = platform::of(vm).map_err(Failure::usage)?;
+    let nameless = write(&document(vm, memory, &platform, &|_| String::new()))?;
+    write(&document(vm, memory, &platform, &|id| uuid(id, &nameless)))
 }
 
 /// `memory` is in bytes.
-fn document(vm: &Vm, memory: i64, uuid: &dyn Fn(&str) -> String) -> Value<'static> {
+fn document(
+    vm: &Vm,
+    memory: i64,
+    platform: &[(String, String)],
+    uuid: &dyn Fn(&str) -> String,
+) -> Value<'static> {
     let mut refs = Refs { next: FIRST_REF, vm };
     let (vm_ref, sr) = (refs.draw(), refs.draw());
     let mut objects = vec![
-        records::object("VM", &vm_ref, records::vm(vm, memory, &uuid(&vm_ref))),
+        records::object("VM", &vm_ref, vm_record::vm(vm, memory, platform, &uuid(&vm_ref))),
         records::object("SR", &sr, records::sr(&uuid(&sr))),
     ];
     for (index, disk) in vm.disks.iter().enumerate() {
         let (vdi, vbd) = (disk.prefix(), refs.draw());
         let name = disk.name().map_or_else(|| format!("{} {index}", vm.name), str::to_owned);
         objects.push(records::object("VDI", vdi, records::vdi(disk, name, &sr, &uuid(vdi))));
-        objects.push(records::object("VBD", &vbd, records::vbd(index, &vm_ref, vdi, &uuid(&vbd))));
+        let record = records::vbd(index, vm.device(index), &vm_ref, vdi, &uuid(&vbd));
+        objects.push(records::object("VBD", &vbd, record));
+    }
+    if vm.cd {
+        let vbd = refs.draw();
+        objects.push(records::object("VBD", &vbd, records::cd(&vm_ref, &uuid(&vbd))));
     }
     let mut cards_of: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (index, label) in vm.networks.iter().enumerate() {
-        cards_of.entry(label).or_default().push(index);
+    for (index, card) in vm.networks.iter().enumerate() {
+        cards_of.entry(card.label()).or_default().push(index);
     }
     let mut networks_of_cards = BTreeMap::new();
     for (label, cards) in cards_of {
@@ -49,9 +62,14 @@ fn document(vm: &Vm, memory: i64, uuid: &dyn Fn(&str) -> String) -> Value<'stati
         objects.push(records::object("network", &network, records::network(label, &uuid(&network))));
         networks_of_cards.extend(cards.into_iter().map(|index| (index, network.clone())));
     }
-    for (index, network) in networks_of_cards {
+    for ((index, network), card) in networks_of_cards.iter().zip(&vm.networks) {
         let vif = refs.draw();
-        objects.push(records::object("VIF", &vif, records::vif(index, &vm_ref, &network, &uuid(&vif))));
+        let record = records::vif(*index, card, &vm_ref, network, &uuid(&vif));
+        objects.push(records::object("VIF", &vif, record));
+    }
+    if vm.vtpm {
+        let vtpm = refs.draw();
+        objects.push(records::object("VTPM", &vtpm, records::vtpm(&vm_ref, &uuid(&vtpm))));
     }
     records::header(objects)
 }
@@ -79,8 +97,10 @@ impl Refs<'_> {
 mod tests {
     use super::*;
     use crate::ova::metadata::read;
+    use crate::ova::setting::Setting;
     use crate::ova::vm::{Firmware, LEAST_MEMORY, MAX_DISKS};
     use crate::ova::vm_disk::VmDisk;
+    use crate::ova::vm_network::VmNetwork;
 
     fn vm() -> Vm {
         Vm {
@@ -93,7 +113,10 @@ mod tests {
             disks: ["Ref:1001=5G", "Ref:1000=1,name=a,b=c,name=d"]
                 .map(|d| VmDisk::parse(d).unwrap())
                 .to_vec(),
-            networks: ["eth0", "lab", "eth0"].map(str::to_owned).to_vec(),
+            networks: ["eth0", "lab,mac=00:16:3E:00:00:01", "eth0"]
+                .map(|n| VmNetwork::parse(n).unwrap())
+                .to_vec(),
+            ..Vm::default()
         }
     }
 
@@ -110,14 +133,22 @@ mod tests {
 
     #[test]
     fn machines_that_no_importer_takes_are_refused() {
-        let changes: [fn(&mut Vm); 9] = [
+        let changes: [fn(&mut Vm); 17] = [
             |vm| vm.vcpus = 0,
             |vm| vm.memory = 0,
             |vm| vm.memory = LEAST_MEMORY - 1,
             |vm| vm.disks = disks(MAX_DISKS + 1),
             |vm| vm.memory = u64::MAX,
             |vm| vm.firmware = Firmware::Bios,
-            |vm| vm.networks.push(String::new()),
+            |vm| vm.networks.push(vm.networks[1].clone()),
+            |vm| (vm.cd, vm.disks) = (true, disks(MAX_DISKS)),
+            |vm| (vm.vtpm, vm.secure_boot, vm.firmware) = (true, false, Firmware::Bios),
+            |vm| vm.cores_per_socket = Some(3),
+            |vm| vm.tags = vec![String::new()],
+            |vm| vm.tags = vec!["a\u{9b}".to_owned()],
+            |vm| vm.tags = vec!["a".to_owned(); 2],
+            |vm| vm.other_config = vec![Setting::parse("a=b").unwrap(); 2],
+            |vm| vm.other_config = vec![Setting::parse("default_template=true").unwrap()],
             |vm| vm.disks.push(vm.disks[0].clone()),
             |vm| vm.name.push('\0'),
         ];
@@ -132,7 +163,7 @@ mod tests {
     #[test]
     fn every_card_is_in_the_network_of_its_label() {
         let machine = vm();
-        let document = document(&machine, 1 << 31, &|id| id.to_owned());
+        let document = document(&machine, 1 << 31, &[], &|id| id.to_owned());
         let Some(Value::Array(objects)) = document.member("objects") else { panic!("no objects") };
         let text =
             |object: &Value<'_>, name| object.member(name).and_then(Value::as_text).unwrap().to_owned();
@@ -143,7 +174,10 @@ mod tests {
         };
         let cards = of_class("VIF").into_iter().map(|o| o.member("snapshot").unwrap());
         let labels: Vec<String> = cards.map(|card| label_of(&text(card, "network"))).collect();
-        assert_eq!(labels, machine.networks);
+        assert_eq!(labels, ["eth0", "lab", "eth0"]);
+        let addresses: Vec<String> =
+            of_class("VIF").iter().map(|o| text(o.member("snapshot").unwrap(), "MAC")).collect();
+        assert_eq!(addresses, ["", "00:16:3e:00:00:01", ""]);
     }
 
     fn disks(count: usize) -> Vec<VmDisk> {

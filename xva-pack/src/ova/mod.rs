@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bytes -> tokens -> parser -> value -> objects, required -> metadata -> promise
-//! bytes <- writer <- value <- records <- document <- vm, vm_disk
+//! bytes <- writer <- value <- records, vm_record <- document <- vm, vm_disk, vm_network, platform
 //! ```
 //!
 //! Reading: [`metadata::read`] tells which disks the importer expects in the archive, how long they are, and what the
@@ -14,16 +14,22 @@
 pub mod disk;
 pub mod document;
 pub(crate) mod field_type;
+pub mod generation_id;
+pub mod mac;
 pub mod metadata;
 pub(crate) mod objects;
 pub(crate) mod parser;
+pub(crate) mod platform;
 pub mod promise;
 pub(crate) mod records;
 pub(crate) mod required;
+pub mod setting;
 pub mod size;
 pub(crate) mod tokens;
 pub mod uuid;
 pub(crate) mod value;
 pub mod vm;
 pub mod vm_disk;
+pub mod vm_network;
+pub(crate) mod vm_record;
 pub(crate) mod writer;

@@ -1,9 +1,11 @@
-//! The records of the smallest metadata, class by class: every field that some release from 1.110 on requires.
+//! The records of the smallest metadata, class by class, but for that of the VM: every field that some release from
+//! 1.110 on requires.
 
 use crate::ova::metadata::EXPORT_VSN;
 use crate::ova::value::Value;
-use crate::ova::vm::{Firmware, Vm};
+use crate::ova::vm::CD_DEVICE;
 use crate::ova::vm_disk::VmDisk;
+use crate::ova::vm_network::VmNetwork;
 
 /// A reference to no object.
 const NULL: &str = "OpaqueRef:NULL";
@@ -11,29 +13,29 @@ const NULL: &str = "OpaqueRef:NULL";
 /// A release that every importer is as new as: it compares these two numbers with its own.
 const XAPI_VERSION: (u32, u32) = (1, 0);
 
-type Member = (&'static str, Value<'static>);
+pub(crate) type Member = (&'static str, Value<'static>);
 
-fn record(members: impl IntoIterator<Item = Member>) -> Value<'static> {
+pub(crate) fn record(members: impl IntoIterator<Item = Member>) -> Value<'static> {
     Value::Struct(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
 }
 
-fn text(text: &str) -> Value<'static> {
+pub(crate) fn text(text: &str) -> Value<'static> {
     Value::text(text.to_owned())
 }
 
-fn null() -> Value<'static> {
+pub(crate) fn null() -> Value<'static> {
     text(NULL)
 }
 
-fn empty() -> Value<'static> {
+pub(crate) fn empty() -> Value<'static> {
     text("")
 }
 
-fn no() -> Value<'static> {
+pub(crate) fn no() -> Value<'static> {
     Value::Boolean(false)
 }
 
-fn map() -> Value<'static> {
+pub(crate) fn map() -> Value<'static> {
     record([])
 }
 
@@ -75,67 +77,6 @@ pub(crate) fn object(class: &str, id: &str, snapshot: Value<'static>) -> Value<'
     record([("class", text(class)), ("id", text(id)), ("snapshot", snapshot)])
 }
 
-/// `memory` is in bytes.
-pub(crate) fn vm(vm: &Vm, memory: i64, uuid: &str) -> Value<'static> {
-    let memory = || Value::number(memory);
-    let (firmware, device_model) = match vm.firmware {
-        Firmware::Bios => ("bios", "qemu-upstream-compat"),
-        Firmware::Uefi => ("uefi", "qemu-upstream-uefi"),
-    };
-    let mut platform: Vec<Member> =
-        ["acpi", "apic", "nx", "pae", "viridian"].map(|name| (name, text("true"))).into();
-    platform.push(("device-model", text(device_model)));
-    if vm.firmware == Firmware::Uefi {
-        platform.push(("secureboot", text(if vm.secure_boot { "true" } else { "false" })));
-    }
-    record([
-        ("uuid", text(uuid)),
-        ("name_label", text(&vm.name)),
-        ("name_description", text(&vm.description)),
-        ("user_version", Value::number(1)),
-        ("is_a_template", no()),
-        ("is_control_domain", no()),
-        ("power_state", text("Halted")),
-        ("domid", Value::number(-1)),
-        ("domarch", empty()),
-        ("domain_type", text("hvm")),
-        ("resident_on", null()),
-        ("affinity", null()),
-        ("suspend_VDI", null()),
-        ("metrics", null()),
-        ("guest_metrics", null()),
-        // Without this member the importer takes the machine for one of before 2010, and rewrites its memory limits.
-        ("parent", null()),
-        ("snapshot_of", null()),
-        ("memory_static_max", memory()),
-        ("memory_dynamic_max", memory()),
-        ("memory_dynamic_min", memory()),
-        ("memory_static_min", memory()),
-        ("VCPUs_params", map()),
-        ("VCPUs_max", Value::number(vm.vcpus)),
-        ("VCPUs_at_startup", Value::number(vm.vcpus)),
-        ("actions_after_shutdown", text("destroy")),
-        ("actions_after_reboot", text("restart")),
-        ("actions_after_crash", text("restart")),
-        ("PV_bootloader", empty()),
-        ("PV_kernel", empty()),
-        ("PV_ramdisk", empty()),
-        ("PV_args", empty()),
-        ("PV_bootloader_args", empty()),
-        ("PV_legacy_args", empty()),
-        // Not empty: a machine of its own, not a paravirtual one.
-        ("HVM_boot_policy", text("BIOS order")),
-        // Disk, CD, network.
-        ("HVM_boot_params", record([("order", text("cdn")), ("firmware", text(firmware))])),
-        ("platform", record(platform)),
-        ("PCI_bus", empty()),
-        ("other_config", map()),
-        ("last_boot_CPU_flags", map()),
-        ("recommendations", empty()),
-        ("has_vendor_device", no()),
-    ])
-}
-
 /// The importer creates disks in an SR of its own choice; this one only holds the references.
 pub(crate) fn sr(uuid: &str) -> Value<'static> {
     record([
@@ -170,21 +111,47 @@ pub(crate) fn vdi(disk: &VmDisk, name: String, sr: &str, uuid: &str) -> Value<'s
     ])
 }
 
-/// `index` is the number of the device.
-pub(crate) fn vbd(index: usize, vm: &str, vdi: &str, uuid: &str) -> Value<'static> {
-    let members = [
+/// `index` counts the disks from 0; the first one boots.
+pub(crate) fn vbd(index: usize, device: usize, vm: &str, vdi: &str, uuid: &str) -> Value<'static> {
+    drive(
+        device,
+        vm,
+        uuid,
+        [
+            ("VDI", text(vdi)),
+            ("bootable", Value::Boolean(index == 0)),
+            ("mode", text("RW")),
+            ("type", text("Disk")),
+            ("empty", no()),
+        ],
+    )
+}
+
+/// A drive with no disc in it.
+pub(crate) fn cd(vm: &str, uuid: &str) -> Value<'static> {
+    drive(
+        CD_DEVICE,
+        vm,
+        uuid,
+        [
+            ("VDI", null()),
+            ("bootable", no()),
+            ("mode", text("RO")),
+            ("type", text("CD")),
+            ("empty", Value::Boolean(true)),
+        ],
+    )
+}
+
+fn drive(device: usize, vm: &str, uuid: &str, members: [Member; 5]) -> Value<'static> {
+    let named = [
         ("uuid", text(uuid)),
         ("VM", text(vm)),
-        ("VDI", text(vdi)),
         ("device", empty()),
-        ("userdevice", text(&index.to_string())),
-        ("bootable", Value::Boolean(index == 0)),
-        ("mode", text("RW")),
-        ("type", text("Disk")),
+        ("userdevice", text(&device.to_string())),
         ("storage_lock", no()),
-        ("empty", no()),
     ];
-    record(members.into_iter().chain(device_members()))
+    record(named.into_iter().chain(members).chain(device_members()))
 }
 
 /// The importer looks for a network with this label, and makes an isolated one if there is none.
@@ -198,15 +165,28 @@ pub(crate) fn network(label: &str, uuid: &str) -> Value<'static> {
     ])
 }
 
-/// `index` is the number of the device. Without a MAC address the importer makes one.
-pub(crate) fn vif(index: usize, vm: &str, network: &str, uuid: &str) -> Value<'static> {
+/// `index` is the number of the device. Where the address is empty the importer makes one.
+pub(crate) fn vif(index: usize, card: &VmNetwork, vm: &str, network: &str, uuid: &str) -> Value<'static> {
     let members = [
         ("uuid", text(uuid)),
         ("device", text(&index.to_string())),
         ("network", text(network)),
         ("VM", text(vm)),
-        ("MAC", empty()),
+        ("MAC", Value::text(card.mac().map(|mac| mac.to_string()).unwrap_or_default())),
         ("MTU", Value::number(1500)),
     ];
     record(members.into_iter().chain(device_members()))
+}
+
+/// A TPM without content: the importer makes a new one. Hosts that know none pass over this class.
+///
+/// Source: xapi's `importexport.ml`, `vtpm'`: no record of the data model, but one made for archives.
+pub(crate) fn vtpm(vm: &str, uuid: &str) -> Value<'static> {
+    record([
+        ("vTPM'_VM", text(vm)),
+        ("vTPM'_uuid", text(uuid)),
+        ("vTPM'_is_unique", no()),
+        ("vTPM'_is_protected", no()),
+        ("vTPM'_content", empty()),
+    ])
 }

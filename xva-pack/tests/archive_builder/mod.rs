@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 
 use xva_pack::ova::document::to_xml;
 use xva_pack::ova::uuid::uuid;
-use xva_pack::ova::vm::{Firmware, Vm};
+use xva_pack::ova::vm::Vm;
 use xva_pack::ova::vm_disk::VmDisk;
+use xva_pack::ova::vm_network::VmNetwork;
 use xva_pack::xva::checksum::Algorithm;
 use xva_pack::xva::tar_member::{RECORD, header, padding};
 
@@ -95,18 +96,16 @@ pub(crate) fn ova(disks: &[(&str, usize)]) -> Vec<u8> {
 pub(crate) fn ova_with(disks: &[(&str, usize)], networks: &[&str]) -> Vec<u8> {
     let vm = Vm {
         name: "vm".to_owned(),
-        description: String::new(),
         memory: 1 << 30,
         vcpus: 1,
-        firmware: Firmware::Bios,
-        secure_boot: false,
         disks: disks
             .iter()
             // A size that no other number in the document has, to be replaced.
             .zip(1_u64..)
             .map(|(&(prefix, _), n)| VmDisk::new(prefix, (n * 7919) << 20, None).unwrap())
             .collect(),
-        networks: networks.iter().map(|&label| label.to_owned()).collect(),
+        networks: networks.iter().map(|label| VmNetwork::new(label, None).unwrap()).collect(),
+        ..Vm::default()
     };
     let mut text = String::from_utf8(to_xml(&vm, |id, seed| uuid(seed, id)).unwrap()).unwrap();
     for (&(_, size), n) in disks.iter().zip(1_u64..) {
