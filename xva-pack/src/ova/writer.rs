@@ -60,8 +60,8 @@ impl Out {
                 u32::from(bad)
             )));
         }
-        // A carriage return as it is would be read as a newline.
-        let escaped = escape(text).replace('\r', "&#13;");
+        // A carriage return as it is would be read as a newline; xapi leaves an apostrophe as it is.
+        let escaped = escape(text).replace('\r', "&#13;").replace("&apos;", "'");
         self.event(Event::Text(BytesText::from_escaped(escaped)))
     }
 
@@ -79,14 +79,14 @@ mod tests {
     #[test]
     fn values_are_written_as_xapi_writes_them() {
         let value = Value::Struct(vec![
-            ("a<b".into(), Value::text("\"x\" & y\r\n")),
+            ("a<b".into(), Value::text("\"x\" & 'y'\r\n")),
             ("n".into(), Value::number(-1)),
             ("list".into(), Value::Array(vec![Value::Boolean(true), Value::Struct(vec![])])),
         ]);
         let text = String::from_utf8(write(&value).unwrap()).unwrap();
         assert_eq!(
             text,
-            "<value><struct><member><name>a&lt;b</name><value>&quot;x&quot; &amp; y&#13;\n</value></member>\
+            "<value><struct><member><name>a&lt;b</name><value>&quot;x&quot; &amp; 'y'&#13;\n</value></member>\
              <member><name>n</name><value>-1</value></member><member><name>list</name><value><array><data>\
              <value><boolean>1</boolean></value><value><struct></struct></value></data></array></value></member>\
              </struct></value>\n"
