@@ -126,3 +126,19 @@ PY
   [ -z "$output" ]
   fails_with 2 ova-xml --name $'a\xff' --memory 1G --vcpus 1 --firmware bios --disk Ref:000=1G
 }
+
+@test "the examples in the help can be pasted from a terminal of 80 columns, and work" {
+  script -qec "stty rows 24 cols 80; ova-xml --help" /dev/null | tr -d '\r' | sed 's/\x1b\[[0-9;]*m//g' >help
+  grep -q '^ *--cores-per-socket' help
+  sed '1,/^Examples:/d; /^Exit status/,$d' help >examples.bash
+  [ "$(grep -c '^  ova-xml ' examples.bash)" -ge 3 ]
+  run ! grep -E '^.{81}' examples.bash
+  truncate -s 20G a.raw
+  truncate -s 500G b.raw
+  for disk in a b; do
+    echo "{\"virtual_size\":$(stat -c %s $disk.raw),\"cluster_bits\":20,\"data_clusters\":[]}" >$disk.json
+  done
+  bash -euo pipefail examples.bash
+  xva-unpack --verify vm.xva >/dev/null
+  [ "$(field ova.xml VM name_label)" = db ]
+}

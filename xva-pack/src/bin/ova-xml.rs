@@ -37,7 +37,7 @@ struct Cli {
     #[arg(long, help_heading = MACHINE)]
     name: String,
     /// Description of the VM
-    #[arg(long, value_name = "TEXT", default_value = "", help_heading = MACHINE)]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, help_heading = MACHINE)]
     description: String,
     /// Memory: bytes, or such as 512M or 4G (powers of 1024)
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = MACHINE)]
@@ -65,8 +65,9 @@ struct Cli {
     #[arg(long = "disk", value_name = "REF=SIZE[,name=NAME]", required = true, value_parser = VmDisk::parse,
           help_heading = DEVICES)]
     disks: Vec<VmDisk>,
-    /// A network card in the network of this label, which may hold other commas; repeat for each. The importer makes an
-    /// isolated network if the host has none of that label, and a new MAC address except with preserve=true
+    /// A network card in the network of this label, of which only a last ",mac=" is no part; repeat for each. The
+    /// importer makes an isolated network if the host has none of that label, and keeps the MAC address with
+    /// preserve=true only
     #[arg(long = "network", value_name = "LABEL[,mac=MAC]", value_parser = VmNetwork::parse, help_heading = DEVICES)]
     networks: Vec<VmNetwork>,
     /// An empty CD drive, as device 3
@@ -95,6 +96,9 @@ const EXAMPLES: &str = "\
 Examples:
   ova-xml --name web --memory 2G --vcpus 2 --firmware uefi \\
     --disk Ref:000=20G > ova.xml
+  ova-xml --name windows-11 --memory 8G --vcpus 4 --cores-per-socket 4 \\
+    --firmware uefi --secure-boot --vtpm --cd --platform device_id=0002 \\
+    --disk Ref:000=64G > ova.xml
   ova-xml --name db --memory 8G --vcpus 4 --firmware bios \\
     --disk Ref:000=20G,name=system --disk Ref:001=500G \\
     --network 'Pool-wide network associated with eth0' > ova.xml

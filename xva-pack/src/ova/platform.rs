@@ -8,6 +8,8 @@ use crate::ova::vm::{Firmware, Vm};
 
 /// The key that `--cores-per-socket` writes.
 const CORES: &str = "cores-per-socket";
+/// The key that xapi writes from the generation ID.
+const GENERATION_ID: &str = "generation-id";
 /// The key that follows from the firmware.
 const DEVICE_MODEL: &str = "device-model";
 /// The key that `--secure-boot` writes.
@@ -56,6 +58,7 @@ fn check(vm: &Vm, setting: &Setting) -> Result<(), String> {
     let refused = |expected: &str| Err(format!("platform {key}: found {value:?}, expected {expected}"));
     match (key, vm.firmware) {
         (CORES, _) => refused("it as --cores-per-socket"),
+        (GENERATION_ID, _) => refused("it as --generation-id"),
         (DEVICE_MODEL, Firmware::Bios) if value == "qemu-upstream-uefi" => {
             refused("--firmware uefi, or another model")
         }
@@ -126,6 +129,7 @@ mod tests {
             (Uefi, &["secureboot=yes"], false),
             (Uefi, &["secureboot=true"], true),
             (Uefi, &["cores-per-socket=2"], false),
+            (Uefi, &["generation-id=1:2"], false),
             (Uefi, &["vga=std", "vga=std"], false),
         ] {
             let vm = Vm { secure_boot, ..machine(firmware, settings) };

@@ -24,10 +24,10 @@ const MIB: u64 = 1 << 20;
 /// What starts the machine.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Firmware {
-    /// `SeaBIOS`
+    /// What PCs had before UEFI
     #[default]
     Bios,
-    /// OVMF
+    /// What PCs have today
     Uefi,
 }
 
