@@ -86,7 +86,10 @@ fn the_reader_judges_random_archives_as_the_importer_does() {
                     assert_eq!(imported.disks, truth, "seed {seed}: not what was put in");
                 }
                 let (lax, found) = judge(&bytes, false);
-                assert_eq!((lax, &found), (Ok(()), &imported.disks), "seed {seed}");
+                assert!(
+                    lax.is_ok() && found == imported.disks || lax.is_err() && holds_more(imported.rest),
+                    "seed {seed}: the importer takes it; {lax:?}"
+                );
                 assert!(
                     verdict.is_ok() && disks == imported.disks || holds_more(imported.rest),
                     "seed {seed}: the importer takes it; {verdict:?}"
@@ -103,7 +106,7 @@ fn the_reader_judges_random_archives_as_the_importer_does() {
     assert!(taken > least && refused > least, "{taken} taken, {refused} refused: too few of one kind");
 }
 
-/// A block after the last disk: the importer does not see it, and the program says that it will be lost.
+/// Something after the last disk: the importer does not see it, and the program says that it will be lost.
 fn holds_more(rest: &[u8]) -> bool {
     rest.chunks(512).any(|record| record.iter().any(|byte| *byte != 0))
 }
