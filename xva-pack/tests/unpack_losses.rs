@@ -80,7 +80,7 @@ fn losses() -> Vec<(&'static str, Archive)> {
         ("a block under the name of another disk, without ova.xml", blocks(blocks(Archive::default(), &[0]).block("Ref:9/00000001", &disk(1)), &[2, 3])),
         ("a block under the name of a disk that has none in the archive", {
             let text = String::from_utf8(ova(&[("Ref:0", BLOCK * 2), ("Ref:1", 4 * BLOCK)])).unwrap();
-            let text = text.replacen("<value>Disk</value>", "<value>CD</value>", 1).replacen("<value>RW</value>", "<value>RO</value>", 1);
+            let text = text.replacen("<value>VBD</value>", "<value>unknown</value>", 1);
             blocks(Archive::default().member("ova.xml", text.as_bytes()).block("Ref:0/00000000", &disk(0)), &[1, 2, 3])
         }),
         ("an end-of-tar inside of the disk", blocks(after_the_end(blocks(with_ova(), &[0, 1])), &[2, 3])),

@@ -1,7 +1,7 @@
 //! The metadata of an XVA: `ova.xml`, one XML-RPC value that names the objects of a VM.
 //!
 //! ```text
-//! bytes -> tokens -> parser -> value -> objects, required -> metadata -> promise
+//! bytes -> tokens -> parser -> value -> objects, required, creation -> metadata -> promise
 //! bytes <- writer <- value <- records <- document <- vm, vm_disk
 //! ```
 //!
@@ -11,6 +11,7 @@
 //!
 //! This room knows the room `xva` (names and sizes of blocks), and neither `pack` nor `unpack`.
 
+pub(crate) mod creation;
 pub mod disk;
 pub mod document;
 pub(crate) mod field_type;
@@ -22,6 +23,7 @@ pub(crate) mod records;
 pub(crate) mod required;
 pub mod size;
 pub(crate) mod tokens;
+pub(crate) mod userdevice;
 pub mod uuid;
 pub(crate) mod value;
 pub mod vm;
