@@ -72,10 +72,12 @@ impl Members {
     /// header is passed over.
     pub(crate) fn next_beyond(&mut self) -> Result<Beyond, Stop> {
         while !self.ended {
+            let begun = self.input.position();
             match self.next_with_findings() {
                 Ok(Some((member, _))) => return Ok(Beyond::Member(member)),
                 Ok(None) => {}
-                Err(Stop::Damaged(_)) => return Ok(Beyond::Junk),
+                // Where nothing could be read, nothing else can be.
+                Err(Stop::Damaged(_)) if self.input.position() > begun => return Ok(Beyond::Junk),
                 Err(stop) => return Err(stop),
             }
         }
@@ -85,10 +87,7 @@ impl Members {
     /// Leaves out a member that was found there; it may be cut off.
     pub(crate) fn skip_beyond(&mut self, member: &Member) -> Result<(), Stop> {
         match self.skip(member) {
-            Err(Stop::Damaged(_)) => {
-                self.ended = true;
-                Ok(())
-            }
+            Err(Stop::Damaged(_)) => Ok(()),
             done => done,
         }
     }
