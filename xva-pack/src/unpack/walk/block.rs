@@ -6,6 +6,7 @@ use extents::failure::Failure;
 use crate::unpack::disk_state::DiskState;
 use crate::unpack::finding::{Severity, Stop};
 use crate::unpack::members::Member;
+use crate::unpack::sink::BlockPlace;
 use crate::unpack::walk::state::Walk;
 use crate::xva::tar_member::RECORD;
 
@@ -65,6 +66,9 @@ impl Walk<'_> {
         }
         self.report_progress(place.offset);
         disk.came(digits);
+        let byte = self.members.input.position();
+        let place_of = BlockPlace { prefix: &disk.prefix, offset: place.offset, size: member.size, byte };
+        self.sink.block(&place_of)?;
         if disk.wanted {
             self.read_block(member)?;
             self.checksum(disk, member)?;
