@@ -1,7 +1,7 @@
 //! The metadata of an XVA: `ova.xml`, one XML-RPC value that names the objects of a VM.
 //!
 //! ```text
-//! bytes -> tokens -> parser -> value -> objects, required, creation -> metadata -> promise
+//! bytes -> tokens -> parser -> value -> objects, required, enums, creation -> metadata -> promise
 //! bytes <- writer <- value <- records <- document <- vm, vm_disk
 //! ```
 //!
@@ -14,6 +14,7 @@
 pub(crate) mod creation;
 pub mod disk;
 pub mod document;
+pub(crate) mod enums;
 pub(crate) mod field_type;
 pub mod metadata;
 pub(crate) mod objects;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use extents::failure::Failure;
 
 use crate::ova::disk::Disk;
+use crate::ova::enums;
 use crate::ova::required;
 use crate::ova::value::Value;
 
@@ -32,7 +33,7 @@ impl<'a> Objects<'a> {
                 objections.push("an object lacks its class, id or snapshot".to_owned());
                 continue;
             };
-            match required::objection(class, snapshot) {
+            match required::objection(class, snapshot).or_else(|| enums::objection(class, snapshot)) {
                 // The importer makes no SR, and people who write metadata leave this record all but empty.
                 Some(what) if class == "SR" => {
                     missing_fields.push(format!("SR {id}: {what}; xapi refuses records without it"));
