@@ -29,6 +29,11 @@ impl Walk<'_> {
             || self.ova.as_ref().is_some_and(|ova| ova.disks.iter().any(|disk| disk.prefix == prefix))
     }
 
+    /// Whether the metadata has no disk `prefix`: what stands under that name may be of a disk that it has.
+    pub(crate) fn is_unknown(&self, prefix: &str) -> bool {
+        self.ova.as_ref().is_some_and(|ova| ova.disks.iter().all(|disk| disk.prefix != prefix))
+    }
+
     /// Begins the disk to which the block `member` belongs.
     pub(crate) fn begin_disk(&mut self, prefix: &str, member: &Member) -> Result<DiskState, Stop> {
         if self.ended.len() >= MAX_DISKS && self.ova.is_none() {
@@ -46,7 +51,6 @@ impl Walk<'_> {
                 refused(format!("found a block of another disk, expected one of {}", next.prefix))
             }
             (_, _, Some(_)) => refused("ova.xml has this disk, but expects no blocks of it".to_owned()),
-            // It may be one of a disk that ova.xml has, under a wrong name.
             (_, _, None) => Some((Severity::Damaged, "ova.xml has no such disk".to_owned())),
         };
         let expected = known.map(|disk| disk.virtual_size);

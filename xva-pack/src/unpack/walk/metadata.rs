@@ -65,6 +65,12 @@ impl Walk<'_> {
         }
         self.findings.raise(member.finding(Severity::Refused, what))?;
         self.take_metadata(member)?;
+        let mut begun = self.ended.iter().chain(self.current.as_ref().map(|disk| &disk.prefix));
+        if let Some(prefix) = begun.find(|prefix| self.is_unknown(prefix)).cloned() {
+            self.spoil(&prefix);
+            let what = format!("has no disk {prefix}, of which blocks came before");
+            self.findings.raise(member.finding(Severity::Damaged, what))?;
+        }
         let wanted = |disk: &&Disk| self.is_wanted(&disk.prefix);
         let disks: Vec<Disk> = self.ova.iter().flat_map(Ova::streamed).filter(wanted).cloned().collect();
         for disk in disks {
