@@ -89,6 +89,7 @@ fn losses() -> Vec<(&'static str, Archive)> {
         ("the archive twice", blocks(after_the_end(blocks(with_ova(), &[0, 1, 2, 3])).member("ova.xml", &ova(&[("Ref:1", 4 * BLOCK)])), &[0, 1, 2, 3])),
         ("a block after an end-of-tar, zeros and junk", blocks(blocks(Archive::default(), &[0, 1]).raw(&[0; 10_240]).raw(&[7; 700]).raw(&[0; 324]), &[2])),
         ("an ova.xml that comes last shows that the last block is gone", blocks(Archive::default(), &[0, 1, 2]).member("ova.xml", &ova(&[("Ref:1", 4 * BLOCK)]))),
+        ("an ova.xml that comes last shows that the last block of the first disk is gone", blocks(Archive::default(), &[0, 1, 2]).block("Ref:2/00000000", &disk(0)).member("ova.xml", &ova(&[("Ref:1", 4 * BLOCK), ("Ref:2", BLOCK)]))),
         ("an ova.xml that comes last does not know a disk", blocks(Archive::default().block("Ref:01/00000000", &disk(0)), &[1, 2]).member("ova.xml", &ova(&[("Ref:1", 3 * BLOCK)]))),
         ("a checksum under the name of another disk", blocks(blocks(with_ova(), &[0]).checksum("Ref:9/00000001", ".xxhash", "0000000000000000"), &[2, 3])),
         ("an ova.xml that comes last shows a disk that is gone", blocks(Archive::default(), &[0, 1, 2]).member("ova.xml", &ova(&[("Ref:1", 3 * BLOCK), ("Ref:2", BLOCK)]))),

@@ -27,7 +27,8 @@ impl Walk<'_> {
         let prefix = self.disk_of(&member.name);
         let is_asked_for = prefix.is_some_and(|prefix| self.is_wanted(prefix));
         if self.options.only.is_some() && !is_asked_for {
-            return Ok(false);
+            // Metadata that comes last still says how long the disk is.
+            return Ok(member.name == FILE_NAME && self.ova.is_none() && !self.members.trailer_seen);
         }
         if prefix.is_none() && member.name != FILE_NAME {
             self.foreign_seen = true;

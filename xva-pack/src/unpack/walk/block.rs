@@ -67,8 +67,8 @@ impl Walk<'_> {
         self.report_progress(place.offset);
         disk.came(digits);
         let byte = self.members.input.position();
-        let place_of = BlockPlace { prefix: &disk.prefix, offset: place.offset, size: member.size, byte };
-        self.sink.block(&place_of)?;
+        let offset = place.offset;
+        self.sink.block(&BlockPlace { prefix: &disk.prefix, offset, size: member.size, byte })?;
         if disk.wanted {
             self.read_block(member)?;
             self.checksum(disk, member)?;

@@ -60,7 +60,7 @@ impl Walk<'_> {
     /// Reports an `ova.xml` that is not the first member. It still says how long the disks are.
     pub(crate) fn late_metadata(&mut self, member: &Member) -> Result<(), Stop> {
         let what = "is not the first member";
-        if self.ova.is_some() || self.over.is_some() || !member.is_file {
+        if self.ova.is_some() || self.members.trailer_seen || !member.is_file {
             return self.reject(member, Severity::Refused, what);
         }
         self.findings.raise(member.finding(Severity::Refused, what))?;
