@@ -97,6 +97,8 @@ impl Input {
     pub(crate) fn skip(&mut self, length: u64, what: &str) -> Result<(), Stop> {
         if let Some(size) = self.size {
             if length > size.saturating_sub(self.position) {
+                let end = SeekFrom::Start(self.begun + size);
+                self.file.0.seek(end).map_err(|e| Failure::io(self.name.name(), "cannot seek", &e))?;
                 self.position = size;
                 return Err(self.ended_in(what).into());
             }
@@ -194,6 +196,7 @@ mod tests {
                     (finding.byte, finding.what.as_str()),
                     (bytes.len() as u64, "ends early, in the middle")
                 );
+                assert_eq!(input.read(&mut [0]).unwrap(), 0);
             });
         }
         both(&bytes, |mut input| {
