@@ -163,6 +163,42 @@ crc() { python3 -c 'import sys, zlib; print("%08x" % zlib.crc32(open(sys.argv[1]
   [[ $stderr == "xva-pack: $device: cannot read "*"nput/output error"* ]]
 }
 
+@test "a device that gets another size after its map, or while it is packed, has changed" {
+  head -c 8M /dev/urandom >d.raw
+  qcow2 i.qcow2 d.raw
+  truncate -s 10M i.qcow2
+  attach i.qcow2
+  qcow-headers --output map "$device" >map
+  xva-pack --scan d.raw >expected
+  xva-pack --map map | cmp - expected
+  for size in 12M 9M; do
+    truncate -s $size i.qcow2
+    losetup --set-capacity "$device"
+    fails_with 1 xva-pack --map map
+    [[ $stderr == *"$device: changed since the map was begun: found $(stat -c %s i.qcow2) bytes, expected 10485760; "* ]]
+  done
+  # Its number is nothing that the map knows.
+  truncate -s 10M i.qcow2
+  attach i.qcow2
+  sed "s,\"filename\": \"[^\"]*\",\"filename\": \"$device\"," map >renamed
+  xva-pack --map renamed | cmp - expected
+  # A file in place of it, and it in place of a file.
+  sed "s,\"filename\": \"[^\"]*\",\"filename\": \"i.qcow2\"," map >file
+  fails_with 1 xva-pack --map file
+  qcow-headers --output map i.qcow2 | sed "s,\"filename\": \"[^\"]*\",\"filename\": \"$device\"," >file
+  fails_with 1 xva-pack --map file
+  attach d.raw
+  for size in 12M 4M; do
+    truncate -s 8M d.raw
+    losetup --set-capacity "$device"
+    xva-pack --scan "$device" 2>errors | { head -c 1000 >/dev/null; truncate -s $size d.raw; losetup --set-capacity "$device"; cat >rest; } ||
+      status=${PIPESTATUS[0]}
+    cat errors
+    [ "$status" -eq 1 ]
+    has_no_end rest
+  done
+}
+
 @test "documents, maps and archives are read from devices, and what follows a document is damage" {
   disk d.raw 5M
   printf '%-511s\n' '{"virtual_size":5242880,"cluster_bits":20,"data_clusters":[[1,1],[4,4]]}' >document
