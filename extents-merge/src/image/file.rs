@@ -125,7 +125,7 @@ impl ImageFile {
         self.check_range(offset, buffer.len() as u64, what)?;
         self.file.read_exact_at(buffer, offset).map_err(|error| {
             if error.kind() == io::ErrorKind::UnexpectedEof {
-                self.changed(&format!("it became shorter, and {what} at byte {offset} is not there any more"))
+                self.changed(&format!("{what} at byte {offset}: the file became shorter"))
             } else {
                 Failure::io(&self.path, &format!("cannot read {what} at byte {offset}"), &error)
             }
