@@ -8,9 +8,13 @@ use extents::image::window::Window;
 use crate::geometry::Geometry;
 use crate::run_length::{Progression, words};
 
-/// Bits 9 to 55 of an L1 or L2 entry: a file offset. The bits around them are flags or reserved, and reserved bits
-/// are ignored as QEMU does.
+/// Bits 9 to 55 of an L1 or L2 entry: a file offset. The bits around them are flags or reserved.
 pub(crate) const OFFSET_MASK: u64 = 0x00FF_FFFF_FFFF_FE00;
+/// The flag of an L1 or L2 entry that says something of refcounts, and nothing of where data is.
+pub(crate) const COPIED: u64 = 1 << 63;
+/// Bits 0 to 8 and 56 to 62 of an L1 entry, which nobody sets. QEMU ignores them when it reads, but in a table that something
+/// else was written over they tell, and `qemu-img check` counts them as errors.
+const RESERVED: u64 = !(OFFSET_MASK | COPIED);
 
 /// Bytes of L2 tables that are read whether or not they lie in holes of the file: less than a second. It takes 16 TiB in
 /// clusters of 64 KiB to have more.
@@ -63,7 +67,13 @@ impl<'a> L1Table<'a> {
         let offset = first & OFFSET_MASK;
         let cluster_size = self.geometry.cluster_size();
         let step = if offset == 0 { 0 } else { cluster_size };
-        let entries = Progression { mask: OFFSET_MASK, first: offset, step }.count(words(table)) as u64;
+        if first & RESERVED != 0 {
+            return Err(self.file.damaged(format!(
+                "L1 entry {} has reserved bits: found {first:#018x}, expected bits 0 to 8 and 56 to 62 clear",
+                self.next
+            )));
+        }
+        let entries = Progression { mask: !COPIED, first: offset, step }.count(words(table)) as u64;
         if offset != 0 {
             self.check_tables(offset, entries)?;
         }
@@ -182,9 +192,18 @@ mod tests {
     }
 
     #[test]
-    fn reserved_bits_mean_nothing() {
+    fn reserved_bits_are_refused_and_the_copied_flag_means_nothing() {
+        for bit in (0..9).chain(56..63) {
+            for entry in [1, 6] {
+                let change = |built: &mut Built| {
+                    let offset = built.places.l2.get(&entry).copied().unwrap_or_default();
+                    built.put_u64(built.places.l1 + entry * 8, offset | COPIED | 1 << bit);
+                };
+                refused(change, &format!("L1 entry {entry} has reserved bits"));
+            }
+        }
         let mut built = image();
-        built.put_u64(built.places.l1 + 6 * 8, !OFFSET_MASK);
+        built.put_u64(built.places.l1 + 6 * 8, COPIED);
         assert_eq!(checked(&built, 4096).unwrap()[1], Stretch::Empty { entries: 5 });
     }
 

@@ -6,6 +6,7 @@ use extents::failure::Failure;
 use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
 
+use crate::cluster_set::Budget;
 use crate::format::Format;
 use crate::named_files::{open_backing_file, open_data_file};
 use crate::table_walk::TableWalk;
@@ -98,10 +99,10 @@ impl Layer {
         }
     }
 
-    /// The walk over this image alone, as layer number `number` in a chain of `layers`.
-    pub(crate) fn extents(&self, number: u16, layers: usize) -> Extents<'_> {
+    /// The walk over this image alone, as layer number `number` in a chain of `layers`, which share `budget`.
+    pub(crate) fn extents(&self, number: u16, layers: usize, budget: &Budget) -> Extents<'_> {
         match &self.tables {
-            Some(tables) => Box::new(TableWalk::new(&self.file, tables, number, layers)),
+            Some(tables) => Box::new(TableWalk::new(&self.file, tables, number, layers, budget.clone())),
             None => {
                 Box::new(Checked::new(Extent::whole(number, self.virtual_size).map(Ok).into_iter(), || {
                     self.check_raw()
