@@ -13,8 +13,8 @@ use extents::extent::length::in_memory;
 const PAGE_BITS: u32 = 1 << 16;
 const PAGE: u64 = PAGE_BITS as u64;
 const WORDS: usize = (PAGE / 64) as usize;
-/// Runs that a page has at most: from then on bits, 8 KiB, are not much larger and faster.
-const MAX_RUNS: usize = 512;
+/// Runs that a page has at most: with more, bits are faster, and in a page that fills up soon no larger.
+const MAX_RUNS: usize = 128;
 /// What the largest page takes, in bytes, and so by how much a budget may be passed.
 const LARGEST_PAGE: usize = WORDS * 8;
 
@@ -68,6 +68,10 @@ struct Bits {
 impl ClusterSet {
     pub(crate) fn new(budget: Budget) -> Self {
         ClusterSet { budget, pages: Vec::new(), open: 0..0, free_until: 0 }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pages.is_empty() && self.open.is_empty()
     }
 
     /// Adds `run` if none of it is in the set; otherwise fails with the first cluster that is.

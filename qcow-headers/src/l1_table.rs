@@ -19,6 +19,8 @@ const RESERVED: u64 = !(OFFSET_MASK | COPIED);
 /// Bytes of L2 tables that are read whether or not they lie in holes of the file: less than a second. It takes 16 TiB in
 /// clusters of 64 KiB to have more.
 const MAX_IN_HOLES: u64 = 2 << 30;
+/// Bytes that a read takes as long as: small tables that do not lie together count as if they were this large.
+const READ: u64 = 16 << 10;
 /// How many times the bytes that a file stores its L2 tables may have beyond that. What a hole holds is not looked up, for
 /// file systems have been wrong about it; and a table without a single stored page would have no reason to be.
 const MAX_SPARSENESS: u64 = 64;
@@ -115,10 +117,12 @@ impl<'a> L1Table<'a> {
     pub(crate) fn check(mut self) -> Result<(), Failure> {
         let whole = u64::from(self.geometry.l1_size) * 8;
         self.file.check_range(self.geometry.l1_offset, whole, "L1 table")?;
-        let mut bytes: u64 = 0;
+        let (mut bytes, mut work) = (0_u64, 0_u64);
         while let Some(stretch) = self.next_stretch()? {
             if let Stretch::Tables { tables, .. } = stretch {
-                bytes += tables * self.geometry.cluster_size();
+                let stretch = tables * self.geometry.cluster_size();
+                bytes += stretch;
+                work += stretch.max(READ);
             }
         }
         if bytes >= self.file.size() {
@@ -128,16 +132,17 @@ impl<'a> L1Table<'a> {
                 self.file.size()
             )));
         }
-        self.check_stored(bytes)
+        self.check_stored(bytes, work)
     }
 
-    /// Fails with status 4 if reading `bytes` of L2 tables is mostly reading holes, of which a small file has any number.
-    fn check_stored(&self, bytes: u64) -> Result<(), Failure> {
+    /// Fails with status 4 if reading `bytes` of L2 tables, as long as reading `work` bytes that lie together, is mostly reading
+    /// holes, of which a small file has any number.
+    fn check_stored(&self, bytes: u64, work: u64) -> Result<(), Failure> {
         match self.file.stored_bytes() {
-            Some(stored) if bytes > MAX_IN_HOLES && bytes / MAX_SPARSENESS > stored => {
+            Some(stored) if work > MAX_IN_HOLES && work / MAX_SPARSENESS > stored => {
                 Err(self.file.unsupported(format!(
-                    "the L2 tables lie in holes of the file: found tables of {bytes} bytes in a file that stores \
-                     {stored}, expected at most {MAX_SPARSENESS} times as much"
+                    "the L2 tables lie in holes of the file: found tables of {bytes} bytes, which take the time of \
+                     {work}, in a file that stores {stored}, expected at most {MAX_SPARSENESS} times as much"
                 )))
             }
             _ => Ok(()),
@@ -289,5 +294,32 @@ mod tests {
         let failure = in_a_hole(1025).unwrap_err();
         assert!(failure.to_string().contains("L2 tables lie in holes of the file"), "{failure}");
         assert_eq!(failure.status() as u8, 4);
+    }
+
+    /// 512 bytes each, in a hole of the file; `step` leads from one to the next.
+    fn small_in_a_hole(tables: u64, step: i64) -> Result<(), Failure> {
+        let mut built = Image::new("a", tables << 15).cluster_bits(9).build();
+        let first = built.bytes.len() as u64;
+        let start = if step < 0 { first + tables * 512 } else { first };
+        for table in 0..tables {
+            let place = start.saturating_add_signed(step * table.cast_signed() * 512);
+            built.put_u64(built.places.l1 + table * 8, place);
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = built.write_to(directory.path()).unwrap();
+        let end = first + (tables + 1) * 512 * step.unsigned_abs();
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(end).unwrap();
+        let file = ImageFile::open(&path).unwrap();
+        L1Table::new(&file, &FirstCluster::read(&file)?.geometry, 64 << 10).check()
+    }
+
+    #[test]
+    fn small_tables_in_holes_count_by_the_reads_they_take() {
+        small_in_a_hole(200_000, 1).unwrap();
+        for step in [-1, 2] {
+            small_in_a_hole(131_072, step).unwrap();
+            let failure = small_in_a_hole(200_000, step).unwrap_err();
+            assert!(failure.to_string().contains("L2 tables lie in holes of the file"), "{failure}");
+        }
     }
 }

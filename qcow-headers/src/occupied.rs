@@ -79,7 +79,7 @@ impl<'a> Occupied<'a> {
             ));
         }
         let run = self.clusters_of(offset, length);
-        let packed = self.packed.first_of(&run);
+        let packed = if self.packed.is_empty() { None } else { self.packed.first_of(&run) };
         match (packed, self.whole.claim(run)) {
             (None, Ok(())) => {}
             (Some(cluster), _) | (None, Err(cluster)) => return Err(self.taken(cluster)),

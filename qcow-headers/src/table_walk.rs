@@ -160,7 +160,8 @@ impl<'a> TableWalk<'a> {
             (Content::Data(Stored::Compressed(cluster)), _) => self.occupied()?.claim_compressed(&cluster),
             (_, None) => return Ok(()),
             (_, Some(offset)) if !geometry.external_data_file => {
-                self.occupied()?.claim(offset, length.div_ceil(geometry.cluster_size()))
+                let clusters = (length + geometry.cluster_size() - 1) >> geometry.cluster_bits;
+                self.occupied()?.claim(offset, clusters)
             }
             (_, Some(offset)) if offset == position => return Ok(()),
             (_, Some(offset)) => Err(format!(
