@@ -75,17 +75,19 @@ impl ClusterSet {
     }
 
     /// Adds `run` if none of it is in the set; otherwise fails with the first cluster that is.
+    #[inline]
     pub(crate) fn claim(&mut self, run: Range<u64>) -> Result<(), u64> {
-        if run.start != self.open.end || run.end > self.free_until {
-            self.close();
-            let used = self.next_used(&run);
-            if used < run.end {
-                return Err(used);
-            }
-            self.open = run.start..run.start;
-            self.free_until = used;
+        if run.start == self.open.end && run.end <= self.free_until {
+            self.open.end = run.end;
+            return Ok(());
         }
-        self.open.end = run.end;
+        self.close();
+        let used = self.next_used(&run);
+        if used < run.end {
+            return Err(used);
+        }
+        self.open = run;
+        self.free_until = used;
         Ok(())
     }
 

@@ -102,7 +102,7 @@ impl Layer {
     /// The walk over this image alone, as layer number `number` in a chain of `layers`, which share `budget`.
     pub(crate) fn extents(&self, number: u16, layers: usize, budget: &Budget) -> Extents<'_> {
         match &self.tables {
-            Some(tables) => Box::new(TableWalk::new(&self.file, tables, number, layers, budget.clone())),
+            Some(tables) => Box::new(TableWalk::new(&self.file, tables, number, layers, budget)),
             None => {
                 Box::new(Checked::new(Extent::whole(number, self.virtual_size).map(Ok).into_iter(), || {
                     self.check_raw()

@@ -27,35 +27,41 @@ pub(crate) struct Occupied<'a> {
     packed: ClusterSet,
     /// Clusters that the file can still hold. Where the sets are too small, this shows that some must lie in one.
     left: u64,
+    has_metadata: bool,
 }
 
 impl<'a> Occupied<'a> {
-    /// The metadata of `file` but for its L2 tables.
-    pub(crate) fn by_metadata(
-        file: &'a ImageFile,
-        tables: &'a Tables,
-        budget: &Budget,
-    ) -> Result<Self, Failure> {
-        let bits = tables.geometry().cluster_bits;
-        let mut occupied = Occupied {
+    /// Nothing yet.
+    pub(crate) fn new(file: &'a ImageFile, tables: &'a Tables, budget: &Budget) -> Self {
+        Occupied {
             file,
             tables,
             whole: ClusterSet::new(budget.clone()),
             packed: ClusterSet::new(budget.clone()),
-            left: (file.size() >> bits) + 1,
-        };
-        occupied.whole.add(0..1);
-        for (_, range) in &tables.geometry().metadata {
-            occupied.add(range);
+            left: (file.size() >> tables.geometry().cluster_bits) + 1,
+            has_metadata: false,
         }
-        let header = &tables.first_cluster.header;
-        refcount_table::blocks(file, header, tables.geometry(), |offset| {
-            occupied.whole.add(offset >> bits..(offset >> bits) + 1);
+    }
+
+    /// Adds the metadata but for the L2 tables, before anything is claimed; again it does nothing.
+    pub(crate) fn add_metadata(&mut self) -> Result<(), Failure> {
+        if std::mem::replace(&mut self.has_metadata, true) {
+            return Ok(());
+        }
+        let geometry = self.tables.geometry();
+        self.whole.add(0..1);
+        for (_, range) in &geometry.metadata {
+            self.add(range);
+        }
+        let header = &self.tables.first_cluster.header;
+        refcount_table::blocks(self.file, header, geometry, |offset| {
+            let cluster = offset >> geometry.cluster_bits;
+            self.whole.add(cluster..cluster + 1);
         })?;
-        for table in snapshot_table::l1_tables(file, header) {
-            occupied.add(&table?);
+        for table in snapshot_table::l1_tables(self.file, header) {
+            self.add(&table?);
         }
-        Ok(occupied)
+        Ok(())
     }
 
     /// Metadata that may be damaged itself, and that no guest read needs.
@@ -79,11 +85,12 @@ impl<'a> Occupied<'a> {
             ));
         }
         let run = self.clusters_of(offset, length);
-        let packed = if self.packed.is_empty() { None } else { self.packed.first_of(&run) };
-        match (packed, self.whole.claim(run)) {
-            (None, Ok(())) => {}
-            (Some(cluster), _) | (None, Err(cluster)) => return Err(self.taken(cluster)),
+        if !self.packed.is_empty()
+            && let Some(cluster) = self.packed.first_of(&run)
+        {
+            return Err(self.taken(cluster));
         }
+        self.whole.claim(run).map_err(|cluster| self.taken(cluster))?;
         let too_many = || format!("found {clusters} more clusters, expected no more than fit into the file");
         self.left = self.left.checked_sub(clusters).ok_or_else(too_many)?;
         Ok(())

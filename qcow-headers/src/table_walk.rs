@@ -41,10 +41,8 @@ pub(crate) struct TableWalk<'a> {
     seen_until: u64,
     /// The L2 tables as far as they were read, to be looked at again when the walk has ended.
     seen: Fingerprint,
-    /// What the sets of clusters of all layers may take.
-    budget: Budget,
-    /// The clusters of the file that were seen to be taken; none before the first step.
-    occupied: Option<Box<Occupied<'a>>>,
+    /// The clusters of the file that were seen to be taken.
+    occupied: Occupied<'a>,
     /// Guest offset of what comes next.
     position: u64,
     /// The extent that the next run may still continue.
@@ -58,7 +56,7 @@ impl<'a> TableWalk<'a> {
         tables: &'a Tables,
         number: u16,
         layers: usize,
-        budget: Budget,
+        budget: &Budget,
     ) -> Self {
         let share = WINDOWS / layers.max(1) / 2 / MIN_WINDOW * MIN_WINDOW;
         let share = share.max(MIN_WINDOW);
@@ -71,8 +69,7 @@ impl<'a> TableWalk<'a> {
             in_hand: 0..0,
             seen_until: 0,
             seen: Fingerprint::default(),
-            budget,
-            occupied: None,
+            occupied: Occupied::new(file, tables, budget),
             position: 0,
             pending: None,
         }
@@ -110,7 +107,8 @@ impl<'a> TableWalk<'a> {
             Some(Stretch::Tables { offset, tables }) => {
                 self.in_hand = offset..offset + tables * geometry.cluster_size();
                 self.seen_until = offset;
-                let claimed = self.occupied()?.claim(offset, tables);
+                self.occupied.add_metadata()?;
+                let claimed = self.occupied.claim(offset, tables);
                 claimed.map_err(|complaint| {
                     self.file.damaged(format!("an L2 table overlaps something else: {complaint}"))
                 })?;
@@ -145,23 +143,15 @@ impl<'a> TableWalk<'a> {
         Ok(run)
     }
 
-    fn occupied(&mut self) -> Result<&mut Occupied<'a>, Failure> {
-        let occupied = match self.occupied.take() {
-            Some(occupied) => occupied,
-            None => Box::new(Occupied::by_metadata(self.file, self.tables, &self.budget)?),
-        };
-        Ok(self.occupied.insert(occupied))
-    }
-
     /// Nothing else may lie where the next `length` bytes of the guest have their `place`, whether or not there is data in it.
     fn claim(&mut self, length: u64, content: Content, place: Option<u64>) -> Result<(), Failure> {
         let (geometry, position) = (self.tables.geometry(), self.position);
         let claimed = match (content, place) {
-            (Content::Data(Stored::Compressed(cluster)), _) => self.occupied()?.claim_compressed(&cluster),
+            (Content::Data(Stored::Compressed(cluster)), _) => self.occupied.claim_compressed(&cluster),
             (_, None) => return Ok(()),
             (_, Some(offset)) if !geometry.external_data_file => {
                 let clusters = (length + geometry.cluster_size() - 1) >> geometry.cluster_bits;
-                self.occupied()?.claim(offset, clusters)
+                self.occupied.claim(offset, clusters)
             }
             (_, Some(offset)) if offset == position => return Ok(()),
             (_, Some(offset)) => Err(format!(
@@ -252,7 +242,7 @@ mod tests {
         let file = ImageFile::open(&image.write_to(directory.path()).unwrap()).unwrap();
         let tables = Tables::open(&file).unwrap();
         let extents: Vec<Extent> =
-            TableWalk::new(&file, &tables, 0, 1, Budget::new(1 << 20)).collect::<Result<_, _>>().unwrap();
+            TableWalk::new(&file, &tables, 0, 1, &Budget::new(1 << 20)).collect::<Result<_, _>>().unwrap();
         let clusters: Vec<_> =
             extents.iter().map(|extent| (extent.start / 512, extent.length / 512)).collect();
         assert_eq!(clusters, [(0, 64), (64, 128), (192, 108), (300, 1), (301, 19)]);
