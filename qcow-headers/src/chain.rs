@@ -50,8 +50,8 @@ impl Chain {
         let (virtual_size, cluster_bits) = (leaf.virtual_size(), leaf.cluster_bits());
         let mut chain = Chain { layers: Vec::new(), virtual_size, cluster_bits };
         let mut next = Some(leaf);
-        while let Some(layer) = next {
-            next = if options.backing { chain.open_backing(&layer, confinement, options)? } else { None };
+        while let Some(mut layer) = next {
+            next = if options.backing { chain.open_backing(&mut layer, confinement, options)? } else { None };
             chain.cluster_bits = chain.cluster_bits.min(layer.cluster_bits());
             chain.layers.push(layer);
         }
@@ -61,7 +61,7 @@ impl Chain {
     /// The backing file of `above`, which comes next in this chain, if it has one.
     fn open_backing(
         &self,
-        above: &Layer,
+        above: &mut Layer,
         confinement: &Confinement,
         options: Options,
     ) -> Result<Option<Layer>, Failure> {
