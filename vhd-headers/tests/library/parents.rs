@@ -168,3 +168,24 @@ fn an_empty_child_shows_its_parent() {
     let truth = Chain(vec![parent(), Vhd::child_of(&parent(), "child.vhd")]);
     assert_eq!(intervals(&truth.write_to(directory.path()).unwrap()), "[[0,1]]");
 }
+
+#[test]
+fn a_bitmap_is_read_only_where_it_can_decide() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut base = Vhd::dynamic("base.vhd", 4 << 13).with(Write::data(1, 1)).with(Write::data(48, 16));
+    base.block_bits = 13;
+    let middle = Vhd::child_of(&base, "middle.vhd").with(Write::data(50, 1));
+    for hiding in [Write::data(48, 16), Write::data(48, 15)] {
+        let hides = hiding.sectors == 16;
+        let truth = Chain(vec![base.clone(), middle.clone(), Vhd::child_of(&middle, "top.vhd").with(hiding)]);
+        let chain = open(&truth.write_to(directory.path()).unwrap()).unwrap();
+        // Once the BAT is checked, the last block goes, with its bitmap.
+        for (name, image) in [("base.vhd", &base), ("middle.vhd", &middle)] {
+            let file = std::fs::File::options().write(true).open(directory.path().join(name)).unwrap();
+            file.set_len(image.build().bytes.len() as u64 - 512 - (8 << 10) - 512).unwrap();
+        }
+        let walk = chain.extents(Granularity::Sector).unwrap();
+        let read = walk.map_while(Result::ok).map(|extent| extent.end()).last();
+        assert_eq!(read == Some(4 << 13), hides, "{read:?}");
+    }
+}
