@@ -74,15 +74,12 @@ impl<'a> Occupied<'a> {
 
     /// L2 tables or guest clusters, `clusters` of them from file offset `offset` on, a multiple of the cluster size. The last
     /// must at least begin in the file: more is not written of a cluster that reads as zeros.
+    #[inline]
     pub(crate) fn claim(&mut self, offset: u64, clusters: u64) -> Result<(), Complaint> {
         let geometry = self.tables.geometry();
         let length = clusters << geometry.cluster_bits;
         if offset.saturating_add(length - geometry.cluster_size()) >= self.file.size() {
-            return Err(format!(
-                "found clusters at bytes {offset} to {}, expected them before byte {}, where the file ends",
-                offset.saturating_add(length - 1),
-                self.file.size()
-            ));
+            return Err(self.outside(offset, length));
         }
         let run = self.clusters_of(offset, length);
         if !self.packed.is_empty()
@@ -112,6 +109,16 @@ impl<'a> Occupied<'a> {
         offset >> bits..(offset.saturating_add(length - 1) >> bits) + 1
     }
 
+    #[cold]
+    fn outside(&self, offset: u64, length: u64) -> Complaint {
+        format!(
+            "found clusters at bytes {offset} to {}, expected them before byte {}, where the file ends",
+            offset.saturating_add(length - 1),
+            self.file.size()
+        )
+    }
+
+    #[cold]
     fn taken(&self, cluster: u64) -> Complaint {
         let geometry = self.tables.geometry();
         let offset = cluster << geometry.cluster_bits;

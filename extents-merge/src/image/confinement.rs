@@ -100,7 +100,7 @@ impl Confinement {
     ) -> Result<ImageFile, Failure> {
         let directories = self.directories_for(by);
         let found = match self.first(&directories, names, what, verified) {
-            Ok(None) if verified => self.first_in_other_case(&directories, names, what),
+            Ok(None) if verified => self.first_in_other_case(by, &directories, names, what),
             found => found,
         };
         found
@@ -129,8 +129,10 @@ impl Confinement {
         refused.map_or(Ok(None), Err)
     }
 
+    /// The same for a name that differs in case; `by` does not name itself.
     fn first_in_other_case(
         &self,
+        by: &ImageFile,
         directories: &[PathBuf],
         names: &[PathBuf],
         what: &str,
@@ -138,8 +140,11 @@ impl Confinement {
         for candidate in candidates(directories, names) {
             let candidate = candidate?;
             let mut allowed = self.image_directory.iter().chain(&self.search_paths);
-            if let Some(found) = allowed.find_map(|directory| in_other_case(directory, &candidate)) {
-                return self.open_candidate(&found, what);
+            if let Some(found) = allowed.find_map(|directory| in_other_case(directory, &candidate))
+                && let Some(file) = self.open_candidate(&found, what)?
+                && file.identity() != by.identity()
+            {
+                return Ok(Some(file));
             }
         }
         Ok(None)

@@ -100,6 +100,9 @@ fn a_windows_name_in_other_case_is_found_where_its_id_shows_the_right_parent() {
     assert_exact(&open(&path).unwrap(), &Chain(vec![parent(), child]));
     std::fs::copy(beside("parent.vhd"), beside("Parent.vhd")).unwrap();
     assert_eq!(open(&path).unwrap_err().status() as u8, 1);
+    let alone = tempfile::tempdir().unwrap();
+    let (status, sentence) = failure_in(alone.path(), &named(vec![], "C:\\old\\CHILD.VHD").build());
+    assert_eq!(status as u8, 1, "{sentence}");
     let raw = Vhd::raw("parent.raw", 4 << 13);
     raw.build().write_to(directory.path()).unwrap();
     let child = Vhd { locators: vec![], parent_name: "PARENT.RAW".to_owned(), ..child_of(&raw) };
