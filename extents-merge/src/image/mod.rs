@@ -10,5 +10,7 @@ pub mod confinement;
 pub mod file;
 pub mod holes;
 pub mod identity;
+mod letter_case;
+mod normal_path;
 pub mod second_look;
 pub mod window;
