@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf, absolute};
 
 use crate::failure::{Failure, Status};
-use crate::image::file::ImageFile;
+use crate::image::file::{ImageFile, check_kind};
 
 /// The directories in which the parent, backing and data files of a chain may lie.
 #[derive(Debug)]
@@ -80,7 +80,8 @@ impl Confinement {
                 match self.open_candidate(&textual(&directory.join(name))?, what) {
                     Ok(Some(file)) => return Ok(file),
                     Ok(None) => {}
-                    Err(failure) if !verified => return Err(failure),
+                    // An output that is found in its place is no reason to look elsewhere.
+                    Err(failure) if !verified || failure.status() == Status::Usage => return Err(failure),
                     // What an earlier, better name was refused for says more than what a later one was.
                     Err(failure) => _ = refused.get_or_insert(failure),
                 }
@@ -121,12 +122,13 @@ impl Confinement {
             Err(error) => return Err(Failure::io(candidate, "cannot open", &error)),
             Ok(_) => {}
         }
-        let file = match ImageFile::open(candidate) {
-            Err(failure) if failure.status() == Status::Usage => {
+        match std::fs::metadata(candidate).map(|found| check_kind(candidate, &found)) {
+            Ok(Err(failure)) if failure.status() == Status::Usage => {
                 return Err(Failure::unsupported(format!("{what} {failure}")));
             }
-            opened => opened?,
-        };
+            _ => {}
+        }
+        let file = ImageFile::open(candidate)?;
         if file.is_block_device() && !below_search_path {
             return Err(Failure::unsupported(format!(
                 "{what} {} is a block device: {}",
