@@ -6,6 +6,10 @@ use extents::failure::Failure;
 pub trait Sink {
     /// Whether the bytes of this disk are to be read and checked, or passed over.
     fn wants(&self, prefix: &str) -> bool;
+    /// The metadata says that the disk `prefix` will come, of which `size` bytes are wanted. Nothing has begun yet.
+    fn expect(&mut self, _prefix: &str, _size: u64) -> Result<(), Failure> {
+        Ok(())
+    }
     /// A disk begins that is wanted. `size` is what will be written of it, in bytes, if that is known yet.
     fn begin(&mut self, prefix: &str, size: Option<u64>) -> Result<(), Failure>;
     /// Bytes at a guest offset that never decreases; what is left out between them is zero.
