@@ -34,6 +34,7 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let inputs: Vec<_> = request.inputs().into_iter().chain(cli.metadata.input()).collect();
     check_stdin(&inputs)?;
     let report = cli.operation.report.as_deref().map(ReportFile::open).transpose()?;
+    let mut progress = Progress::new(cli.operation.progress)?;
     let (xml, expected) = load(&cli.metadata, &cli.archive, messages)?;
     let fit = Fit { pad: cli.archive.pad, others_follow: cli.archive.no_trailer, expected };
     let source = Source::open(&request, fit, !cli.operation.measure, messages)?;
@@ -43,7 +44,6 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     }
     messages.note(format!("{}: {}", source.origin.name(), source.origin.reason()));
     let origin = source.origin.clone();
-    let mut progress = Progress::new(cli.operation.progress)?;
     let out = streams::stdout()?;
     pipe::enlarge(&out);
     let packed = pack(source, &settings(cli.archive, &cli.operation), xml.as_deref(), &mut progress, out)?;

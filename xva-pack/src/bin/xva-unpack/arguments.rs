@@ -82,7 +82,8 @@ What xapi would refuse ends --verify with status 3; the other tasks warn of
 it, as long as it is certain which bytes belong where. CRC-32 is that of the
 whole raw disk. What follows the last disk is a warning, as xapi ignores it; a
 block there is refused, as it holds data that would be lost.
-A disk is written to .FILE.XXXXXX.part, which gets its name once it is whole.
+A file gets its name once it is whole; until then it has none, or where the
+file system cannot do that, .FILE.XXXXXX.part.
 
 Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged archive,
 4 compressed or beyond what is supported";
