@@ -48,7 +48,7 @@ pack_while() {
 @test "a disk is not overwritten by its own archive" {
   cp "$(disk)" own
   run -2 --separate-stderr bash -c 'xva-pack --scan own 1<>own'
-  [[ $stderr == *"own: is where the archive goes: expected another" ]]
+  [[ $stderr == *"own: is read, and would be written to standard output: expected another file" ]]
   cmp own "$(disk)"
 }
 

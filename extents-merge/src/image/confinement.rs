@@ -8,7 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::failure::{Failure, Status};
 use crate::image::at_rest::at_rest;
-use crate::image::file::ImageFile;
+use crate::image::file::{ImageFile, check_kind};
 use crate::image::letter_case::in_other_case;
 use crate::image::normal_path::{directory_of_given, given, textual};
 
@@ -142,7 +142,8 @@ impl Confinement {
             match self.open_candidate(&candidate?, what) {
                 Ok(None) => {}
                 Ok(found) => return Ok(found),
-                Err(failure) if !verified => return Err(failure),
+                // An output that is found in its place is no reason to look elsewhere.
+                Err(failure) if !verified || failure.status() == Status::Usage => return Err(failure),
                 // What an earlier, better name was refused for says more than what a later one was.
                 Err(failure) => _ = refused.get_or_insert(failure),
             }
@@ -244,12 +245,13 @@ impl Confinement {
                 )));
             }
         }
-        let file = match ImageFile::open(candidate) {
-            Err(failure) if failure.status() == Status::Usage => {
+        match std::fs::metadata(candidate).map(|found| check_kind(candidate, &found)) {
+            Ok(Err(failure)) if failure.status() == Status::Usage => {
                 return Err(Failure::unsupported(format!("{what} {failure}")));
             }
-            opened => opened?,
-        };
+            _ => {}
+        }
+        let file = ImageFile::open(candidate)?;
         if file.is_block_device() && !below_search_path {
             return Err(Failure::unsupported(format!(
                 "{what} {} is a block device: {}",

@@ -2,13 +2,12 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
 
 use extents::extent::length::in_memory;
 use extents::failure::{Failure, Status};
 use extents::frame::input::InputName;
 use extents::frame::streams::Waiting;
-use extents::image::identity::{Identity, State};
+use extents::image::identity::State;
 
 use crate::host::pipe;
 use crate::unpack::finding::{Finding, Stop};
@@ -52,14 +51,6 @@ impl Input {
             input.size = Some(metadata.len().saturating_sub(input.begun));
         }
         Ok(input)
-    }
-
-    /// Whether `path` leads to the file or device that is read.
-    pub fn is(&self, path: &Path) -> bool {
-        match (self.file.0.metadata(), std::fs::metadata(path)) {
-            (Ok(this), Ok(other)) => Identity::of(&this) == Identity::of(&other),
-            _ => false,
-        }
     }
 
     /// Whether the file has changed since it was opened. What is no regular file only goes on.
@@ -255,16 +246,5 @@ mod tests {
                 assert_eq!(input.drain().unwrap(), (bytes.len() as u64 - 5, zero), "{at:?}");
             });
         }
-    }
-
-    #[test]
-    fn a_file_is_the_input_by_each_of_its_names() {
-        let folder = tempfile::tempdir().unwrap();
-        let [file, link, other] = ["file", "link", "other"].map(|name| folder.path().join(name));
-        std::fs::write(&file, "x").unwrap();
-        std::fs::hard_link(&file, &link).unwrap();
-        std::fs::write(&other, "x").unwrap();
-        let input = Input::open(&InputName::File(file)).unwrap();
-        assert!(input.is(&link) && !input.is(&other) && !input.is(Path::new("/nowhere")));
     }
 }

@@ -19,6 +19,10 @@ pub struct BlockPlace<'a> {
 pub trait Sink {
     /// Whether the bytes of this disk are to be read and checked, or passed over.
     fn wants(&self, prefix: &str) -> bool;
+    /// The metadata says that the disk `prefix` will come, of which `size` bytes are wanted. Nothing has begun yet.
+    fn expect(&mut self, _prefix: &str, _size: u64) -> Result<(), Failure> {
+        Ok(())
+    }
     /// A disk begins that is wanted. `size` is what will be written of it, in bytes, if that is known yet.
     fn begin(&mut self, prefix: &str, size: Option<u64>) -> Result<(), Failure>;
     /// A block comes, of a disk that is wanted or not, before its bytes are read or passed over.
