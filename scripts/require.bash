@@ -58,5 +58,5 @@ require_cargo() {
 
 # programs_of ROOT: where cargo puts the programs of the workspace in ROOT that it builds for release.
 programs_of() {
-  (cd "$1" && realpath -m -- "${CARGO_TARGET_DIR:-target}/release")
+  (cd "$1" && readlink -m -- "${CARGO_TARGET_DIR:-target}/release")
 }
