@@ -112,7 +112,7 @@ searched() {
 @test "the real program is given its arguments and its environment, unchanged, and nothing is read for it" {
   local program
   cat >real <<'S'
-#!/usr/bin/env python3
+#!/usr/bin/python3
 import os, sys
 print(sys.argv[1:])
 for each in open("/proc/self/environ", "rb").read().split(b"\0"):
@@ -125,7 +125,7 @@ S
   for program in vhd-tool qemu-img; do
     for arguments in serve 'info a b' 'map -f raw x --output=json' ''; do
       read -ra words <<<"$arguments"
-      # `env` in the first line of a script sets nothing of its own.
+      # What the system has python3 for, and no shell script in between, which would add variables.
       run -7 child "${environment[@]}" "$PWD/real" ${words[@]+"${words[@]}"}
       printf '%s\n' "$output" | grep -v '^b.REAL' >expected
       run -7 child "${environment[@]}" "REAL_VHD_TOOL=$PWD/real" "REAL_QEMU_IMG=$PWD/real" \

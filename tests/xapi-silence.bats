@@ -110,7 +110,11 @@ P
     qemu-img convert -f raw -O vpc -o subformat=dynamic,force_size=on d.raw d.vhd
     becomes scan vhd "$PWD/d.vhd" d.raw
     [ ! -s answer ]
-    rm d.raw
+    # Nor where no block is listed.
+    disk empty.raw "$size"
+    qemu-img create -q -f qcow2 empty.qcow2 "$size"
+    becomes scan qcow2 "$PWD/empty.qcow2" empty.raw
+    rm d.raw empty.raw
   done
   qemu-img map -f qcow2 --output=json d.qcow2 >answer
   disk d.raw 1M 0
