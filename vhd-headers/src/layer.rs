@@ -69,6 +69,9 @@ impl Layer {
         let size = footer.current_size;
         let mut notes: Vec<String> = found.notes.into_iter().map(named).collect();
         let mut warnings: Vec<String> = found.warning.into_iter().map(named).collect();
+        if footer.disk_type == DiskType::Fixed {
+            notes.push(named(format!("a fixed disk of {size} bytes")));
+        }
         if &footer.creator == b"vpc " && footer.chs_size != size {
             notes.push(named(format!(
                 "the geometry disagrees with the size: found {} bytes, the disk has {size}; qemu shows the former",
