@@ -1,7 +1,13 @@
 # Sourced by the scripts: makes sure that the commands they use are there, and says what it installs.
+#
+# A script first says all that it needs (`need`, `need_cargo`), then has it installed at once (`install_needed`).
 
 # Some are where only the PATH of root leads.
 PATH=$PATH:/usr/sbin:/sbin
+
+# What is missing: a Debian package each, and whether it is there afterwards.
+needed_packages=()
+needed_commands=()
 
 # help_if_asked ARGUMENT...: prints the comment at the head of the script, whose project is the current directory, and ends
 # it, if the first argument asks for that.
@@ -11,28 +17,55 @@ help_if_asked() {
   esac
 }
 
-# require COMMAND PACKAGE: installs the Debian package PACKAGE where COMMAND is missing.
-require() {
-  # type -P, because `time` is also a word of the shell.
-  type -P "$1" >/dev/null && return
-  install_package "$1" "$2"
-  type -P "$1" >/dev/null || { echo "$0: $1 is still missing after installing $2" >&2; exit 1; }
+# give_up SENTENCE: ends the script, which could not do what it should.
+give_up() {
+  echo "$(basename "$0"): $1" >&2 || true
+  exit 1
 }
 
-# install_package WANTED PACKAGE: through apt, and sudo for those who are not root.
-install_package() {
-  if ! command -v apt-get >/dev/null; then
-    echo "$0: $1 is missing: install it (Debian's package is $2)" >&2
-    exit 1
+# need COMMAND PACKAGE: the Debian package PACKAGE is to be installed where COMMAND is missing.
+need() {
+  # type -P, because `time` is also a word of the shell.
+  need_if_not "type -P $1" "$2"
+}
+
+# need_if_not CHECK PACKAGE: likewise, where the command CHECK fails.
+need_if_not() {
+  ! $1 >/dev/null 2>&1 || return 0
+  needed_packages+=("$2")
+  needed_commands+=("$1")
+}
+
+# as_root COMMAND...: through sudo for those who are not root; fails where that is not to be had.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif [ -t 0 ]; then
+    sudo "$@"
+  else
+    # Nobody could answer if sudo asked for a password.
+    sudo -n "$@"
   fi
-  local sudo=()
-  [ "$(id -u)" -eq 0 ] || sudo=(sudo)
-  echo "installing $2, for $1" >&2
-  if [ -z "${require_updated:-}" ]; then
-    "${sudo[@]}" apt-get update -qq >&2
-    require_updated=1
-  fi
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >&2
+}
+
+# install_needed: one installation of all that is missing, through apt.
+install_needed() {
+  [ ${#needed_packages[@]} -gt 0 ] || return 0
+  local packages command
+  packages=$(printf '%s\n' "${needed_packages[@]}" | sort -u | tr '\n' ' ')
+  packages=${packages% }
+  type -P apt-get >/dev/null || give_up "these are missing, and there is no apt-get to install them (names of Debian): $packages"
+  as_root true 2>/dev/null || give_up "packages are missing that only root may install: sudo apt-get install $packages"
+  echo "$(basename "$0"): installing: $packages" >&2
+  # Names of packages have no blanks.
+  # shellcheck disable=SC2086
+  { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages; } >&2 ||
+    give_up "could not be installed: apt-get install $packages"
+  hash -r
+  for command in "${needed_commands[@]}"; do
+    $command >/dev/null 2>&1 || give_up "installed $packages, and this still fails: $command"
+  done
+  needed_packages=() needed_commands=()
 }
 
 # compiles: whether there is a C compiler with the headers and start files of a C library.
@@ -40,21 +73,50 @@ compiles() {
   printf '#include <stdio.h>\nint main(void) { return 0; }\n' | cc -x c -o /dev/null - 2>/dev/null
 }
 
-# require_cargo ROOT: cargo as new as the workspace in ROOT says, and a C compiler for the zstd library.
-require_cargo() {
-  local needed found
-  needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$1/Cargo.toml")
-  local advice="install Rust $needed or newer from https://rustup.rs, or set XVA_BIN_DIR to where the programs are built"
-  command -v cargo >/dev/null || PATH="${HOME:-}/.cargo/bin:$PATH"
-  command -v cargo >/dev/null || { echo "$0: cargo is missing: $advice" >&2; exit 1; }
-  found=$(cargo --version | cut -d' ' -f2)
-  if [ "$(printf '%s\n' "$needed" "$found" | sort -V | head -n 1)" != "$needed" ]; then
-    echo "$0: cargo $found is too old: $advice" >&2
-    exit 1
-  fi
-  compiles || install_package "a C compiler" build-essential
-  compiles || { echo "$0: cc cannot compile a small program" >&2; exit 1; }
+# at_least VERSION FOUND
+at_least() {
+  [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]
 }
+
+# need_cargo ROOT [COMPONENT]...: cargo as new as the workspace in ROOT says, with COMPONENTs of it (fmt, clippy), and a C
+# compiler for the zstd library. Where there is none at all, that of Debian, if it is new enough.
+need_cargo() {
+  local wanted found component advice
+  wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$1/Cargo.toml")
+  advice="install Rust $wanted or newer from https://rustup.rs"
+  type -P cargo >/dev/null || PATH="${HOME:-}/.cargo/bin:$PATH"
+  if type -P cargo >/dev/null; then
+    found=$(cargo --version | cut -d' ' -f2)
+    at_least "$wanted" "$found" || give_up "cargo $found is too old: $advice"
+    for component in "${@:2}"; do
+      cargo "$component" --version >/dev/null 2>&1 ||
+        give_up "cargo $component is missing: run: rustup component add rustfmt clippy (or install Debian's ${component_packages[$component]})"
+    done
+  else
+    # Debian's cargo-web takes the place of cargo and rustc: who has one of those shall decide.
+    ! type -P rustc >/dev/null || give_up "rustc is there, but cargo is missing: $advice"
+    found=$(candidate cargo-web)
+    { [ -n "$found" ] && at_least "$wanted" "$found"; } || give_up "cargo is missing: $advice"
+    need cargo cargo-web
+    # Debian's cargo only recommends them, and cannot fetch anything without.
+    need_if_not "test -s /etc/ssl/certs/ca-certificates.crt" ca-certificates
+    for component in "${@:2}"; do need "cargo-$component" "${component_packages[$component]}"; done
+  fi
+  need_if_not compiles build-essential
+}
+
+# candidate PACKAGE: the version that apt would install; nothing where it knows of none.
+candidate() {
+  type -P apt-cache >/dev/null || return 0
+  local found
+  found=$(apt-cache policy "$1" | sed -n 's/^ *Candidate: \([0-9.]*\).*/\1/p')
+  if [ -z "$found" ] && as_root apt-get update -qq >/dev/null 2>&1; then
+    found=$(apt-cache policy "$1" | sed -n 's/^ *Candidate: \([0-9.]*\).*/\1/p')
+  fi
+  echo "$found"
+}
+
+declare -A component_packages=([fmt]=rustfmt-web [clippy]=rust-web-clippy)
 
 # programs_of ROOT: where cargo puts the programs of the workspace in ROOT that it builds for release.
 programs_of() {
