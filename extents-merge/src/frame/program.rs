@@ -82,7 +82,12 @@ fn command<A: Parser>(tool: &'static str) -> clap::Command {
     // Clap would take the sentence over `Verbosity` for that of the program.
     let about = Resettable::from(command.get_about().cloned());
     let long_about = Resettable::from(command.get_long_about().cloned());
-    Verbosity::augment_args(command).about(about).long_about(long_about)
+    let command = Verbosity::augment_args(command).about(about).long_about(long_about);
+    // With the commit, where the build script knows it.
+    match option_env!("XVA_TOOLS_VERSION") {
+        Some(version) => command.version(version),
+        None => command,
+    }
 }
 
 fn parse<A: Parser>(tool: &'static str) -> Result<(A, Verbosity), clap::Error> {
