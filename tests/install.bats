@@ -73,6 +73,15 @@ typed() {
   [[ $stderr == *"usr/bin/ova-xml: no such program"* ]]
 }
 
+@test "the plugin runs from where it is installed" {
+  qemu-img create -q -f qcow2 disk.qcow2 3M
+  qemu-io -f qcow2 -c 'write -q -P 7 1M 64k' disk.qcow2
+  qemu-img convert -O raw disk.qcow2 disk.raw
+  qcow-headers --output map disk.qcow2 >disk.map
+  nbdkit python "$usr/share/xva-tools/nbdkit-map" map=disk.map --run 'nbdcopy "$uri" out.raw'
+  cmp out.raw disk.raw
+}
+
 @test "the options of a page are those of --help" {
   for command in "${PROGRAMS[@]}" "${COMMANDS[@]}"; do
     "$usr/bin/$command" --help >help
