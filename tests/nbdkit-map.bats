@@ -142,6 +142,12 @@ map() {
   fails_with 3 serve map true
   map "{\"start\": 0, \"length\": 512, $place, \"compression\": \"zlib\", \"host_length\": 9, \"cluster_size\": 99999999, \"skip\": 1}"
   fails_with 3 serve map true
+  for state in null 1 '{}' '{"st_size": "1048576"}' '{"device_size": 1048576}'; do
+    map "{\"start\": 0, \"length\": 512, $place, \"state\": $state}"
+    fails_with 3 serve map true
+  done
+  map "{\"start\": 0, \"length\": 512, $place, \"state\": {\"device_size\": \"1048576\"}}"
+  fails_with 1 serve map true
   map '{"start": 0, "length": 512, "offset": 0, "filename": "/dev/null"}'
   fails_with 4 serve map true
   mkfifo pipe
@@ -173,4 +179,15 @@ map() {
   qcow-headers --output map image >map || [ $? -eq 3 ]
   fails_with 3 serve map true
   [[ $stderr == *"failed with status 3"* ]]
+}
+
+@test "in the background, where nbdkit leaves its directory, relative names still lead to their files" {
+  make_truth
+  qemu-img convert -O qcow2 truth.raw image.qcow2
+  qcow-headers --output map image.qcow2 >map
+  nbdkit --unix "$PWD/socket" --pidfile "$PWD/pid" python "$ROOT/scripts/nbdkit-map" map=map
+  await test -s pid
+  nbdcopy "nbd+unix:///?socket=$PWD/socket" copied.raw
+  kill "$(cat pid)"
+  cmp copied.raw truth.raw
 }

@@ -55,10 +55,12 @@ extents::main!(|cli: Cli, messages| headers(&cli, messages), Output::Document);
 fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     let image = cli.image.open_image_for(cli.output)?;
     let confinement = Confinement::new(cli.image.path(), &cli.search_paths.directories)?;
+    let confinement = confinement.at_rest(cli.output == Form::Map);
     let reads_data = cli.output == Form::Map || cli.skip_holes;
     let options = Options { backing: !cli.no_backing, backing_format: cli.backing_format, data: reads_data };
     let chain = Chain::open(image, &confinement, options)?;
     chain.layers().iter().flat_map(Layer::notes).for_each(|note| messages.note(note));
+    chain.layers().iter().flat_map(Layer::warnings).for_each(|warning| messages.warn(warning));
     // A hole of an encrypted file is not zeros for the guest.
     if reads_data {
         chain.check_readable()?;

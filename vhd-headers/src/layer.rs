@@ -4,15 +4,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
 use extents::extent::Extent;
-use extents::extent::walk::{Checked, Extents};
+use extents::extent::walk::{Checked, Extents, Walk};
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 use extents::image::second_look::{self, Fingerprint};
 
 use crate::footer::{DiskType, Footer, UniqueId};
-use crate::footer_search;
+use crate::footer_search::{self, Found};
 use crate::granularity::Granularity;
 use crate::parent_names::parent_names;
+use crate::sector_extents::SectorExtents;
 use crate::sparse::Sparse;
 
 /// 2040 GiB, the largest disk that sm makes and that Hyper-V and qemu open.
@@ -62,21 +63,15 @@ impl Layer {
 
     /// Opens a VHD and checks everything that decides where its data is.
     pub(crate) fn open(file: ImageFile) -> Result<Layer, Failure> {
-        let found = footer_search::find(&file)?;
+        let (found, body) = parse(&file).map_err(|failure| file.judge(failure))?;
         let footer = found.footer;
-        let body = match footer.disk_type {
-            DiskType::Fixed => {
-                check_fixed(&file, &footer, found.data_end)?;
-                Body::Flat
-            }
-            DiskType::Dynamic | DiskType::Differencing => {
-                Body::Sparse(Sparse::open(&file, &footer, found.data_end)?)
-            }
-        };
         let named = |sentence: String| format!("{}: {sentence}", file.path().display());
         let size = footer.current_size;
         let mut notes: Vec<String> = found.notes.into_iter().map(named).collect();
         let mut warnings: Vec<String> = found.warning.into_iter().map(named).collect();
+        if footer.disk_type == DiskType::Fixed {
+            notes.push(named(format!("a fixed disk of {size} bytes")));
+        }
         if &footer.creator == b"vpc " && footer.chs_size != size {
             notes.push(named(format!(
                 "the geometry disagrees with the size: found {} bytes, the disk has {size}; qemu shows the former",
@@ -181,6 +176,7 @@ impl Layer {
     ///
     /// That a parent grows is no change of the disk: a coalesce writes to it only what a child above hides.
     fn check_unchanged(&self) -> Result<(), Failure> {
+        second_look::check_name(&self.file)?;
         if let Some(was) = self.table {
             second_look::compare(&self.file, "the BAT", &Some(was), self.table_fingerprint())?;
         }
@@ -211,9 +207,48 @@ impl Layer {
                 Box::new(Checked::new(sparse.block_extents(&self.file, number), check))
             }
             (Body::Sparse(sparse), Granularity::Sector) => {
-                Box::new(Checked::new(sparse.sector_extents(&self.file, number)?, check))
+                Box::new(SectorWalk { extents: sparse.sector_extents(&self.file, number)?, layer: self })
             }
         })
+    }
+}
+
+/// Reads the footer, and what of the body decides where data is.
+fn parse(file: &ImageFile) -> Result<(Found, Body), Failure> {
+    let found = footer_search::find(file)?;
+    let body = match found.footer.disk_type {
+        DiskType::Fixed => {
+            check_fixed(file, &found.footer, found.data_end)?;
+            Body::Flat
+        }
+        DiskType::Dynamic | DiskType::Differencing => {
+            Body::Sparse(Sparse::open(file, &found.footer, found.data_end)?)
+        }
+    };
+    Ok((found, body))
+}
+
+/// A walk that reads the bitmaps that can decide.
+struct SectorWalk<'a> {
+    extents: SectorExtents<'a>,
+    layer: &'a Layer,
+}
+
+impl Iterator for SectorWalk<'_> {
+    type Item = Result<Extent, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.extents.next()
+    }
+}
+
+impl Walk for SectorWalk<'_> {
+    fn look_again(&mut self) -> Result<(), Failure> {
+        self.layer.check_unchanged()
+    }
+
+    fn skip_to(&mut self, offset: u64) {
+        self.extents.skip_to(offset);
     }
 }
 

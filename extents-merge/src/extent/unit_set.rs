@@ -58,6 +58,18 @@ impl UnitSet {
         self.bit_pages > Self::MAX_BIT_PAGES
     }
 
+    /// Whether the set has this unit.
+    pub fn contains(&self, unit: u64) -> bool {
+        match self.pages.get(in_memory(unit / PAGE_UNITS)) {
+            None | Some(Page::Empty) => false,
+            Some(Page::Full) => true,
+            Some(Page::Bits(bits)) => {
+                let unit = unit % PAGE_UNITS;
+                bits[word_of(unit)] & (1 << (unit % 64)) != 0
+            }
+        }
+    }
+
     /// How many units the set has.
     #[allow(clippy::len_without_is_empty, reason = "nobody asks")]
     pub fn len(&self) -> u64 {
@@ -197,6 +209,7 @@ mod tests {
             let listed: Vec<(u64, u64)> = set.runs().collect();
             prop_assert!(listed.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0), "runs touch");
             prop_assert!(listed.iter().flat_map(|&(first, last)| first..=last).eq(truth.iter().copied()));
+            prop_assert!((0..300_000).step_by(311).all(|unit| set.contains(unit) == truth.contains(&unit)));
             prop_assert!((0..300_000).step_by(977).all(|unit| set.next_run(unit).is_some_and(|run| run.0 == unit) == truth.contains(&unit)));
         }
     }

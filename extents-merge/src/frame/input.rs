@@ -9,7 +9,9 @@ use clap::builder::{MapValueParser, PathBufValueParser, TypedValueParser, ValueP
 use crate::document::print::Form;
 use crate::failure::Failure;
 use crate::frame::streams::{self, Waiting};
+use crate::image::at_rest::at_rest;
 use crate::image::file::ImageFile;
+use crate::image::overwrite;
 
 /// What standard input is called in messages.
 const STDIN: &str = "standard input";
@@ -54,7 +56,8 @@ impl InputName {
 
     /// Opens it to be read from here on, for the `what` that is in it.
     ///
-    /// Status 1 if it is not there or cannot be opened, 2 if it is standard input and that is a terminal.
+    /// Status 1 if it is not there or cannot be opened, 2 if it is standard input and that is a terminal, or if the program
+    /// [writes](overwrite) to it.
     pub fn open(&self, what: &str) -> Result<Waiting<File>, Failure> {
         let file = match self {
             InputName::Stdin => streams::stdin_with(what)?,
@@ -62,10 +65,13 @@ impl InputName {
                 File::open(path).map_err(|error| Failure::io(path, "cannot open", &error))?
             }
         };
+        let found = file.metadata().map_err(|error| Failure::io(self.name(), "cannot stat", &error))?;
+        overwrite::reads(&found, self.name())?;
         Ok(Waiting(file))
     }
 
-    /// Opens an image whose extents are to be printed as `form`: as [`InputName::open_image`].
+    /// Opens an image whose extents are to be printed as `form`: as [`InputName::open_image`]. A map is bound to the state of
+    /// the image, which is then opened [at rest](crate::image::at_rest).
     ///
     /// Status 2 also for a map of standard input.
     pub fn open_image_for(&self, form: Form) -> Result<ImageFile, Failure> {
@@ -74,7 +80,8 @@ impl InputName {
                 "standard input has no name that a map could say: name the file instead",
             ));
         }
-        self.open_image()
+        let image = self.open_image()?;
+        if form == Form::Map { at_rest(image) } else { Ok(image) }
     }
 
     /// Opens a disk or image, which is read at offsets: otherwise as [`ImageFile::open`].

@@ -81,6 +81,7 @@ pub fn read(bytes: &[u8]) -> Result<Ova, Failure> {
     let objects = Objects::index(objects, &mut objections, &mut missing_fields);
     let disks = objects.disks(&mut objections)?;
     objects.check_vifs(&mut objections);
+    objects.check_creation(&mut objections);
     Ok(Ova { export_vsn, disks, objections, missing_fields })
 }
 

@@ -1,7 +1,7 @@
 //! The metadata of an XVA: `ova.xml`, one XML-RPC value that names the objects of a VM.
 //!
 //! ```text
-//! bytes -> tokens -> parser -> value -> objects, required -> metadata -> promise
+//! bytes -> tokens -> parser -> value -> objects, required, enums, creation -> metadata -> promise
 //! bytes <- writer <- value <- records, vm_record <- document <- vm, vm_disk, vm_network, platform
 //! ```
 //!
@@ -11,8 +11,10 @@
 //!
 //! This room knows the room `xva` (names and sizes of blocks), and neither `pack` nor `unpack`.
 
+pub(crate) mod creation;
 pub mod disk;
 pub mod document;
+pub(crate) mod enums;
 pub(crate) mod field_type;
 pub mod generation_id;
 pub mod mac;
@@ -26,6 +28,7 @@ pub(crate) mod required;
 pub mod setting;
 pub mod size;
 pub(crate) mod tokens;
+pub(crate) mod userdevice;
 pub mod uuid;
 pub(crate) mod value;
 pub mod vm;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use extents::failure::Failure;
 
 use crate::ova::disk::Disk;
+use crate::ova::enums;
 use crate::ova::required;
 use crate::ova::value::Value;
 
@@ -32,7 +33,7 @@ impl<'a> Objects<'a> {
                 objections.push("an object lacks its class, id or snapshot".to_owned());
                 continue;
             };
-            match required::objection(class, snapshot) {
+            match required::objection(class, snapshot).or_else(|| enums::objection(class, snapshot)) {
                 // The importer makes no SR, and people who write metadata leave this record all but empty.
                 Some(what) if class == "SR" => {
                     missing_fields.push(format!("SR {id}: {what}; xapi refuses records without it"));
@@ -53,11 +54,11 @@ impl<'a> Objects<'a> {
     }
 
     /// The record of the object `id`, if it is of `class`.
-    fn find(&self, class: &str, id: &str) -> Option<&'a Value<'a>> {
+    pub(crate) fn find(&self, class: &str, id: &str) -> Option<&'a Value<'a>> {
         self.by_id.get(id).filter(|(found, _)| *found == class).map(|&(_, record)| record)
     }
 
-    fn of_class(&self, class: &str) -> impl Iterator<Item = (&'a str, &'a Value<'a>)> {
+    pub(crate) fn of_class(&self, class: &str) -> impl Iterator<Item = (&'a str, &'a Value<'a>)> {
         self.by_id
             .iter()
             .filter(move |(_, (found, _))| *found == class)
@@ -75,18 +76,22 @@ impl<'a> Objects<'a> {
                 };
                 let suspend = enum_is(vdi, "type", "suspend");
                 let sr = text_of(vdi, "SR");
-                let content = self.find("SR", sr).map(|sr| sr.field("content_type").and_then(Value::as_text));
-                if content.is_none() {
+                if self.find("SR", sr).is_none() {
                     objections.push(format!("VDI {id}: SR {sr:?} is not among the objects"));
                 }
                 Ok(Disk {
                     prefix: id.to_owned(),
                     virtual_size,
                     name: text_of(vdi, "name_label").to_owned(),
-                    streamed: suspend || attached.contains(id) && content.flatten() != Some("iso"),
+                    streamed: suspend || attached.contains(id) && !self.is_iso(vdi),
                 })
             })
             .collect()
+    }
+
+    /// Whether a VDI is an image of a disc, which the importer looks for on the host.
+    pub(crate) fn is_iso(&self, vdi: &Value<'_>) -> bool {
+        self.find("SR", text_of(vdi, "SR")).is_some_and(|sr| text_of(sr, "content_type") == "iso")
     }
 
     /// Objects to VIFs of no machine or no network.
@@ -113,7 +118,8 @@ impl<'a> Objects<'a> {
                 continue;
             }
             let vdi = text_of(vbd, "VDI");
-            if self.find("VDI", vdi).is_none() {
+            // A floppy becomes an empty drive.
+            if self.find("VDI", vdi).is_none() && !enum_is(vbd, "type", "Floppy") {
                 objections.push(format!("VBD {id}: VDI {vdi:?} is not among the objects"));
             }
             attached.insert(vdi);
@@ -123,11 +129,11 @@ impl<'a> Objects<'a> {
 }
 
 /// The text of a field; empty if the record has no such text, as a sentence then shows.
-fn text_of<'v>(record: &'v Value<'_>, field: &str) -> &'v str {
+pub(crate) fn text_of<'v>(record: &'v Value<'_>, field: &str) -> &'v str {
     record.field(field).and_then(Value::as_text).unwrap_or_default()
 }
 
 /// The importer compares enums without case.
-fn enum_is(record: &Value<'_>, field: &str, wanted: &str) -> bool {
+pub(crate) fn enum_is(record: &Value<'_>, field: &str, wanted: &str) -> bool {
     record.field(field).and_then(Value::as_text).is_some_and(|found| found.eq_ignore_ascii_case(wanted))
 }

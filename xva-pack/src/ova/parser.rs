@@ -146,8 +146,9 @@ mod tests {
             ("<value>&lt;a&#x41;&amp;<![CDATA[<b>]]><!-- c -->d</value>", "<aA&<b>d"),
             ("<value/>", ""),
             ("<value><string/></value>", ""),
-            ("<r:value>x</r:value>", "x"),
-            ("<value xmlns:r='http://x/' r:a=\"1\"><!----><string a='-'>x</string></value>", "x"),
+            ("<r:value xmlns:r='http://x/'>x</r:value>", "x"),
+            ("<value xmlns:r='http://x/' r:a=\"1\"><!----><r:string a='-'>x</r:string></value>", "x"),
+            ("<value xmlns='http://x/' xml:space='preserve'>x</value>", "x"),
         ] {
             assert_eq!(text_of(document).as_deref(), Ok(text), "{document}");
         }
@@ -195,6 +196,9 @@ mod tests {
             ("<value><int a=1>1</int></value>", "is not XML"),
             ("<value><int a>1</int></value>", "is not XML"),
             ("<value><nil a/></value>", "is not XML"),
+            ("<r:value>x</r:value>", "the name space r is not declared"),
+            ("<value r:a='1'>x</value>", "the name space r is not declared"),
+            ("<value><array><data><value xmlns:r='x'/><r:value/></data></array></value>", "the name space r"),
             (&deep, "32 inside one another"),
         ] {
             let refused = text_of(document).expect_err(document);

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use extents::failure::Failure;
-use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
-use quick_xml::events::Event;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::ResolveResult;
+use quick_xml::reader::NsReader;
 
 /// Every tag of XML-RPC values.
 const TAGS: [&str; 15] = [
@@ -47,14 +48,14 @@ impl Token<'_> {
 
 /// Reads tokens.
 pub(crate) struct Tokens<'a> {
-    reader: Reader<&'a [u8]>,
+    reader: NsReader<&'a [u8]>,
     /// Read already, after a text.
     ahead: Option<Token<'a>>,
 }
 
 impl<'a> Tokens<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        let mut reader = Reader::from_str(text);
+        let mut reader = NsReader::from_str(text);
         reader.config_mut().expand_empty_elements = true;
         reader.config_mut().check_comments = true;
         Tokens { reader, ahead: None }
@@ -103,9 +104,7 @@ impl<'a> Tokens<'a> {
                     continue;
                 }
                 Event::Start(tag) => {
-                    if let Some(Err(error)) = tag.attributes().find(Result::is_err) {
-                        return Err(self.damaged(&format!("is not XML: {error}")));
-                    }
+                    self.check(&tag)?;
                     let name = tag.local_name();
                     match TAGS.iter().find(|known| **known == name.as_ref()) {
                         Some(known) => Token::Open(known),
@@ -123,6 +122,24 @@ impl<'a> Tokens<'a> {
             }
             self.ahead = Some(token);
             return Ok(Token::Text(text));
+        }
+    }
+
+    /// Refuses attributes that are none, and a name space that was not declared.
+    fn check(&self, tag: &BytesStart<'_>) -> Result<(), Failure> {
+        let resolver = self.reader.resolver();
+        let (mut name_space, _) = resolver.resolve_element(tag.name());
+        for attribute in tag.attributes() {
+            let attribute = attribute.map_err(|error| self.damaged(&format!("is not XML: {error}")))?;
+            if let (unknown @ ResolveResult::Unknown(_), _) = resolver.resolve_attribute(attribute.key) {
+                name_space = unknown;
+            }
+        }
+        match name_space {
+            ResolveResult::Unknown(prefix) => {
+                Err(self.damaged(&format!("the name space {prefix} is not declared")))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -1,8 +1,11 @@
 //! One disk of the archive while its blocks come.
 
+use extents::extent::unit_set::UnitSet;
+
 use crate::unpack::report::DiskReport;
 use crate::xva::checksum::Algorithm;
 use crate::xva::crc32::Crc32;
+use crate::xva::member_name::MAX_NUMBER;
 use crate::xva::placement::Placement;
 
 /// A disk whose blocks are coming.
@@ -17,6 +20,8 @@ pub(crate) struct DiskState {
     /// Its bytes are read and checked.
     pub(crate) wanted: bool,
     pub(crate) placement: Placement,
+    /// Numbers of the blocks that came, as far as the importer knows them: at most 12.5 MiB.
+    numbers: UnitSet,
     /// Guest bytes up to the end of the last block that came whole.
     pub(crate) received: u64,
     pub(crate) crc: Crc32,
@@ -42,6 +47,7 @@ impl DiskState {
             cut,
             wanted,
             placement: Placement::default(),
+            numbers: UnitSet::new(),
             received: 0,
             crc: Crc32::new(),
             blocks: 0,
@@ -65,6 +71,18 @@ impl DiskState {
     /// Whether every block up to the expected size is there.
     pub(crate) fn is_complete(&self) -> bool {
         self.expected.is_some_and(|size| self.placement.end() >= size)
+    }
+
+    /// Takes note that the block with this number came.
+    pub(crate) fn came(&mut self, digits: &str) {
+        if let Some(number) = number(digits) {
+            self.numbers.insert(number, number);
+        }
+    }
+
+    /// Whether the block with this number came.
+    pub(crate) fn has(&self, digits: &str) -> bool {
+        number(digits).is_some_and(|number| self.numbers.contains(number))
     }
 
     /// Takes `data`, which belongs at guest byte `offset`, into the CRC.
@@ -93,4 +111,9 @@ impl DiskState {
             whole: !self.damaged,
         }
     }
+}
+
+/// A block number that the importer knows.
+fn number(digits: &str) -> Option<u64> {
+    digits.parse().ok().filter(|number| *number <= MAX_NUMBER)
 }

@@ -10,7 +10,7 @@ const MAX_LINES: u64 = 20;
 /// Which findings end the work.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// What the importer refuses or leaves out ends it too, although the bytes are beyond doubt.
+    /// What the importer refuses ends it too, although the bytes are beyond doubt.
     pub strict: bool,
     /// No finding ends it, as long as reading can go on.
     pub keep_going: bool,
@@ -36,8 +36,8 @@ impl Findings {
     pub(crate) fn raise(&mut self, finding: Finding) -> Result<(), Finding> {
         let bad = match finding.severity {
             Severity::Remark => false,
-            Severity::Refused | Severity::LeftOut => self.policy.strict,
-            Severity::Damaged => true,
+            Severity::Refused => self.policy.strict,
+            Severity::LeftOut | Severity::Damaged => true,
         };
         if bad && !self.policy.keep_going {
             return Err(finding);
@@ -72,9 +72,9 @@ mod tests {
     fn the_policy_says_which_findings_end_the_work_and_which_make_the_archive_unsound() {
         use Severity::{Damaged, LeftOut, Refused, Remark};
         for (strict, keep_going, ends, bad) in [
-            (false, false, &[Damaged][..], 0),
+            (false, false, &[LeftOut, Damaged][..], 0),
             (true, false, &[Refused, LeftOut, Damaged], 0),
-            (false, true, &[], 1),
+            (false, true, &[], 2),
             (true, true, &[], 3),
         ] {
             let quiet = Messages::new("test", Verbosity { quiet: true, verbose: false });

@@ -33,6 +33,16 @@ impl Member {
     }
 }
 
+/// What may follow where nothing is expected any more.
+pub(crate) enum Beyond {
+    /// A member all the same.
+    Member(Member),
+    /// A record that is neither zero nor a header.
+    Junk,
+    /// The end of the input.
+    End,
+}
+
 /// Reads headers. The data of each member must be read or skipped, and then its padding, before the next.
 #[derive(Debug)]
 pub(crate) struct Members {
@@ -40,13 +50,15 @@ pub(crate) struct Members {
     pub(crate) input: Input,
     /// Both zero records at the end were seen.
     pub(crate) trailer_seen: bool,
+    /// The input has no more bytes.
+    ended: bool,
     /// One name with a leading `./` was reported already: they come by the thousand.
     dot_reported: bool,
 }
 
 impl Members {
     pub(crate) fn new(input: Input) -> Self {
-        Members { input, trailer_seen: false, dot_reported: false }
+        Members { input, trailer_seen: false, ended: false, dot_reported: false }
     }
 
     /// The next member; none at the end of the archive.
@@ -56,8 +68,32 @@ impl Members {
         Ok(Some(member))
     }
 
+    /// What comes next where nothing is expected any more: an end-of-tar does not end the search, and a record that is no
+    /// header is passed over.
+    pub(crate) fn next_beyond(&mut self) -> Result<Beyond, Stop> {
+        while !self.ended {
+            let begun = self.input.position();
+            match self.next_with_findings() {
+                Ok(Some((member, _))) => return Ok(Beyond::Member(member)),
+                Ok(None) => {}
+                // Where nothing could be read, nothing else can be.
+                Err(Stop::Damaged(_)) if self.input.position() > begun => return Ok(Beyond::Junk),
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(Beyond::End)
+    }
+
+    /// Leaves out a member that was found there; it may be cut off.
+    pub(crate) fn skip_beyond(&mut self, member: &Member) -> Result<(), Stop> {
+        match self.skip(member) {
+            Err(Stop::Damaged(_)) => Ok(()),
+            done => done,
+        }
+    }
+
     /// The next member, and what the importer would refuse in its headers.
-    pub(crate) fn next_with_findings(&mut self) -> Result<Option<(Member, Vec<Finding>)>, Stop> {
+    fn next_with_findings(&mut self) -> Result<Option<(Member, Vec<Finding>)>, Stop> {
         let byte = self.input.position();
         let mut overrides = Overrides::default();
         let mut objections = Vec::new();
@@ -115,7 +151,9 @@ impl Members {
         let mut zeros = 0;
         loop {
             let mut record = [0; RECORD];
-            match self.input.read(&mut record)? {
+            let count = self.input.read(&mut record)?;
+            self.ended = count < RECORD;
+            match count {
                 RECORD => {}
                 // At the end of the archive there is nothing that is not zero.
                 count if record.iter().take(count).all(|&byte| byte == 0) => return Ok(None),

@@ -55,7 +55,9 @@ pub(crate) enum MemberKind<'a> {
     Block(&'a str, &'a str),
     /// The checksum of the block with this name.
     Checksum(&'a str, Algorithm),
-    /// Something in the directory of a disk that is neither, and might be meant as a block.
+    /// The name of a block and more, such as a checksum of a kind that the importer does not know.
+    Attached(&'a str),
+    /// Something in the directory of a disk that is none of these, and might be meant as a block.
     Inside(&'a str),
     /// Anything else.
     Other,
@@ -76,8 +78,22 @@ pub(crate) fn member_kind(name: &str) -> MemberKind<'_> {
             return MemberKind::Checksum(block, algorithm);
         }
     }
-    let is_attached = rest.split_once('.').is_some_and(|(number, _)| is_number(number));
-    if rest.is_empty() || is_attached { MemberKind::Other } else { MemberKind::Inside(prefix) }
+    match rest.split_once('.') {
+        _ if rest.is_empty() => MemberKind::Other,
+        Some((number, _)) if is_number(number) => {
+            let length = prefix.len() + "/".len() + number.len();
+            MemberKind::Attached(name.get(..length).unwrap_or(name))
+        }
+        _ => MemberKind::Inside(prefix),
+    }
+}
+
+/// The disk and the number of a block with this name.
+pub(crate) fn block_name(name: &str) -> Option<(&str, &str)> {
+    match member_kind(name) {
+        MemberKind::Block(prefix, digits) => Some((prefix, digits)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -95,7 +111,9 @@ mod tests {
             ("Ref:0/.xxhash", MemberKind::Inside("Ref:0")),
             ("Ref:0/+1", MemberKind::Inside("Ref:0")),
             ("Ref:0/", MemberKind::Other),
-            ("Ref:0/00000012.md5", MemberKind::Other),
+            ("Ref:0/00000012.md5", MemberKind::Attached("Ref:0/00000012")),
+            ("Ref:0/00000012.a.b", MemberKind::Attached("Ref:0/00000012")),
+            ("Ref:0/00000012.", MemberKind::Attached("Ref:0/00000012")),
             ("ova.xml", MemberKind::Other),
             ("00000000", MemberKind::Other),
         ] {

@@ -8,6 +8,7 @@ mod judge;
 mod parts;
 
 mod blocks;
+mod creation;
 mod disks;
 mod foreign;
 mod metadata;

@@ -79,10 +79,14 @@ Examples:
   xva-unpack --all -o disks --size Ref:000=10737418240 vm.xva
 
 What xapi would refuse ends --verify with status 3; the other tasks warn of
-it, as long as it is certain which bytes belong where. CRC-32 is that of the
-whole raw disk. What follows the last disk is a warning, as xapi ignores it; a
-block there is refused, as it holds data that would be lost.
-A disk is written to .FILE.XXXXXX.part, which gets its name once it is whole.
+it, as long as it is certain which bytes belong where. What proves that a block
+is missing ends every task with status 3: a checksum without its block, a block
+after the last one of its disk or under a name that ova.xml does not have, and
+a block, checksum or ova.xml after the last disk or an end-of-tar. --disk asks
+that of its own disk alone. What else follows the last disk is a warning, as
+xapi ignores it. CRC-32 is that of the whole raw disk.
+A file gets its name once it is whole; until then it has none, or where the
+file system cannot do that, .FILE.XXXXXX.part.
 
 Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged archive,
 4 compressed or beyond what is supported";

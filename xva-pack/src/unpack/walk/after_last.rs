@@ -1,15 +1,67 @@
-//! What follows the last disk. The importer does not read it, so that a disk there is lost silently.
+//! What follows the last disk, or an end-of-tar. The importer does not read it, so that a disk there is lost silently.
 
 use extents::failure::Failure;
 
-use crate::ova::metadata::EXPORT_VSN_WITH_TABLE;
+use crate::ova::metadata::{EXPORT_VSN_WITH_TABLE, FILE_NAME};
+use crate::unpack::disk_state::DiskState;
 use crate::unpack::finding::{Severity, Stop};
+use crate::unpack::members::Member;
 use crate::unpack::walk::state::Walk;
-use crate::xva::member_name::{DIGITS, MemberKind, member_kind};
+use crate::xva::member_name::{DIGITS, MemberKind, block_name, member_kind};
 use crate::xva::tar_member::TRAILER;
 
 impl Walk<'_> {
-    /// What follows the last block. The importer does not look at it when the metadata says where the disks end.
+    /// The next member that may show a loss although nothing is expected any more; all others are passed over.
+    pub(crate) fn beyond(&mut self) -> Result<Option<Member>, Stop> {
+        while let Some(member) = self.next()? {
+            if self.concerns(&member)? {
+                return Ok(Some(member));
+            }
+            self.members.skip_beyond(&member)?;
+        }
+        Ok(None)
+    }
+
+    /// Reports a member that belongs into an archive. Yields whether it does, and to a disk that is asked for.
+    fn concerns(&mut self, member: &Member) -> Result<bool, Stop> {
+        let prefix = self.disk_of(&member.name);
+        let is_asked_for = prefix.is_some_and(|prefix| self.is_wanted(prefix));
+        if self.options.only.is_some() && !is_asked_for {
+            // Metadata that comes last still says how long the disk is.
+            return Ok(member.name == FILE_NAME && self.ova.is_none() && !self.members.trailer_seen);
+        }
+        if prefix.is_none() && member.name != FILE_NAME {
+            self.foreign_seen = true;
+            return Ok(false);
+        }
+        let what = if self.members.trailer_seen {
+            "stands after an end-of-tar, as when --no-trailer was forgotten"
+        } else if self.current.as_ref().map(|disk| disk.prefix.as_str()) == prefix {
+            // What is wrong with it depends on which blocks of the disk came.
+            return Ok(true);
+        } else {
+            "stands after the last block that ova.xml announces"
+        };
+        if self.current.as_ref().is_some_and(DiskState::is_complete) {
+            self.end_disk()?;
+        }
+        self.findings.raise(member.finding(Severity::LeftOut, what))?;
+        Ok(true)
+    }
+
+    /// The disk to which a member belongs by its name. One that is not known has blocks with numbers as they are usual.
+    fn disk_of<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let block = match member_kind(name) {
+            MemberKind::Block(..) => name,
+            MemberKind::Checksum(block, _) | MemberKind::Attached(block) => block,
+            MemberKind::Inside(_) | MemberKind::Other => return None,
+        };
+        let (prefix, digits) = block_name(block)?;
+        (digits.len() == DIGITS || self.is_disk(prefix)).then_some(prefix)
+    }
+
+    /// The end of the input. The importer does not look at what follows the last block when the metadata says where the
+    /// disks end.
     pub(crate) fn rest(&mut self) -> Result<(), Stop> {
         if self.ova.is_none() && self.ended.is_empty() {
             return Err(Stop::Refused(Failure::damaged("is not an XVA: found no block of a disk")));
@@ -18,17 +70,9 @@ impl Walk<'_> {
             let disks = self.ended.iter().map(String::as_str);
             self.options.check_names(disks).map_err(Stop::Refused)?;
         }
-        let is_only = self.options.only.is_some();
-        if is_only && self.members.input.size().is_some() {
-            return Ok(());
-        }
-        let begun = self.members.input.position();
-        let only_zeros = is_only || self.members.trailer_seen || self.look_past()?;
-        let ahead = self.members.input.position() - begun;
-        let seen = self.members.trailer_seen;
-        let (length, zero) = self.members.input.drain()?;
-        let (length, zero) = (ahead.saturating_add(length), zero && only_zeros);
-        if is_only {
+        let end = self.members.input.position();
+        let length = end.saturating_sub(self.over.unwrap_or(end));
+        if self.options.only.is_some() {
             return Ok(());
         }
         if self.ova.as_ref().is_some_and(|ova| ova.export_vsn == EXPORT_VSN_WITH_TABLE) {
@@ -36,32 +80,14 @@ impl Walk<'_> {
                 "export_vsn is {EXPORT_VSN_WITH_TABLE}: the table of checksums after the last disk is not compared"
             );
             self.raise_here(Severity::Remark, what)?;
-        } else if !zero {
+        } else if self.foreign_seen {
             let what = format!("{length} bytes follow the last block, not all zero: xapi ignores them");
             self.raise_here(Severity::Remark, what)?;
-        } else if !seen && length < TRAILER.len() as u64 {
+        } else if !self.members.trailer_seen && length < TRAILER.len() as u64 {
             let what =
                 "the end-of-tar is missing: xapi ignores that, Xen Orchestra calls the archive incomplete";
             self.raise_here(Severity::Remark, what.to_owned())?;
         }
         Ok(())
-    }
-
-    /// Looks at the member after the last disk: a block there holds data that the importer never reads. Yields
-    /// whether there is none, only zeros.
-    fn look_past(&mut self) -> Result<bool, Stop> {
-        let member = match self.members.next_with_findings() {
-            Ok(None) => return Ok(true),
-            Ok(Some((member, _))) => member,
-            Err(Stop::Damaged(_)) => return Ok(false),
-            Err(stop) => return Err(stop),
-        };
-        let is_block =
-            matches!(member_kind(&member.name), MemberKind::Block(_, digits) if digits.len() == DIGITS);
-        if self.ova.is_some() && is_block && member.is_file && member.size > 0 {
-            let what = "holds data after the last block that ova.xml announces";
-            self.findings.raise(member.finding(Severity::LeftOut, what))?;
-        }
-        Ok(false)
     }
 }

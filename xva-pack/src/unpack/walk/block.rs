@@ -6,6 +6,7 @@ use extents::failure::Failure;
 use crate::unpack::disk_state::DiskState;
 use crate::unpack::finding::{Severity, Stop};
 use crate::unpack::members::Member;
+use crate::unpack::sink::BlockPlace;
 use crate::unpack::walk::state::Walk;
 use crate::xva::tar_member::RECORD;
 
@@ -19,26 +20,32 @@ impl Walk<'_> {
             disk
         } else {
             self.end_disk()?;
+            if self.ended.contains(prefix) {
+                self.spoil(prefix);
+                let what = "belongs to a disk that has ended before";
+                return self.reject_block(member, Severity::Damaged, what);
+            }
             self.begin_disk(prefix, member)?
         };
-        match self.block_of(&mut disk, member, digits) {
-            Ok(true) if disk.is_complete() => self.close_disk(disk),
-            done => {
-                self.current = Some(disk);
-                done.map(drop)
-            }
-        }
+        let done = self.block_of(&mut disk, member, digits);
+        self.current = Some(disk);
+        done
     }
 
-    /// Reads the block `member` of `disk`. Yields whether it has a place there, or was passed over.
-    fn block_of(&mut self, disk: &mut DiskState, member: &Member, digits: &str) -> Result<bool, Stop> {
+    /// Reports a block, and leaves it out with its checksum.
+    fn reject_block(&mut self, member: &Member, severity: Severity, what: &str) -> Result<(), Stop> {
+        self.rejected = Some(member.name.clone());
+        self.reject(member, severity, what)
+    }
+
+    /// Reads the block `member` of `disk`, or passes over it if it has no place there.
+    fn block_of(&mut self, disk: &mut DiskState, member: &Member, digits: &str) -> Result<(), Stop> {
         let block_length = *self.block_length.get_or_insert(member.size);
         let place = match disk.placement.push(digits, member.size, block_length) {
             Ok(place) => place,
             Err(what) => {
                 disk.damaged = true;
-                self.reject(member, Severity::Damaged, &what)?;
-                return Ok(false);
+                return self.reject_block(member, Severity::Damaged, &what);
             }
         };
         if place.sorts_before_last {
@@ -55,10 +62,13 @@ impl Walk<'_> {
                 "lies past the end of the disk: found byte {}, expected less than {expected}",
                 place.offset
             );
-            self.reject(member, Severity::Damaged, &what)?;
-            return Ok(false);
+            return self.reject_block(member, Severity::Damaged, &what);
         }
         self.report_progress(place.offset);
+        disk.came(digits);
+        let byte = self.members.input.position();
+        let offset = place.offset;
+        self.sink.block(&BlockPlace { prefix: &disk.prefix, offset, size: member.size, byte })?;
         if disk.wanted {
             self.read_block(member)?;
             self.checksum(disk, member)?;
@@ -70,7 +80,7 @@ impl Walk<'_> {
         disk.received = disk.placement.end();
         disk.blocks += u64::from(member.size > 0);
         disk.bytes += member.size;
-        Ok(true)
+        Ok(())
     }
 
     /// Fills the buffer with the data of `member`.
@@ -83,6 +93,7 @@ impl Walk<'_> {
         }
         self.buffer.resize(in_memory(member.size), 0);
         self.members.input.read_exact(&mut self.buffer, &member.name)?;
+        self.read = Some(member.name.clone());
         self.members.end_data(member.size, &member.name)
     }
 

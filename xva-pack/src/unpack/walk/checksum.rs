@@ -7,7 +7,9 @@ use crate::unpack::finding::{Severity, Stop};
 use crate::unpack::members::Member;
 use crate::unpack::walk::state::Walk;
 use crate::xva::checksum::Algorithm;
-use crate::xva::member_name::{MemberKind, member_kind};
+use crate::xva::member_name::{MemberKind, block_name, member_kind};
+
+const NOT_AFTER_ITS_BLOCK: &str = "does not follow the block that it belongs to";
 
 /// Blanks around a text that is still compared with a checksum.
 const MAX_BLANKS: usize = 24;
@@ -29,15 +31,50 @@ impl Walk<'_> {
         if !disk.wanted {
             return self.members.skip(next);
         }
-        let finding = match self.text_of(next)? {
-            Some(text) => compare(&text, &algorithm.text(&self.buffer)),
-            None => Some((Severity::Damaged, wrong_length(next.size, algorithm))),
-        };
-        if let Some((severity, what)) = finding {
+        if let Some((severity, what)) = self.compared(next, algorithm)? {
             disk.damaged |= severity == Severity::Damaged;
             self.findings.raise(next.finding(severity, what))?;
         }
         Ok(())
+    }
+
+    /// Judges `member`, which belongs to the block `block` and does not follow it. If that block did not come it is lost.
+    pub(crate) fn stray(&mut self, member: &Member, block: &str) -> Result<(), Stop> {
+        if self.rejected.as_deref() == Some(block) {
+            return self.members.skip(member);
+        }
+        let Some((prefix, digits)) = block_name(block) else { return self.members.skip(member) };
+        let known = [&self.current, &self.held].into_iter().flatten().find(|disk| disk.prefix == prefix);
+        let came = known.is_some_and(|disk| disk.has(digits));
+        if !came && (self.is_wanted(prefix) || self.is_unknown(prefix)) {
+            self.spoil(prefix);
+            let what = format!("{NOT_AFTER_ITS_BLOCK}: expected {block} before it");
+            return self.reject(member, Severity::Damaged, &what);
+        }
+        let MemberKind::Checksum(_, algorithm) = member_kind(&member.name) else {
+            return self.reject(member, Severity::Refused, "is not a part of an XVA");
+        };
+        if self.read.as_deref() != Some(block) {
+            return self.reject(member, Severity::Refused, NOT_AFTER_ITS_BLOCK);
+        }
+        self.findings.raise(member.finding(Severity::Refused, NOT_AFTER_ITS_BLOCK))?;
+        if let Some((severity, what)) = self.compared(member, algorithm)? {
+            self.spoil(prefix);
+            self.findings.raise(member.finding(severity, what))?;
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the checksum `member` of the block in the buffer.
+    fn compared(
+        &mut self,
+        member: &Member,
+        algorithm: Algorithm,
+    ) -> Result<Option<(Severity, String)>, Stop> {
+        Ok(match self.text_of(member)? {
+            Some(text) => compare(&text, &algorithm.text(&self.buffer)),
+            None => Some((Severity::Damaged, wrong_length(member.size, algorithm))),
+        })
     }
 
     /// The text in a checksum member; none if it cannot be one.

@@ -13,9 +13,12 @@ use crate::unpack::walk::state::Walk;
 const MAX_DISKS: usize = 4096;
 
 impl Walk<'_> {
-    /// The disk whose blocks the importer waits for.
+    /// The disk whose blocks the importer waits for, apart from the one at hand.
     pub(crate) fn expected_next(&self) -> Option<&Disk> {
-        let is_due = |disk: &&Disk| disk.virtual_size > 0 && !self.ended.contains(&disk.prefix);
+        let current = self.current.as_ref().map(|disk| disk.prefix.as_str());
+        let is_due = |disk: &&Disk| {
+            disk.virtual_size > 0 && !self.ended.contains(&disk.prefix) && current != Some(&disk.prefix)
+        };
         self.ova.as_ref()?.streamed().find(is_due)
     }
 
@@ -26,32 +29,34 @@ impl Walk<'_> {
             || self.ova.as_ref().is_some_and(|ova| ova.disks.iter().any(|disk| disk.prefix == prefix))
     }
 
+    /// Whether the metadata has no disk `prefix`: what stands under that name may be of a disk that it has.
+    pub(crate) fn is_unknown(&self, prefix: &str) -> bool {
+        self.ova.as_ref().is_some_and(|ova| ova.disks.iter().all(|disk| disk.prefix != prefix))
+    }
+
     /// Begins the disk to which the block `member` belongs.
     pub(crate) fn begin_disk(&mut self, prefix: &str, member: &Member) -> Result<DiskState, Stop> {
-        if self.ended.contains(prefix) {
-            let what = "belongs to a disk that has ended before";
-            return Err(member.finding(Severity::Damaged, what).into());
-        }
         if self.ended.len() >= MAX_DISKS && self.ova.is_none() {
             let what = format!("holds too many disks: expected at most {MAX_DISKS}");
             return Err(Stop::Refused(Failure::unsupported(what)));
         }
         let known = self.ova.iter().flat_map(|ova| &ova.disks).find(|disk| disk.prefix == prefix);
+        let refused = |what: String| Some((Severity::Refused, what));
         let out_of_order = match (&self.ova, self.expected_next(), known) {
-            (None, ..) => self.ended.last().filter(|last| prefix < last.as_str()).map(|last| {
-                format!("the disk comes after {last}: expected disks in byte order of their names")
+            (None, ..) => self.ended.last().filter(|last| prefix < last.as_str()).and_then(|last| {
+                refused(format!("the disk comes after {last}: expected disks in byte order of their names"))
             }),
             (_, Some(next), _) if next.prefix == prefix => None,
             (_, Some(next), Some(disk)) if disk.streamed => {
-                Some(format!("found a block of another disk, expected one of {}", next.prefix))
+                refused(format!("found a block of another disk, expected one of {}", next.prefix))
             }
-            (_, _, Some(_)) => Some("ova.xml has this disk, but expects no blocks of it".to_owned()),
-            (_, _, None) => Some("ova.xml has no such disk".to_owned()),
+            (_, _, Some(_)) => refused("ova.xml has this disk, but expects no blocks of it".to_owned()),
+            (_, _, None) => Some((Severity::Damaged, "ova.xml has no such disk".to_owned())),
         };
-        let expected = known.filter(|disk| disk.streamed).map(|disk| disk.virtual_size);
+        let expected = known.map(|disk| disk.virtual_size);
         let name = known.map(|disk| disk.name.clone()).unwrap_or_default();
-        if let Some(what) = out_of_order {
-            self.findings.raise(member.finding(Severity::Refused, what))?;
+        if let Some((severity, what)) = out_of_order {
+            self.findings.raise(member.finding(severity, what))?;
         }
         self.open_disk(prefix, &name, expected)
     }
@@ -80,7 +85,22 @@ impl Walk<'_> {
                 return Err(finding.into());
             }
         }
+        if self.options.only.as_ref() == Some(&disk.prefix) {
+            self.ended.insert(disk.prefix.clone());
+            self.held = Some(disk);
+            return Ok(());
+        }
         self.close_disk(disk)
+    }
+
+    /// Takes note that the disk `prefix`, which may have ended, is not whole.
+    pub(crate) fn spoil(&mut self, prefix: &str) {
+        for disk in [&mut self.current, &mut self.held].into_iter().flatten() {
+            disk.damaged |= disk.prefix == prefix;
+        }
+        for report in &mut self.reports {
+            report.whole &= report.prefix != prefix;
+        }
     }
 
     /// Takes a disk as it is, of which nothing more comes.

@@ -3,7 +3,8 @@
 use extents::extent::length::in_memory;
 use extents::failure::{Failure, Status};
 
-use crate::ova::metadata::{FILE_NAME, MAX_BYTES, read};
+use crate::ova::disk::Disk;
+use crate::ova::metadata::{FILE_NAME, MAX_BYTES, Ova, read};
 use crate::unpack::finding::{Severity, Stop};
 use crate::unpack::findings::Findings;
 use crate::unpack::input::Input;
@@ -27,7 +28,8 @@ pub fn read_ova(input: Input, findings: &mut Findings) -> Result<Vec<u8>, Failur
         }
         Ok(bytes)
     };
-    take().map_err(|stop: Stop| stop.into_failure(name.name()))
+    let taken = take().map_err(|stop: Stop| stop.into_failure(name.name()));
+    taken.map_err(|failure| members.input.judge(failure))
 }
 
 /// The data of the member `ova.xml`.
@@ -53,7 +55,53 @@ impl Walk<'_> {
             self.ahead = Some(member);
             return Ok(());
         }
-        let bytes = metadata_bytes(&mut self.members, &member)?;
+        self.take_metadata(&member)
+    }
+
+    /// Reports an `ova.xml` that is not the first member. It still says how long the disks are.
+    pub(crate) fn late_metadata(&mut self, member: &Member) -> Result<(), Stop> {
+        let what = "is not the first member";
+        if self.ova.is_some() || self.members.trailer_seen || !member.is_file {
+            return self.reject(member, Severity::Refused, what);
+        }
+        self.findings.raise(member.finding(Severity::Refused, what))?;
+        self.take_metadata(member)?;
+        let mut begun = self.ended.iter().chain(self.current.as_ref().map(|disk| &disk.prefix));
+        if let Some(prefix) = begun.find(|prefix| self.is_unknown(prefix)).cloned() {
+            self.spoil(&prefix);
+            let what = format!("has no disk {prefix}, of which blocks came before");
+            self.findings.raise(member.finding(Severity::Damaged, what))?;
+        }
+        let wanted = |disk: &&Disk| self.is_wanted(&disk.prefix);
+        let disks: Vec<Disk> = self.ova.iter().flat_map(Ova::streamed).filter(wanted).cloned().collect();
+        for disk in disks {
+            if let Some(end) = self.wrong_end(&disk) {
+                self.spoil(&disk.prefix);
+                let what = format!(
+                    "found {} bytes for disk {}, expected {end}, where its last block ends",
+                    disk.virtual_size, disk.prefix
+                );
+                self.findings.raise(member.finding(Severity::Damaged, what))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Guest byte at which `disk`, whose blocks came, ends by them, if the metadata does not agree. The disk at hand
+    /// learns its size.
+    fn wrong_end(&mut self, disk: &Disk) -> Option<u64> {
+        let size = disk.virtual_size;
+        if let Some(current) = self.current.as_mut().filter(|current| current.prefix == disk.prefix) {
+            current.expected = Some(size);
+            return Some(current.placement.end()).filter(|end| *end > size);
+        }
+        let held = self.held.iter().map(|held| (&held.prefix, held.placement.end()));
+        let mut ended = held.chain(self.reports.iter().map(|report| (&report.prefix, report.size)));
+        ended.find(|(prefix, _)| **prefix == disk.prefix).map(|(_, end)| end).filter(|end| *end != size)
+    }
+
+    fn take_metadata(&mut self, member: &Member) -> Result<(), Stop> {
+        let bytes = metadata_bytes(&mut self.members, member)?;
         match read(&bytes) {
             Ok(mut ova) => {
                 for objection in std::mem::take(&mut ova.objections) {

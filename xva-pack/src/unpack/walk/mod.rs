@@ -9,6 +9,7 @@ use crate::unpack::disk_state::DiskState;
 use crate::unpack::finding::{Finding, Severity, Stop};
 use crate::unpack::findings::Findings;
 use crate::unpack::input::Input;
+use crate::unpack::members::Member;
 use crate::unpack::options::Options;
 use crate::unpack::report::Archive;
 use crate::unpack::sink::Sink;
@@ -38,7 +39,14 @@ pub fn read(
         has_ova: walk.ova.is_some(),
         bytes: walk.members.input.position(),
     };
-    (archive, done.map_err(|stop| stop.into_failure(name.name())))
+    let done = done.map_err(|stop| stop.into_failure(name.name())).and_then(|()| match walk.findings.bad() {
+        // Whoever keeps going is told so in the end.
+        bad if bad > 0 && walk.members.input.has_changed() => {
+            Err(Failure::damaged(format!("found {bad} faults, named above")).in_file(name.name()))
+        }
+        _ => walk.members.input.check_not_shorter(),
+    });
+    (archive, done.map_err(|failure| walk.members.input.judge(failure)))
 }
 
 impl Walk<'_> {
@@ -47,40 +55,59 @@ impl Walk<'_> {
         if let Some(ova) = &self.ova {
             let disks = ova.disks.iter().map(|disk| disk.prefix.as_str());
             self.options.check_names(disks).map_err(Stop::Refused)?;
-        }
-        while !self.is_finished() {
-            let Some(member) = self.next()? else {
-                self.end_of_archive()?;
-                break;
-            };
-            match member_kind(&member.name) {
-                MemberKind::Block(prefix, digits) if member.is_file => self.block(&member, prefix, digits)?,
-                MemberKind::Block(..) => {
-                    self.reject(&member, Severity::Damaged, "is a link or a directory: expected a file")?;
-                }
-                MemberKind::Inside(prefix) if self.is_disk(prefix) => {
-                    self.reject(&member, Severity::Damaged, "is neither a block nor a checksum")?;
-                }
-                MemberKind::Checksum(..) => {
-                    self.reject(&member, Severity::Refused, "does not follow the block that it belongs to")?;
-                }
-                _ if member.name == FILE_NAME => {
-                    self.reject(&member, Severity::Refused, "is not the first member")?;
-                }
-                _ => self.reject(&member, Severity::Refused, "is not a part of an XVA")?,
+            for disk in ova.streamed() {
+                let size = self.options.size_of(&disk.prefix).unwrap_or(disk.virtual_size);
+                self.sink.expect(&disk.prefix, size)?;
             }
+        }
+        while let Some(member) = self.coming()? {
+            self.member(&member)?;
         }
         self.end_disk()?;
         self.look_for_missing_disks()?;
+        if let Some(disk) = self.held.take() {
+            self.close_disk(disk)?;
+        }
         self.rest()
+    }
+
+    /// The next member that is taken for a part of the archive.
+    fn coming(&mut self) -> Result<Option<Member>, Stop> {
+        if self.over.is_none() && self.is_finished() {
+            self.over = Some(self.ahead.as_ref().map_or(self.members.input.position(), |member| member.byte));
+        }
+        if self.over.is_none() {
+            match self.next()? {
+                None => self.end_of_archive()?,
+                member => return Ok(member),
+            }
+        }
+        self.beyond()
+    }
+
+    fn member(&mut self, member: &Member) -> Result<(), Stop> {
+        match member_kind(&member.name) {
+            MemberKind::Block(prefix, digits) if member.is_file => self.block(member, prefix, digits),
+            MemberKind::Block(..) => {
+                self.reject(member, Severity::Damaged, "is a link or a directory: expected a file")
+            }
+            MemberKind::Inside(prefix) if self.is_disk(prefix) => {
+                self.reject(member, Severity::Damaged, "is neither a block nor a checksum")
+            }
+            MemberKind::Checksum(block, _) | MemberKind::Attached(block) => self.stray(member, block),
+            _ if member.name == FILE_NAME => self.late_metadata(member),
+            _ => self.reject(member, Severity::Refused, "is not a part of an XVA"),
+        }
     }
 
     /// Whether all that is wanted has come: then the importer, too, stops reading.
     fn is_finished(&self) -> bool {
+        let is_complete = self.current.as_ref().is_none_or(DiskState::is_complete);
         if let Some(only) = &self.options.only {
-            return self.ended.contains(only);
+            let is_current = self.current.as_ref().is_some_and(|disk| disk.prefix == *only);
+            return self.held.is_some() || is_current && is_complete;
         }
-        self.ova.is_some() && self.current.is_none() && self.expected_next().is_none()
+        self.ova.is_some() && is_complete && self.expected_next().is_none()
     }
 
     /// Fails where an archive ends without its end-of-tar although nothing else says that all of it is there.
@@ -103,11 +130,12 @@ impl Walk<'_> {
         let whole = self.reports.iter().filter(|disk| disk.whole).count();
         let of = self.ova.as_ref().map_or_else(String::new, |ova| format!(" of {}", ova.streamed().count()));
         let mut received = format!("disks that came whole: {whole}{of}");
-        if let Some(disk) = self.current.take() {
+        if let Some(mut disk) = self.current.take().or_else(|| self.held.take()) {
             let of = disk.expected.map_or_else(String::new, |size| format!(" of {size}"));
             received = format!("{received}; {} came up to byte {}{of}", disk.prefix, disk.received);
             if keep_going {
-                self.close_disk(DiskState { damaged: true, ..disk })?;
+                disk.damaged = true;
+                self.close_disk(disk)?;
             }
         }
         let hint = if keep_going { "" } else { "; --keep-going takes what can be had" };

@@ -7,7 +7,7 @@ use crate::unpack::disk_state::DiskState;
 use crate::unpack::finding::{Finding, Severity, Stop};
 use crate::unpack::findings::Findings;
 use crate::unpack::input::Input;
-use crate::unpack::members::{Member, Members};
+use crate::unpack::members::{Beyond, Member, Members};
 use crate::unpack::options::Options;
 use crate::unpack::report::DiskReport;
 use crate::unpack::sink::Sink;
@@ -23,8 +23,18 @@ pub(crate) struct Walk<'a> {
     pub(crate) ova: Option<Ova>,
     /// The disk of which blocks came and more may come; none while one of its blocks is being read.
     pub(crate) current: Option<DiskState>,
+    /// The only disk that is wanted, once another one began: what follows may still show that a block of it is missing.
+    pub(crate) held: Option<DiskState>,
     /// Prefixes of the disks that had their turn.
     pub(crate) ended: BTreeSet<String>,
+    /// Byte of the archive from which on nothing is expected any more, once it is reached.
+    pub(crate) over: Option<u64>,
+    /// Something that is neither zero nor a part of an XVA was passed over there.
+    pub(crate) foreign_seen: bool,
+    /// Name of the block that was passed over last, so that its checksum is, too.
+    pub(crate) rejected: Option<String>,
+    /// Name of the block whose data is in the buffer.
+    pub(crate) read: Option<String>,
     pub(crate) reports: Vec<DiskReport>,
     /// Bytes of the first block of the archive: of all that is left out, too.
     pub(crate) block_length: Option<u64>,
@@ -50,7 +60,12 @@ impl<'a> Walk<'a> {
             ahead: None,
             ova: None,
             current: None,
+            held: None,
             ended: BTreeSet::new(),
+            over: None,
+            foreign_seen: false,
+            rejected: None,
+            read: None,
             reports: Vec::new(),
             block_length: None,
             buffer: Vec::new(),
@@ -60,10 +75,26 @@ impl<'a> Walk<'a> {
 
     /// The next member; none at the end of the archive.
     pub(crate) fn next(&mut self) -> Result<Option<Member>, Stop> {
-        match self.ahead.take() {
-            Some(member) => Ok(Some(member)),
-            None => self.members.next(self.findings),
+        if let Some(member) = self.ahead.take() {
+            return Ok(Some(member));
         }
+        while self.over.is_some() {
+            match self.members.next_beyond()? {
+                Beyond::Member(member) => return Ok(Some(member)),
+                Beyond::Junk => self.foreign_seen = true,
+                Beyond::End => return Ok(None),
+            }
+        }
+        let member = self.members.next(self.findings)?;
+        if member.is_none() {
+            self.over = Some(self.members.input.position());
+        }
+        Ok(member)
+    }
+
+    /// Whether the disk `prefix` is asked for.
+    pub(crate) fn is_wanted(&self, prefix: &str) -> bool {
+        self.options.only.as_ref().is_none_or(|only| only == prefix)
     }
 
     /// Reports a member, and leaves it out.
