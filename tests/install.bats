@@ -107,7 +107,7 @@ typed() {
     order='NAME SYNOPSIS EXAMPLES DESCRIPTION OPTIONS EXIT STATUS ENVIRONMENT SEE ALSO'
     case $page in
       *.5) order='NAME SYNOPSIS EXAMPLES DESCRIPTION SEE ALSO' ;;
-      */nbdkit-map.1 | *.8) order=${order/OPTIONS /} ;;
+      */nbdkit-map.1) order=${order/OPTIONS /} ;;
     esac
     [ "$(grep -E '^[A-Z]+( [A-Z]+)?$' page | tr '\n' ' ')" = "$order " ] || { echo "$page"; return 1; }
     # Other pages of the project that it names are there.
