@@ -96,15 +96,9 @@ typed() {
   for command in "${PROGRAMS[@]}" "${COMMANDS[@]}"; do
     "$usr/bin/$command" --help >help
     shown "$usr/share/man/man1/$command.1" >page
-    if [[ " ${COMMANDS[*]} " == *" $command "* ]]; then
-      # In the help of a script some options share a sentence.
-      grep -oE -- '(^|[^-[:alnum:]])--?[a-z][-a-z]*' help | grep -oE -- '-.*' | sort -u >expected
-      sed -n '/^OPTIONS/,/^EXIT/p' page | grep -oE -- '(^|[^-[:alnum:]])--?[a-z][-a-z]*' | grep -oE -- '-.*' | sort -u >found
-    else
-      grep -oE '^ +-.*' help | grep -oE -- '(^|[ ,])--?[a-zA-Z][-a-z]*' | tr -d ' ,' | sort -u >expected
-      sed -n '/^OPTIONS/,/^EXIT/p' page | grep -E '^       -' | grep -oE -- '^ +--?[a-zA-Z][-a-z]*|, --?[a-z][-a-z]*' | tr -d ' ,' |
-        sort -u >found
-    fi
+    # Where a line begins; some options of scripts share a sentence, which follows a colon.
+    grep -E '^ +-' help | sed 's/^ *//; s/   .*//; s/: .*//' | grep -oE -- '(^|[ ,])--?[a-zA-Z][-a-z]*' | tr -d ' ,' | sort -u >expected
+    sed -n '/^OPTIONS/,/^EXIT/p' page | grep -E '^       -' | grep -oE -- '(^ +|, )--?[a-zA-Z][-a-z]*' | tr -d ' ,' | sort -u >found
     [ "$(wc -l <expected)" -gt 4 ]
     diff expected found || { echo "$command"; return 1; }
   done
