@@ -75,6 +75,28 @@ pack_while() {
   [ -z "$stderr" ]
 }
 
+# with_late_trailer BYTES_READ: how xva-pack ended whose reader took so many bytes of the archive, and left before the
+# end-of-tar was written.
+with_late_trailer() {
+  strace -qq -o /dev/null -e inject=write:delay_enter=300000:when=2 xva-pack --scan small | head -c "$1" > taken
+  echo "${PIPESTATUS[0]}"
+}
+
+@test "a reader that has everything but the end-of-tar may leave, one that lacks a byte of the checksum may not" {
+  # All of it fits into the pipe.
+  head -c 64K "$(disk)" > small
+  xva-pack --scan small > archive
+  local members=$(($(stat -c %s archive) - 1024))
+  # The checksum has 16 characters; the rest of its record is padding.
+  for taken in $members $((members - 496)); do
+    [ "$(with_late_trailer "$taken")" = 0 ]
+    cmp taken <(head -c "$taken" archive)
+  done
+  for taken in $((members - 497)) 1000; do
+    [ "$(with_late_trailer "$taken")" = 141 ]
+  done
+}
+
 @test "signals end it without an end-of-tar" {
   for signal in INT TERM; do
     rm -f pipe archive
