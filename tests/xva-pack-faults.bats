@@ -168,3 +168,24 @@ PYTHON
     in_memory 65536 xva-pack --keep-zeros --jobs $jobs --extents document huge > /dev/null
   done
 }
+
+@test "where the system gives no memory there are fewer threads and blocks, and at last a sentence" {
+  head -c 8M "$(disk)" > part
+  xva-pack --scan part > whole
+  # The program alone, and the little that it needs to say something.
+  local limit=4096 more refused=0
+  until (ulimit -v "$limit"; exec xva-pack --version) > version 2>&1; do limit=$((limit + 256)); done
+  for more in 1024 1536 2560 4096 8192 16384 32768; do
+    for jobs in 1 2 8; do
+      status=0
+      (ulimit -v $((limit + more)); exec xva-pack --jobs "$jobs" --scan part) > archive 2> errors || status=$?
+      case $status in
+        0) cmp archive whole ;;
+        1) grep -q '^xva-pack: no memory for a block' errors && refused=$more ;;
+        *) echo "found status $status with $more KiB more than nothing"; cat errors; return 1 ;;
+      esac
+    done
+  done
+  [ "$refused" -gt 0 ]
+  [ "$refused" -lt 4096 ]
+}
