@@ -145,6 +145,20 @@ def bench_pack():
     peak("memory of xva-pack", f"xva-pack {raw} < {runs}")
 
 
+def bench_floor():
+    raw = random_disk()
+    runs = document("random.json", GIB, [[0, 1023]])
+    qcow2 = made("random.qcow2", lambda p: shell(f"qemu-img convert -f raw -O qcow2 {raw} {p}"))
+    floor = os.path.join(HERE, "floor")
+    shell(f"cc -O2 -pthread -o {floor} scripts/bench-floor.c")
+    sink = "| cat > /dev/null"
+    table("1 GiB, against two threads that only copy it into the pipe (scripts/bench-floor.c)")
+    compare("xva-pack", f"xva-pack {raw} < {runs} {sink}", f"{floor} {raw} {sink}")
+    compare("xva-pack --jobs 1", f"xva-pack --jobs 1 {raw} < {runs} {sink}", f"{floor} {raw} {sink}")
+    compare("xva-pack --map, from a QCOW2", f"qcow-headers --output map {qcow2} | xva-pack --map - {sink}",
+            f"{floor} {qcow2} {sink}")
+
+
 def bench_headers():
     table("Reading allocation tables, against qemu-img map --output=json")
     full = made("full-1t.qcow2", lambda p: shell(f"qemu-img create -q -f qcow2 -o preallocation=metadata {p} 1T"))
@@ -232,7 +246,7 @@ def bench_merge():
 
 
 HERE = sys.argv[1]
-PARTS = {"pack": bench_pack, "headers": bench_headers, "scenarios": bench_scenarios, "map": bench_map,
+PARTS = {"floor": bench_floor, "pack": bench_pack, "headers": bench_headers, "scenarios": bench_scenarios, "map": bench_map,
          "verify": bench_verify, "merge": bench_merge}
 os.makedirs(HERE, exist_ok=True)
 for part in sys.argv[2:] or PARTS:
