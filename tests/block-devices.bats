@@ -45,7 +45,9 @@ crc() { python3 -c 'import sys, zlib; print("%08x" % zlib.crc32(open(sys.argv[1]
       done
       # A device has no holes.
       $tool --skip-holes "$device" | extents-merge | cmp - <($tool i.$format | extents-merge)
-      $tool --output map "$device" | cmp - <($tool --output map i.$format | sed "s,$PWD/i.$format,$device,; s,\"i.$format\",\"$device\",")
+      unbound() { sed 's/, "state": {[^}]*}//'; }
+      $tool --output map "$device" | unbound | cmp - <($tool --output map i.$format | unbound | sed "s,$PWD/i.$format,$device,; s,\"i.$format\",\"$device\",")
+      $tool --output map "$device" | jq -e --arg size "$(blockdev --getsize64 "$device")" '[.[] | select(.state)] | length == 1 and .[0].state == {device_size: $size}'
       $tool - <"$device" | cmp - <($tool i.$format)
     done
   done
@@ -159,6 +161,42 @@ crc() { python3 -c 'import sys, zlib; print("%08x" % zlib.crc32(open(sys.argv[1]
   run --separate-stderr bash -c 'xva-pack --map map >archive'
   [ "$status" -eq 1 ]
   [[ $stderr == "xva-pack: $device: cannot read "*"nput/output error"* ]]
+}
+
+@test "a device that gets another size after its map, or while it is packed, has changed" {
+  head -c 8M /dev/urandom >d.raw
+  qcow2 i.qcow2 d.raw
+  truncate -s 10M i.qcow2
+  attach i.qcow2
+  qcow-headers --output map "$device" >map
+  xva-pack --scan d.raw >expected
+  xva-pack --map map | cmp - expected
+  for size in 12M 9M; do
+    truncate -s $size i.qcow2
+    losetup --set-capacity "$device"
+    fails_with 1 xva-pack --map map
+    [[ $stderr == *"$device: changed since the map was begun: found $(stat -c %s i.qcow2) bytes, expected 10485760; "* ]]
+  done
+  # Its number is nothing that the map knows.
+  truncate -s 10M i.qcow2
+  attach i.qcow2
+  sed "s,\"filename\": \"[^\"]*\",\"filename\": \"$device\"," map >renamed
+  xva-pack --map renamed | cmp - expected
+  # A file in place of it, and it in place of a file.
+  sed "s,\"filename\": \"[^\"]*\",\"filename\": \"i.qcow2\"," map >file
+  fails_with 1 xva-pack --map file
+  qcow-headers --output map i.qcow2 | sed "s,\"filename\": \"[^\"]*\",\"filename\": \"$device\"," >file
+  fails_with 1 xva-pack --map file
+  attach d.raw
+  for size in 12M 4M; do
+    truncate -s 8M d.raw
+    losetup --set-capacity "$device"
+    xva-pack --scan "$device" 2>errors | { head -c 1000 >/dev/null; truncate -s $size d.raw; losetup --set-capacity "$device"; cat >rest; } ||
+      status=${PIPESTATUS[0]}
+    cat errors
+    [ "$status" -eq 1 ]
+    has_no_end rest
+  done
 }
 
 @test "documents, maps and archives are read from devices, and what follows a document is damage" {

@@ -65,10 +65,10 @@ impl Chain {
         };
         let mut seen = self.layers.iter().map(Layer::file).chain([above.file()]);
         if let Some(twin) = seen.find(|seen| seen.identity() == file.identity()) {
-            return Err(above.file().damaged(format!(
+            return Err(file.judge(above.file().damaged(format!(
                 "the backing files form a loop: found {} again, expected a file that is not above it",
                 twin.path().display()
-            )));
+            ))));
         }
         if self.layers.len() + 1 >= usize::from(MAX_LAYERS) {
             return Err(above.file().unsupported(format!(

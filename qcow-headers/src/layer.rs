@@ -5,6 +5,7 @@ use extents::extent::walk::{Checked, Extents};
 use extents::failure::Failure;
 use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
+use extents::image::second_look;
 
 use crate::format::Format;
 use crate::named_files::{open_backing_file, open_data_file};
@@ -32,7 +33,7 @@ impl Layer {
     /// Opens a QCOW2 and checks its header and its L1 table; with a `confinement` also the external data file, if it has
     /// one.
     pub(crate) fn open(file: ImageFile, confinement: Option<&Confinement>) -> Result<Layer, Failure> {
-        let mut tables = Tables::open(&file)?;
+        let mut tables = Tables::open(&file).map_err(|failure| file.judge(failure))?;
         let mut notes = tables.notes(file.path());
         if let Some(confinement) = confinement.filter(|_| tables.geometry().external_data_file) {
             let data = open_data_file(&file, &tables.first_cluster, confinement)?;
@@ -110,8 +111,9 @@ impl Layer {
         }
     }
 
-    /// A raw file has no tables: its size and time tell whether it was written to.
+    /// A raw file has no tables: its size and times tell whether it was written to.
     fn check_raw(&self) -> Result<(), Failure> {
+        second_look::check_name(&self.file)?;
         if self.file.has_changed() { Err(self.file.changed("it was written to")) } else { Ok(()) }
     }
 }

@@ -55,6 +55,7 @@ extents::main!(|cli: Cli, messages| headers(&cli, messages), Output::Document);
 fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     let image = cli.image.open_image_for(cli.output)?;
     let confinement = Confinement::new(cli.image.path(), &cli.search_paths.directories)?;
+    let confinement = confinement.at_rest(cli.output == Form::Map);
     let reads_data = cli.output == Form::Map || cli.skip_holes;
     let options = Options { backing: !cli.no_backing, backing_format: cli.backing_format, data: reads_data };
     let chain = Chain::open(image, &confinement, options)?;

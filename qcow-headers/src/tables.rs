@@ -56,8 +56,15 @@ impl Tables {
     }
 
     /// Reads the first cluster, the L1 table, and what a walk has `seen` of the L2 tables again: status 1 when what
-    /// decides is no longer what it was.
+    /// decides is no longer what it was, or another file has its name. An external data file may be written to.
     pub(crate) fn check_unchanged(&self, file: &ImageFile, seen: Fingerprint) -> Result<(), Failure> {
+        second_look::check_name(file)?;
+        if let Some(data) = &self.data_file {
+            second_look::check_name(data)?;
+            if data.state_now()?.size < data.size() {
+                return Err(data.changed("it became shorter"));
+            }
+        }
         let was = self.first_cluster.decisive();
         let now = FirstCluster::read(file);
         let now = now.as_ref().map(FirstCluster::decisive).map_err(Clone::clone);

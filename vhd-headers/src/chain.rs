@@ -68,19 +68,19 @@ impl Chain {
         let file = confinement.find(child.file(), &names, "parent", child.parent_id().is_some())?;
         let above = self.layers.iter().map(Layer::file).chain([child.file()]);
         if above.into_iter().any(|above| above.identity() == file.identity()) {
-            return Err(child.file().damaged(format!(
+            return Err(file.judge(child.file().damaged(format!(
                 "the chain is a loop: found the parent {}, which is a child of this image, expected another file",
                 file.path().display()
-            )));
+            ))));
         }
         let Some(expected) = child.parent_id() else { return open_raw(child, file).map(Some) };
         let parent = Layer::open(file)?;
         if parent.unique_id() != Some(expected) {
             let found = parent.unique_id().map_or_else(|| "none".to_owned(), |id| id.to_string());
-            return Err(child.file().damaged(format!(
+            return Err(parent.file().judge(child.file().damaged(format!(
                 "the parent {} is another image: found the unique id {found}, expected {expected}",
                 parent.file().path().display()
-            )));
+            ))));
         }
         Ok(Some(parent))
     }

@@ -10,7 +10,7 @@ use extents::image::file::ImageFile;
 use extents::image::second_look::{self, Fingerprint};
 
 use crate::footer::{DiskType, Footer, UniqueId};
-use crate::footer_search;
+use crate::footer_search::{self, Found};
 use crate::granularity::Granularity;
 use crate::parent_names::parent_names;
 use crate::sparse::Sparse;
@@ -62,17 +62,8 @@ impl Layer {
 
     /// Opens a VHD and checks everything that decides where its data is.
     pub(crate) fn open(file: ImageFile) -> Result<Layer, Failure> {
-        let found = footer_search::find(&file)?;
+        let (found, body) = parse(&file).map_err(|failure| file.judge(failure))?;
         let footer = found.footer;
-        let body = match footer.disk_type {
-            DiskType::Fixed => {
-                check_fixed(&file, &footer, found.data_end)?;
-                Body::Flat
-            }
-            DiskType::Dynamic | DiskType::Differencing => {
-                Body::Sparse(Sparse::open(&file, &footer, found.data_end)?)
-            }
-        };
         let named = |sentence: String| format!("{}: {sentence}", file.path().display());
         let size = footer.current_size;
         let mut notes: Vec<String> = found.notes.into_iter().map(named).collect();
@@ -181,6 +172,7 @@ impl Layer {
     ///
     /// That a parent grows is no change of the disk: a coalesce writes to it only what a child above hides.
     fn check_unchanged(&self) -> Result<(), Failure> {
+        second_look::check_name(&self.file)?;
         if let Some(was) = self.table {
             second_look::compare(&self.file, "the BAT", &Some(was), self.table_fingerprint())?;
         }
@@ -215,6 +207,21 @@ impl Layer {
             }
         })
     }
+}
+
+/// Reads the footer, and what of the body decides where data is.
+fn parse(file: &ImageFile) -> Result<(Found, Body), Failure> {
+    let found = footer_search::find(file)?;
+    let body = match found.footer.disk_type {
+        DiskType::Fixed => {
+            check_fixed(file, &found.footer, found.data_end)?;
+            Body::Flat
+        }
+        DiskType::Dynamic | DiskType::Differencing => {
+            Body::Sparse(Sparse::open(file, &found.footer, found.data_end)?)
+        }
+    };
+    Ok((found, body))
 }
 
 /// A hash of names.

@@ -57,6 +57,7 @@ extents::main!(|cli: Cli, messages| headers(&cli, messages), Output::Document);
 fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     let image = cli.image.open_image_for(cli.output)?;
     let confinement = Confinement::new(cli.image.path(), &cli.search_paths.directories)?;
+    let confinement = confinement.at_rest(cli.output == Form::Map);
     let chain = Chain::open(image, &confinement, Options { parents: !cli.no_parents })?;
     chain.layers().iter().flat_map(Layer::notes).for_each(|note| messages.note(note));
     // A hole of an encrypted file is not zeros for the guest.

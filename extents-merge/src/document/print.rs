@@ -1,10 +1,9 @@
 //! The three forms in which a disk is printed: intervals, list and map.
 
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
 
 use crate::document::document_writer::DocumentWriter;
-use crate::document::map::writer::MapWriter;
+use crate::document::map::writer::{MapFile, MapWriter};
 use crate::extent::Extent;
 use crate::extent::rescale::touched;
 use crate::failure::Failure;
@@ -34,7 +33,7 @@ pub struct Printer {
     /// log2 of the unit of intervals and lists.
     pub cluster_bits: u32,
     /// For each layer the file that its data lies in; only a map needs them, and without them has no offsets.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<MapFile>,
 }
 
 impl Printer {

@@ -1,11 +1,14 @@
 //! How a header tool ends: the extents of its chain, printed to standard output.
 
+use crate::document::map::file_state::FileState;
+use crate::document::map::writer::MapFile;
 use crate::document::print::{Form, Printer};
 use crate::extent::Extent;
 use crate::failure::Failure;
 use crate::frame::streams;
 use crate::image::file::ImageFile;
 use crate::image::holes::{HOLE_BITS, SkipHoles};
+use crate::image::identity::{Identity, State};
 
 /// A disk, as far as its extents do not say it.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub struct DiskOutput<'a> {
 impl DiskOutput<'_> {
     /// Prints `extents`, which cover the virtual size, as `form`; with `skip_holes` what lies in holes of the files is
     /// zero. After a failure the output is incomplete.
+    ///
+    /// A map is bound to the state in which the files were opened. That they still are in it is for its reader to see.
     pub fn print(
         self,
         form: Form,
@@ -28,7 +33,7 @@ impl DiskOutput<'_> {
         extents: impl Iterator<Item = Result<Extent, Failure>>,
     ) -> Result<(), Failure> {
         let cluster_bits = if skip_holes { self.cluster_bits.min(HOLE_BITS) } else { self.cluster_bits };
-        let files = self.files.iter().map(|file| file.path().to_path_buf()).collect();
+        let files = self.files.iter().map(|file| map_file(file)).collect();
         let printer = Printer { form, virtual_size: self.virtual_size, cluster_bits, files };
         let out = streams::stdout()?;
         if skip_holes {
@@ -36,5 +41,19 @@ impl DiskOutput<'_> {
         } else {
             printer.print(extents, out)
         }
+    }
+}
+
+/// What a map says of `file` beside the offsets in it.
+pub fn map_file(file: &ImageFile) -> MapFile {
+    MapFile { name: file.path().to_path_buf(), state: file_state(&file.state()) }
+}
+
+/// What a map says of a file in `state`.
+pub fn file_state(state: &State) -> FileState {
+    let State { identity, size, modified, changed } = *state;
+    match identity {
+        Identity::File { device, inode } => FileState::File { size, device, inode, modified, changed },
+        Identity::Device(_) => FileState::Device { size },
     }
 }

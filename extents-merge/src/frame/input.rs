@@ -9,6 +9,7 @@ use clap::builder::{MapValueParser, PathBufValueParser, TypedValueParser, ValueP
 use crate::document::print::Form;
 use crate::failure::Failure;
 use crate::frame::streams::{self, Waiting};
+use crate::image::at_rest::at_rest;
 use crate::image::file::ImageFile;
 
 /// What standard input is called in messages.
@@ -65,7 +66,8 @@ impl InputName {
         Ok(Waiting(file))
     }
 
-    /// Opens an image whose extents are to be printed as `form`: as [`InputName::open_image`].
+    /// Opens an image whose extents are to be printed as `form`: as [`InputName::open_image`]. A map is bound to the state of
+    /// the image, which is then opened [at rest](crate::image::at_rest).
     ///
     /// Status 2 also for a map of standard input.
     pub fn open_image_for(&self, form: Form) -> Result<ImageFile, Failure> {
@@ -74,7 +76,8 @@ impl InputName {
                 "standard input has no name that a map could say: name the file instead",
             ));
         }
-        self.open_image()
+        let image = self.open_image()?;
+        if form == Form::Map { at_rest(image) } else { Ok(image) }
     }
 
     /// Opens a disk or image, which is read at offsets: otherwise as [`ImageFile::open`].

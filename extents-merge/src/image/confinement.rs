@@ -4,7 +4,10 @@
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf, absolute};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::failure::{Failure, Status};
+use crate::image::at_rest::at_rest;
 use crate::image::file::ImageFile;
 
 /// The directories in which the parent, backing and data files of a chain may lie.
@@ -15,6 +18,9 @@ pub struct Confinement {
     /// Its directory; none when the name leads to no directory: standard input and other descriptors.
     image_directory: Option<PathBuf>,
     search_paths: Vec<PathBuf>,
+    /// When the image began to be read, in seconds and nanoseconds since 1970.
+    begun: (i64, i64),
+    at_rest: bool,
 }
 
 fn list(paths: &[PathBuf]) -> String {
@@ -32,11 +38,24 @@ impl Confinement {
     pub fn new(image: Option<&Path>, search_paths: &[PathBuf]) -> Result<Self, Failure> {
         let image_directory = image.map(directory_of_given).transpose()?.flatten();
         let search_paths = search_paths.iter().map(|path| given(path)).collect::<Result<_, _>>()?;
-        Ok(Confinement { image: image.map(Path::to_path_buf), image_directory, search_paths })
+        let now = clock_gettime(ClockId::Realtime);
+        Ok(Confinement {
+            image: image.map(Path::to_path_buf),
+            image_directory,
+            search_paths,
+            begun: (now.tv_sec, now.tv_nsec),
+            at_rest: false,
+        })
+    }
+
+    /// The same, which if it is `wanted` opens files [at rest](crate::image::at_rest): a map is bound to their states.
+    #[must_use]
+    pub fn at_rest(self, wanted: bool) -> Self {
+        Confinement { at_rest: wanted, ..self }
     }
 
     /// Opens the file that `by` calls `name`: an absolute path, or one joined to the directory of `by`. `what` says what it
-    /// is: "backing file".
+    /// is: "backing file". What changes after this confinement was made [has changed](ImageFile::has_changed).
     ///
     /// Status 4 when it lies outside the allowed directories or is no regular file (block devices are allowed below
     /// a search path), status 1 when it is not there or cannot be opened.
@@ -134,7 +153,8 @@ impl Confinement {
                 advice()
             )));
         }
-        Ok(Some(file))
+        let file = file.of_what_began(self.begun);
+        Ok(Some(if self.at_rest { at_rest(file)? } else { file }))
     }
 }
 

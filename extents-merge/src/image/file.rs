@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Status};
 use crate::image::identity::{Identity, State};
 
 /// A seekable file opened for reading: a regular file or a block device.
@@ -17,9 +17,13 @@ pub struct ImageFile {
     file: File,
     path: PathBuf,
     size: u64,
-    /// Which file it was, with its size and the time of its last change, when it was opened.
+    /// Which file it was, with its size and the times of its last change, when it was opened.
     state: State,
     block_device: bool,
+    /// Whether `path` is a name that it was opened by.
+    named: bool,
+    /// What it belongs to began to be read at this time, in seconds and nanoseconds since 1970, before it was opened.
+    begun: Option<(i64, i64)>,
 }
 
 impl ImageFile {
@@ -32,22 +36,34 @@ impl ImageFile {
         check_kind(path, &metadata)?;
         let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
         let file = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path);
-        ImageFile::new(file.map_err(|e| Failure::io(path, "cannot open", &e))?, path.to_path_buf())
+        let file = file.map_err(|e| Failure::io(path, "cannot open", &e))?;
+        Ok(ImageFile { named: true, ..ImageFile::new(file, path.to_path_buf())? })
     }
 
-    /// An open file, called `path` in messages. It must be what [`ImageFile::open`] would open.
-    pub fn new(mut file: File, path: PathBuf) -> Result<Self, Failure> {
+    /// An open file, called `path` in messages, which need not lead to it. It must be what [`ImageFile::open`] would open.
+    pub fn new(file: File, path: PathBuf) -> Result<Self, Failure> {
         let metadata = file.metadata().map_err(|e| Failure::io(&path, "cannot stat", &e))?;
         check_kind(&path, &metadata)?;
         let block_device = metadata.file_type().is_block_device();
         let size = if block_device {
-            // Standard input is opened more than once, and must be found at its beginning again.
-            let size = file.seek(SeekFrom::End(0)).and_then(|size| file.rewind().map(|()| size));
-            size.map_err(|e| Failure::io(&path, "cannot seek", &e))?
+            device_size(&file).map_err(|e| Failure::io(&path, "cannot seek", &e))?
         } else {
             metadata.len()
         };
-        Ok(ImageFile { file, path, size, state: State::of(&metadata), block_device })
+        let state = State::of(&metadata);
+        Ok(ImageFile { file, path, size, state, block_device, named: false, begun: None })
+    }
+
+    /// The same file in its state of now, as if it had just been opened.
+    pub(crate) fn anew(self) -> Result<Self, Failure> {
+        let (named, begun) = (self.named, self.begun);
+        Ok(ImageFile { named, begun, ..ImageFile::new(self.file, self.path)? })
+    }
+
+    /// A file that belongs to what began to be read at `begun`, in seconds and nanoseconds since 1970: it has changed if it did
+    /// so since then.
+    pub(crate) fn of_what_began(self, begun: (i64, i64)) -> Self {
+        ImageFile { begun: Some(begun), ..self }
     }
 
     /// The name it was opened by.
@@ -64,6 +80,27 @@ impl ImageFile {
     pub fn stored_bytes(&self) -> Option<u64> {
         let metadata = self.file.metadata().ok().filter(|_| !self.block_device)?;
         Some(metadata.blocks().saturating_mul(512))
+    }
+
+    /// In which state it was opened: of a block device, which one it is and its size.
+    pub fn state(&self) -> State {
+        self.state.lasting(self.size)
+    }
+
+    /// In which state it is now, likewise.
+    pub fn state_now(&self) -> Result<State, Failure> {
+        let metadata = self.file.metadata().map_err(|e| Failure::io(&self.path, "cannot stat", &e))?;
+        let size = if self.block_device {
+            device_size(&self.file).map_err(|e| Failure::io(&self.path, "cannot seek", &e))?
+        } else {
+            metadata.len()
+        };
+        Ok(State::of(&metadata).lasting(size))
+    }
+
+    /// Whether [`ImageFile::path`] is a name that it was opened by; otherwise it is what people call it.
+    pub fn has_name(&self) -> bool {
+        self.named
     }
 
     /// Which file it is, whatever its name.
@@ -83,13 +120,12 @@ impl ImageFile {
 
     /// Fills `buffer` from file offset `offset`. `what` names the structure, for the sentence.
     ///
-    /// Anything past the end of the file is damage (status 3).
+    /// Anything past the end of the file is damage (status 3), but if the file had it when it was opened, a change (status 1).
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64, what: &str) -> Result<(), Failure> {
         self.check_range(offset, buffer.len() as u64, what)?;
         self.file.read_exact_at(buffer, offset).map_err(|error| {
             if error.kind() == io::ErrorKind::UnexpectedEof {
-                let what = format!("{what} at byte {offset}: the file became shorter while it was read");
-                Failure::damaged(what).in_file(&self.path)
+                self.changed(&format!("it became shorter, and {what} at byte {offset} is not there any more"))
             } else {
                 Failure::io(&self.path, &format!("cannot read {what} at byte {offset}"), &error)
             }
@@ -126,15 +162,34 @@ impl ImageFile {
         Failure::system(format!("changed while it was read: {what}; try again")).in_file(&self.path)
     }
 
-    /// Whether the file was written to since it was opened, as far as its size and time say.
+    /// Whether the file was written to since it was opened, or before that and since what it belongs to began to be
+    /// read, as far as its size and times say.
     pub fn has_changed(&self) -> bool {
-        !self.file.metadata().is_ok_and(|now| State::of(&now) == self.state)
+        let late = !self.block_device && self.begun.is_some_and(|begun| self.state.changed > begun);
+        late || !self.file.metadata().is_ok_and(|now| State::of(&now) == self.state)
+    }
+
+    /// What a `failure` is that this file may be to blame for: what looks like damage, or like something that is not
+    /// supported, in a file that has changed is a change (status 1).
+    pub fn judge(&self, failure: Failure) -> Failure {
+        if !matches!(failure.status(), Status::Damaged | Status::Unsupported) || !self.has_changed() {
+            return failure;
+        }
+        let (sentence, name) = (failure.to_string(), format!("{}: ", self.path.display()));
+        self.changed(sentence.strip_prefix(&name).unwrap_or(&sentence))
     }
 
     /// Status 4, with the name of this file.
     pub fn unsupported(&self, sentence: impl Into<String>) -> Failure {
         Failure::unsupported(sentence).in_file(&self.path)
     }
+}
+
+/// Bytes of a block device. Standard input is opened more than once, and must be found at its beginning again.
+fn device_size(mut device: &File) -> io::Result<u64> {
+    let size = device.seek(SeekFrom::End(0))?;
+    device.rewind()?;
+    Ok(size)
 }
 
 /// A directory is a system error as `read` would give it; what cannot seek is wrong usage.

@@ -4,12 +4,14 @@
 //! What decides where data lies is looked at again, and not the time of the last change: a guest that writes to clusters
 //! it has already does no harm. The time only tells a change from damage, and speaks for files that have no tables.
 
+use std::fs;
 use std::ops::Range;
 
 use crc32fast::Hasher;
 
 use crate::failure::{Failure, Status};
 use crate::image::file::ImageFile;
+use crate::image::identity::Identity;
 use crate::image::window::Window;
 
 /// Bytes of a table that are held at a time.
@@ -72,6 +74,19 @@ pub fn compare<T: PartialEq>(
     }
 }
 
+/// Fails with status 1 unless the name that `file` was opened by, if it has one, leads to it still.
+pub fn check_name(file: &ImageFile) -> Result<(), Failure> {
+    if !file.has_name() {
+        return Ok(());
+    }
+    let now =
+        fs::metadata(file.path()).map_err(|e| Failure::io(file.path(), "cannot look at it again", &e))?;
+    if Identity::of(&now) == file.identity() {
+        return Ok(());
+    }
+    Err(file.changed("its name leads to another file now"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,7 +101,7 @@ mod tests {
             if let Some(at) = changed {
                 bytes[at] ^= 1;
             }
-            std::fs::write(&path, &bytes).unwrap();
+            fs::write(&path, &bytes).unwrap();
             let file = ImageFile::open(&path).unwrap();
             Fingerprint::of(&file, range.start as u64..range.end as u64, "table").unwrap()
         };
@@ -110,5 +125,29 @@ mod tests {
             assert_eq!(failure.status(), Status::System);
             assert!(failure.to_string().contains("x is no longer what it was"), "{failure}");
         }
+    }
+
+    #[test]
+    fn a_name_must_lead_to_the_file_that_was_opened_by_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, other, link] = ["file", "other", "link"].map(|name| folder.path().join(name));
+        fs::write(&path, "x").unwrap();
+        fs::write(&other, "x").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let [file, by_link] = [&path, &link].map(|path| ImageFile::open(path).unwrap());
+        let nameless = ImageFile::new(fs::File::open(&path).unwrap(), "standard input".into()).unwrap();
+        let checked = || {
+            [&file, &by_link, &nameless]
+                .map(|file| check_name(file).map_err(|failure| failure.status() as u8))
+        };
+        fs::write(&path, "longer").unwrap();
+        assert_eq!(checked(), [Ok(()), Ok(()), Ok(())]);
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(&other, &link).unwrap();
+        assert_eq!(checked(), [Ok(()), Err(1), Ok(())]);
+        fs::rename(&other, &path).unwrap();
+        assert_eq!(checked(), [Err(1), Err(1), Ok(())]);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(checked(), [Err(1), Err(1), Ok(())]);
     }
 }

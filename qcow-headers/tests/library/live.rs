@@ -1,6 +1,7 @@
 //! QCOW2 images that change while they are walked.
 
 use std::fs::OpenOptions;
+use std::path::Path;
 
 use extents::failure::{Failure, Status};
 use image_builders::qcow2::{Built, Cluster, Image};
@@ -21,13 +22,18 @@ fn images() -> [Image; 2] {
 
 /// Walks the chain to its middle, changes image number `image` (0 is the backing file), and walks on.
 fn walked(image: usize, change: impl Fn(&mut Built)) -> Result<(), Failure> {
+    walked_from(4, image, change)
+}
+
+/// The same, with `count` extents before the change.
+fn walked_from(count: usize, image: usize, change: impl Fn(&mut Built)) -> Result<(), Failure> {
     let directory = tempfile::tempdir().unwrap();
     let images = images();
     let paths = images.each_ref().map(|image| image.write_to(directory.path()).unwrap());
     let chain = open(&paths[1]).unwrap();
     let mut built = images[image].build();
     change(&mut built);
-    changed_after(4, chain.extents(), &paths[image], &built.bytes)
+    changed_after(count, chain.extents(), &paths[image], &built.bytes)
 }
 
 fn noticed(image: usize, what: &str, change: impl Fn(&mut Built)) {
@@ -114,4 +120,63 @@ fn a_raw_backing_file_that_grows_is_noticed() {
     assert!(
         failure.to_string().ends_with("base.raw: changed while it was read: it was written to; try again")
     );
+}
+
+#[test]
+fn an_image_that_becomes_shorter_is_no_damage_wherever_the_walk_is() {
+    let images = images();
+    let mut noticed = 0;
+    for (image, count) in [(0, 0), (0, 1), (1, 0), (1, 4), (1, 20)] {
+        let size = images[image].build().bytes.len();
+        for length in (0..size).step_by(512) {
+            let done = walked_from(count, image, |built| built.bytes.truncate(length));
+            noticed += u32::from(done.is_err());
+            assert!(
+                done.as_ref().err().is_none_or(|failure| failure.status() == Status::System),
+                "{length}: {done:?}"
+            );
+        }
+    }
+    assert!(noticed > 20, "{noticed}");
+}
+
+#[test]
+fn an_image_that_another_file_takes_the_name_of_is_noticed_at_the_end() {
+    for image in [0, 1] {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = images().map(|image| image.write_to(directory.path()).unwrap());
+        let other = directory.path().join("other");
+        std::fs::copy(&paths[image], &other).unwrap();
+        let chain = open(&paths[1]).unwrap();
+        std::fs::rename(&other, &paths[image]).unwrap();
+        let failure = chain.extents().find_map(Result::err).unwrap();
+        assert_eq!(failure.status(), Status::System);
+        assert!(failure.to_string().contains("its name leads to another file now"), "{failure}");
+    }
+}
+
+#[test]
+fn an_external_data_file_may_be_written_to_but_not_become_shorter_nor_be_replaced() {
+    let write: fn(&Path) = |data| std::fs::write(data, vec![8; 1 << 20]).unwrap();
+    let cut: fn(&Path) = |data| OpenOptions::new().write(true).open(data).unwrap().set_len(1 << 19).unwrap();
+    let replace: fn(&Path) = |data| {
+        let other = data.with_extension("other");
+        std::fs::write(&other, vec![8; 1 << 20]).unwrap();
+        std::fs::rename(&other, data).unwrap();
+    };
+    for (number, (change, allowed)) in [(write, true), (cut, false), (replace, false)].into_iter().enumerate()
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let mut image = Image::new("top.qcow2", 1 << 20);
+        image.data_file = Some("top.data".to_owned());
+        image.set(0, Cluster::Data);
+        let path = image.write_to(directory.path()).unwrap();
+        let data = directory.path().join("top.data");
+        std::fs::write(&data, vec![7; 1 << 20]).unwrap();
+        let chain = open(&path).unwrap();
+        change(&data);
+        let failure = chain.extents().find_map(Result::err);
+        assert_eq!(failure.is_none(), allowed, "{number}: {failure:?}");
+        assert!(failure.is_none_or(|failure| failure.status() == Status::System), "{number}");
+    }
 }

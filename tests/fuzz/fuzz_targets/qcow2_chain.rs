@@ -2,6 +2,7 @@
 //! one that xva-pack follows.
 #![no_main]
 
+use extents::frame::disk_output::map_file;
 use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
 use extents::image::holes::SkipHoles;
@@ -18,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
     check_cover(chain.extents(), chain.virtual_size());
     check_cover(SkipHoles::new(chain.extents(), chain.data_files().unwrap()), chain.virtual_size());
     if chain.check_readable().is_ok() {
-        let paths = chain.data_files().unwrap().iter().map(|file| file.path().to_path_buf()).collect();
-        check_map(|| chain.extents(), chain.virtual_size(), paths);
+        let files = chain.data_files().unwrap().into_iter().map(map_file).collect();
+        check_map(|| chain.extents(), chain.virtual_size(), files);
     }
 });

@@ -2,6 +2,7 @@
 //! xva-pack follows.
 #![no_main]
 
+use extents::frame::disk_output::map_file;
 use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
 use fuzz::{check_cover, check_map, files};
@@ -35,8 +36,8 @@ fuzz_target!(|input: &[u8]| {
             check_cover(extents, chain.virtual_size());
         }
     }
-    let paths = chain.data_files().iter().map(|file| file.path().to_path_buf()).collect();
+    let files = chain.data_files().into_iter().map(map_file).collect();
     if chain.extents(Granularity::Sector).is_ok() {
-        check_map(|| chain.extents(Granularity::Sector).unwrap(), chain.virtual_size(), paths);
+        check_map(|| chain.extents(Granularity::Sector).unwrap(), chain.virtual_size(), files);
     }
 });

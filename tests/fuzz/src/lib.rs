@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io::Write;
 use std::path::PathBuf;
 
+use extents::document::map::writer::MapFile;
 use extents::document::print::{Form, Printer};
 use extents::extent::Extent;
 use extents::failure::{Failure, Status};
@@ -73,7 +74,7 @@ pub fn in_directory_with_data() {
 
 /// Prints the map of a walk that comes to its end, and follows it as xva-pack does: that one may only say that no archive
 /// can hold such a disk.
-pub fn check_map<I>(extents: impl Fn() -> I, virtual_size: u64, files: Vec<PathBuf>)
+pub fn check_map<I>(extents: impl Fn() -> I, virtual_size: u64, files: Vec<MapFile>)
 where
     I: Iterator<Item = Result<Extent, Failure>>,
 {

@@ -8,6 +8,7 @@ use extents::document::print::{Form, Printer};
 use extents::extent::stored::Stored;
 use extents::extent::{Content, Extent};
 use extents::failure::{Failure, Status};
+use extents::frame::disk_output::map_file;
 use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
 use image_builders::vhd::{Built, Vhd};
@@ -65,7 +66,7 @@ pub(crate) fn document(
         form,
         virtual_size: chain.virtual_size(),
         cluster_bits: cluster_bits.unwrap_or(chain.cluster_bits()),
-        files: chain.data_files().iter().map(|file| file.path().to_path_buf()).collect(),
+        files: chain.data_files().into_iter().map(map_file).collect(),
     };
     let mut out = Vec::new();
     printer.print(chain.extents(granularity)?, &mut out)?;

@@ -2,12 +2,11 @@
 //! and looked at again at the end.
 
 use std::collections::HashMap;
-use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use extents::failure::Failure;
+use extents::document::map::file_state::FileState;
+use extents::failure::{Failure, Status};
 use extents::image::file::ImageFile;
 use extents::image::identity::{Identity, State};
 use rustix::time::{ClockId, clock_gettime};
@@ -52,7 +51,7 @@ impl Files {
     /// The table of one raw disk.
     pub fn of_disk(disk: ImageFile) -> Result<(Arc<Self>, FileNumber), Failure> {
         let mut table = Table::default();
-        let number = table.add(disk, true)?;
+        let number = table.add(disk, true);
         Ok((Arc::new(Files(Mutex::new(table))), number))
     }
 
@@ -71,20 +70,28 @@ impl Files {
         });
     }
 
-    /// The number of the file of this name, which is opened when it is new. Status 1 if it was written to or replaced
-    /// since the map began.
-    pub fn number(&self, name: &str) -> Result<FileNumber, Failure> {
+    /// The number of the file of this name, which is opened when it is new. Status 1 if it is not in the state that the
+    /// map describes; where the map says nothing of that, if it was written to or replaced since the map began.
+    pub fn number(&self, name: &str, described: Option<&FileState>) -> Result<FileNumber, Failure> {
         let mut table = self.lock();
         if let Some(&number) = table.by_name.get(name) {
+            if let Some(described) = described {
+                table.find(number)?.check_described(described)?;
+            }
             return Ok(number);
         }
         if table.known.len() == MAX_FILES {
             return Err(Failure::unsupported(format!("the map names more than {MAX_FILES} files")));
         }
         table.make_room();
-        let file = ImageFile::open(Path::new(name))?;
-        table.check_age(&file)?;
-        let number = table.add(file, false)?;
+        let file = open(Path::new(name), described.is_some())?;
+        if described.is_none() {
+            table.check_age(&file)?;
+        }
+        let number = table.add(file, false);
+        if let Some(described) = described {
+            table.find(number)?.check_described(described)?;
+        }
         table.by_name.insert(name.to_owned(), number);
         Ok(number)
     }
@@ -101,27 +108,24 @@ impl Files {
         }
         table.make_room();
         let known = table.find(number)?;
-        let file = Arc::new(ImageFile::open(&known.path)?);
-        known.compare(state(&metadata(&file)?, file.size()))?;
+        let file = Arc::new(open(&known.path, true)?);
+        known.compare(&file.state())?;
         known.open = Some(Arc::clone(&file));
         Ok(file)
     }
 
-    /// Looks at all files again: status 1 if one has another size or was written to, or is another one now. Of a block
-    /// device only the identity counts, and of a raw disk only the size.
+    /// Looks at all files again, at those that are open and at what their names lead to: status 1 if one has another size or
+    /// was written to, or is another one now. Of a block device only identity and size count, and of a raw disk, which
+    /// may be moved too, only the size.
     pub fn check_unchanged(&self) -> Result<(), Failure> {
         for known in &self.lock().known {
-            let now = match &known.open {
-                Some(disk) if known.is_disk => {
-                    State { size: state(&metadata(disk)?, disk.size()).size, ..known.was }
-                }
-                _ => {
-                    let metadata = fs::metadata(&known.path)
-                        .map_err(|e| Failure::io(&known.path, "cannot look at it again", &e))?;
-                    state(&metadata, known.was.size)
-                }
-            };
-            known.compare(now)?;
+            if let Some(file) = &known.open {
+                let now = file.state_now()?;
+                known.compare(&if known.is_disk { State { size: now.size, ..known.was } } else { now })?;
+            }
+            if !known.is_disk {
+                known.compare(&open(&known.path, true)?.state())?;
+            }
         }
         Ok(())
     }
@@ -132,19 +136,17 @@ impl Files {
 }
 
 impl Table {
-    fn add(&mut self, file: ImageFile, is_disk: bool) -> Result<FileNumber, Failure> {
-        let was = state(&metadata(&file)?, file.size());
+    fn add(&mut self, file: ImageFile, is_disk: bool) -> FileNumber {
+        let was = file.state();
         let path = file.path().to_path_buf();
         self.known.push(Known { path, was, open: Some(Arc::new(file)), used: self.clock, is_disk });
-        Ok(FileNumber(self.known.len() - 1))
+        FileNumber(self.known.len() - 1)
     }
 
     /// Fails with status 1 if `file` was written to, or came under its name, since the map began. A rename changes the
     /// time of the inode, and not that of the content. Of a block device nothing is known.
     fn check_age(&self, file: &ImageFile) -> Result<(), Failure> {
-        let metadata = metadata(file)?;
-        let changed = (metadata.ctime(), metadata.ctime_nsec());
-        if !file.is_block_device() && self.begun.is_some_and(|begun| changed > begun) {
+        if !file.is_block_device() && self.begun.is_some_and(|begun| file.state().changed > begun) {
             let what = "changed since the map began: it was written to, or replaced by another file";
             return Err(Failure::system(what).in_file(file.path()));
         }
@@ -167,31 +169,45 @@ impl Table {
 }
 
 impl Known {
-    fn compare(&self, now: State) -> Result<(), Failure> {
-        if now == self.was {
-            return Ok(());
+    /// Fails with status 1 unless the file is in the state that it was in when it was opened.
+    fn compare(&self, now: &State) -> Result<(), Failure> {
+        match self.was.difference(now) {
+            Some(what) => Err(changed(&self.path, &what)),
+            None => Ok(()),
         }
-        let sentence = if now.size == self.was.size {
-            "changed while it was read: it was written to, or replaced by another file".to_owned()
-        } else {
-            format!("changed while it was read: found {} bytes, expected {}", now.size, self.was.size)
-        };
-        Err(Failure::system(sentence).in_file(&self.path))
+    }
+
+    /// Fails with status 1 unless the file was opened in the state that the map describes. The number of a block device is
+    /// its own affair: it is another one after a restart.
+    fn check_described(&self, described: &FileState) -> Result<(), Failure> {
+        let mut expected = self.was;
+        match (*described, self.was.identity) {
+            (FileState::Device { size }, Identity::Device(_)) => expected.size = size,
+            (FileState::File { size, device, inode, modified, changed }, Identity::File { .. }) => {
+                expected = State { identity: Identity::File { device, inode }, size, modified, changed };
+            }
+            _ => return Err(changed(&self.path, "it was a block device, or is one now")),
+        }
+        match expected.difference(&self.was) {
+            Some(what) => {
+                Err(Failure::system(format!("changed since the map was begun: {what}; make the map again"))
+                    .in_file(&self.path))
+            }
+            None => Ok(()),
+        }
     }
 }
 
-fn metadata(file: &ImageFile) -> Result<Metadata, Failure> {
-    file.as_file().metadata().map_err(|e| Failure::io(file.path(), "cannot stat", &e))
+/// Opens the file `path`, which if it was `there` before was a file or block device.
+fn open(path: &Path, there: bool) -> Result<ImageFile, Failure> {
+    ImageFile::open(path).map_err(|failure| match failure.status() {
+        Status::Usage if there => changed(path, "it is no file and no block device any more"),
+        _ => failure,
+    })
 }
 
-/// The state of what `metadata` was asked for. The node of a block device changes with every write and does not tell its
-/// size, which is `device_size`.
-fn state(metadata: &Metadata, device_size: u64) -> State {
-    let state = State::of(metadata);
-    match state.identity {
-        Identity::Device(_) => State { size: device_size, modified: (0, 0), ..state },
-        Identity::File { .. } => state,
-    }
+fn changed(file: &Path, what: &str) -> Failure {
+    Failure::system(format!("changed while it was read: {what}; try again")).in_file(file)
 }
 
 #[cfg(test)]

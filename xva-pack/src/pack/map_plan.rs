@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use extents::document::map::located::{Located, LocatedMap};
+use extents::document::map::located::{Located, LocatedMap, Place};
 use extents::extent::length::in_memory;
 use extents::extent::stored::Stored;
 use extents::failure::Failure;
@@ -83,7 +83,7 @@ impl<R: Read> MapPlan<R> {
         self.fit.check_not_above(self.map.position())?;
         let Some(Located { start, end, data }) = located else { return Ok(None) };
         let data = match data {
-            Some((name, stored)) => Some((open(&self.files, &name, stored, end - start)?, stored)),
+            Some(place) => Some((open(&self.files, &place, end - start)?, place.stored)),
             None => None,
         };
         Ok(Some(Range { start, end, data }))
@@ -173,11 +173,11 @@ impl<R: Read> MapPlan<R> {
     }
 }
 
-/// The number of the file, in which the data must lie.
-fn open(files: &Files, name: &str, stored: Stored, length: u64) -> Result<FileNumber, Failure> {
-    let number = files.number(name)?;
+/// The number of the file of `place`, in which the data must lie.
+fn open(files: &Files, place: &Place, length: u64) -> Result<FileNumber, Failure> {
+    let number = files.number(&place.filename, place.state.as_deref())?;
     let file = files.get(number)?;
-    match stored {
+    match place.stored {
         Stored::Plain { offset } => file.check_range(offset, length, "data")?,
         Stored::Compressed(cluster) => check_inside(&file, &cluster)?,
     }

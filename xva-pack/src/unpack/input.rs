@@ -5,10 +5,10 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use extents::extent::length::in_memory;
-use extents::failure::Failure;
+use extents::failure::{Failure, Status};
 use extents::frame::input::InputName;
 use extents::frame::streams::Waiting;
-use extents::image::identity::Identity;
+use extents::image::identity::{Identity, State};
 
 use crate::host::pipe;
 use crate::unpack::finding::{Finding, Stop};
@@ -26,6 +26,8 @@ pub struct Input {
     position: u64,
     /// Bytes from where reading began to the end, if the file is a regular one.
     size: Option<u64>,
+    /// In which state the file was opened.
+    state: State,
 }
 
 impl Input {
@@ -35,7 +37,14 @@ impl Input {
         let metadata = file.0.metadata().map_err(|e| Failure::io(name.name(), "cannot stat", &e))?;
         // Measured, 1 GiB through `cat` into --verify: 0.40 s instead of 0.48.
         pipe::enlarge(&file);
-        let mut input = Input { file, name: name.clone(), begun: 0, position: 0, size: None };
+        let mut input = Input {
+            file,
+            name: name.clone(),
+            begun: 0,
+            position: 0,
+            size: None,
+            state: State::of(&metadata),
+        };
         if metadata.is_file() {
             // It may be passed as standard input when part of it was read already.
             let begun = input.file.0.stream_position();
@@ -51,6 +60,35 @@ impl Input {
             (Ok(this), Ok(other)) => Identity::of(&this) == Identity::of(&other),
             _ => false,
         }
+    }
+
+    /// Whether the file has changed since it was opened. What is no regular file only goes on.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.size.is_some() && !self.file.0.metadata().is_ok_and(|now| State::of(&now) == self.state)
+    }
+
+    /// Fails with status 1 if the file is shorter than it was when it was opened: what was left out may not be there.
+    pub(crate) fn check_not_shorter(&self) -> Result<(), Failure> {
+        let now = self.file.0.metadata().map_err(|e| Failure::io(self.name.name(), "cannot stat", &e))?;
+        if self.size.is_none() || now.len() >= self.state.size {
+            return Ok(());
+        }
+        let what = format!(
+            "changed while it was read: found {} bytes, expected {}; try again",
+            now.len(),
+            self.state.size
+        );
+        Err(Failure::system(what).in_file(self.name.name()))
+    }
+
+    /// What a `failure` to read it is: what looks like damage in a file that has changed is a change (status 1).
+    pub(crate) fn judge(&self, failure: Failure) -> Failure {
+        if failure.status() != Status::Damaged || !self.has_changed() {
+            return failure;
+        }
+        let (sentence, name) = (failure.to_string(), format!("{}: ", self.name.name().display()));
+        let what = sentence.strip_prefix(&name).unwrap_or(&sentence);
+        Failure::system(format!("changed while it was read: {what}; try again")).in_file(self.name.name())
     }
 
     /// What the user called it.

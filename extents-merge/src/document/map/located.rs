@@ -2,9 +2,10 @@
 
 use std::io::{BufReader, Read};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::document::failed_stage::Upstream;
+use crate::document::map::file_state::FileState;
 use crate::document::map::reader::{MapReader, end};
 use crate::extent::stored::{CompressedCluster, Compression, Stored};
 use crate::failure::Failure;
@@ -30,6 +31,9 @@ struct Entry {
     /// File offset.
     offset: Option<u64>,
     filename: Option<String>,
+    /// In which state the file is described.
+    #[serde(default, deserialize_with = "said")]
+    state: Option<Box<FileState>>,
     /// Those of a [`CompressedCluster`].
     compression: Option<Compression>,
     host_length: Option<u64>,
@@ -44,8 +48,24 @@ pub struct Located {
     pub start: u64,
     /// Guest offset after the last byte.
     pub end: u64,
-    /// The name of the file that holds the bytes, and how; none if they are zero, or if there are none.
-    pub data: Option<(String, Stored)>,
+    /// Where the bytes are; none if they are zero, or if there are none.
+    pub data: Option<Place>,
+}
+
+/// A place in a file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The name of the file.
+    pub filename: String,
+    /// In which state the map describes it, if this entry says so: the first one that names the file does, if any does.
+    pub state: Option<Box<FileState>>,
+    /// Where in the file, and how.
+    pub stored: Stored,
+}
+
+/// What is said of a file, and be it that there is nothing to say: `null` is no state.
+fn said<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Box<FileState>>, D::Error> {
+    Box::deserialize(value).map(Some)
 }
 
 /// The entries of a map, from the first on without gap or overlap.
@@ -99,7 +119,7 @@ fn check(entry: Entry, position: u64, damaged: impl Fn(&str) -> Failure) -> Resu
 }
 
 /// Where the data of the entry `[start, end)` is.
-fn data(entry: Entry, start: u64, end: u64) -> Result<(String, Stored), Failure> {
+fn data(entry: Entry, start: u64, end: u64) -> Result<Place, Failure> {
     let unsaid = |what: &str| {
         Failure::unsupported(format!(
             "the map does not say where the data at {start} is: found no {what}, expected one as vhd-headers and \
@@ -107,12 +127,13 @@ fn data(entry: Entry, start: u64, end: u64) -> Result<(String, Stored), Failure>
         ))
     };
     let filename = entry.filename.ok_or_else(|| unsaid("filename"))?;
+    let state = entry.state;
     let offset = entry.offset.ok_or_else(|| unsaid("offset"))?;
     let Some(compression) = entry.compression else {
         if entry.compressed == Some(true) {
             return Err(unsaid("compression"));
         }
-        return Ok((filename, Stored::Plain { offset }));
+        return Ok(Place { filename, state, stored: Stored::Plain { offset } });
     };
     let cluster_size = entry.cluster_size.ok_or_else(|| unsaid("cluster_size"))?;
     let host_length = entry.host_length.ok_or_else(|| unsaid("host_length"))?;
@@ -130,7 +151,7 @@ fn data(entry: Entry, start: u64, end: u64) -> Result<(String, Stored), Failure>
         )));
     }
     let cluster = CompressedCluster { offset, host_length, cluster_size, skip, compression };
-    Ok((filename, Stored::Compressed(cluster)))
+    Ok(Place { filename, state, stored: Stored::Compressed(cluster) })
 }
 
 #[cfg(test)]
@@ -205,6 +226,23 @@ mod tests {
             (r#"{"start":512,"length":512,"offset":0,"filename":"x","compressed":true}"#, 4),
         ] {
             assert_eq!(status(json, 512), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_state_is_said_whole_or_not_at_all() {
+        let state = r#""st_size":"1","st_dev":"2","st_ino":"3","st_mtime_ns":"4","st_ctime_ns":"5""#;
+        let json =
+            |state: &str| format!(r#"{{"start":0,"length":512,"offset":0,"filename":"x","state":{state}}}"#);
+        let place = checked(&json(&format!("{{{state}}}")), 0).unwrap().data.unwrap();
+        let expected = FileState::File { size: 1, device: 2, inode: 3, modified: (0, 4), changed: (0, 5) };
+        assert_eq!(place.state.as_deref(), Some(&expected));
+        for wrong in ["null", "1", "[]", "{}", r#"{"st_size":"1"}"#, &format!("{{{state},{state}}}")] {
+            assert_eq!(
+                read(&format!("[{}]", json(wrong))).map_err(|failure| failure.status() as u8),
+                Err(3),
+                "{wrong}"
+            );
         }
     }
 

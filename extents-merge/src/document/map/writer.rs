@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::document::map::file_state::FileState;
 use crate::extent::stored::{CompressedCluster, Stored};
 use crate::extent::{Content, Extent};
 use crate::failure::Failure;
@@ -11,20 +12,40 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub struct MapWriter<W> {
     out: W,
-    /// For each layer the name of the file its data lies in, as a JSON string; empty when offsets mean nothing.
-    names: Vec<String>,
+    /// For each layer the file its data lies in; empty when offsets mean nothing.
+    files: Vec<Named>,
     /// The extent that the next one may still continue.
     pending: Option<Extent>,
     written: bool,
 }
 
+/// A file that offsets of a map belong to.
+#[derive(Clone, Debug)]
+pub struct MapFile {
+    /// Its name.
+    pub name: PathBuf,
+    /// In which state the map describes it. It must have been taken before anything was read from the file.
+    pub state: FileState,
+}
+
+#[derive(Debug)]
+struct Named {
+    /// As a JSON string.
+    name: String,
+    /// As a JSON object, until it is written beside the name.
+    state: Option<String>,
+}
+
 impl<W: Write> MapWriter<W> {
-    /// A map whose offsets belong to `files`, one a layer; without any, no offsets are written.
+    /// A map whose offsets belong to `files`, one a layer; without any, no offsets are written. The first entry that names
+    /// a file says its state too.
     ///
     /// A file name that is not UTF-8 cannot be said in JSON: status 4.
-    pub fn new(out: W, files: &[PathBuf]) -> Result<Self, Failure> {
-        let names = files.iter().map(|file| json_string(file)).collect::<Result<_, _>>()?;
-        Ok(MapWriter { out, names, pending: None, written: false })
+    pub fn new(out: W, files: &[MapFile]) -> Result<Self, Failure> {
+        let named =
+            |file: &MapFile| Ok(Named { name: json_string(&file.name)?, state: Some(json(&file.state)?) });
+        let files = files.iter().map(named).collect::<Result<_, Failure>>()?;
+        Ok(MapWriter { out, files, pending: None, written: false })
     }
 
     /// Adds the extent that follows the last one; extents that lie together in the guest and in the file become one.
@@ -53,21 +74,19 @@ impl<W: Write> MapWriter<W> {
              \"zero\": {}, \"data\": {data}, \"compressed\": {compressed}",
             !data
         )?;
-        if let Some(name) = self.names.get(usize::from(layer)) {
-            match content {
-                Content::Absent | Content::Zero => {}
-                Content::Data(Stored::Plain { offset }) => {
-                    write!(out, ", \"offset\": {offset}, \"filename\": {name}")?;
-                }
-                Content::Data(Stored::Compressed(cluster)) => {
-                    let CompressedCluster { offset, host_length, cluster_size, skip, compression } = cluster;
-                    write!(
-                        out,
-                        ", \"offset\": {offset}, \"filename\": {name}, \"host_length\": {host_length}, \"compression\": "
-                    )?;
-                    serde_json::to_writer(&mut *out, &compression)?;
-                    write!(out, ", \"cluster_size\": {cluster_size}, \"skip\": {skip}")?;
-                }
+        if let (Some(Named { name, state }), Content::Data(stored)) =
+            (self.files.get_mut(usize::from(layer)), content)
+        {
+            let (Stored::Plain { offset } | Stored::Compressed(CompressedCluster { offset, .. })) = stored;
+            write!(out, ", \"offset\": {offset}, \"filename\": {name}")?;
+            if let Some(state) = state.take() {
+                write!(out, ", \"state\": {state}")?;
+            }
+            if let Stored::Compressed(cluster) = stored {
+                let CompressedCluster { host_length, cluster_size, skip, compression, .. } = cluster;
+                write!(out, ", \"host_length\": {host_length}, \"compression\": ")?;
+                serde_json::to_writer(&mut *out, &compression)?;
+                write!(out, ", \"cluster_size\": {cluster_size}, \"skip\": {skip}")?;
             }
         }
         self.written = true;
@@ -87,6 +106,10 @@ impl<W: Write> MapWriter<W> {
     }
 }
 
+fn json(state: &FileState) -> Result<String, Failure> {
+    serde_json::to_string(state).map_err(|error| Failure::system(format!("cannot write a state: {error}")))
+}
+
 fn json_string(file: &Path) -> Result<String, Failure> {
     let name = file.to_str().ok_or_else(|| {
         Failure::unsupported("the file name is not UTF-8, and a map cannot say it: rename the file")
@@ -98,10 +121,14 @@ fn json_string(file: &Path) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::map::located::{Located, LocatedMap};
+    use crate::document::map::located::{Located, LocatedMap, Place};
     use crate::extent::stored::Compression;
 
-    fn map(files: &[PathBuf], extents: &[Extent]) -> Vec<serde_json::Value> {
+    fn file(name: &str, size: u64) -> MapFile {
+        MapFile { name: name.into(), state: FileState::Device { size } }
+    }
+
+    fn map(files: &[MapFile], extents: &[Extent]) -> Vec<serde_json::Value> {
         let mut out = Vec::new();
         let mut writer = MapWriter::new(&mut out, files).unwrap();
         for &extent in extents {
@@ -146,7 +173,7 @@ mod tests {
             .zip(extents)
             .map(|(at, (layer, content, _))| Extent { start: at * 10, length: 10, layer, content })
             .collect();
-        let entries = map(&["a".into(), "b".into()], &extents);
+        let entries = map(&[file("a", 1), file("b", 2)], &extents);
         let found: Vec<(u64, u64)> = entries
             .iter()
             .map(|entry| (entry["start"].as_u64().unwrap(), entry["length"].as_u64().unwrap()))
@@ -156,6 +183,12 @@ mod tests {
         assert_eq!(present, [true, true, true, true, true, false, false, true, true, true]);
         assert_eq!((&entries[0]["filename"], &entries[0]["offset"]), (&"a".into(), &100.into()));
         assert_eq!((&entries[2]["filename"], &entries[2]["offset"]), (&"b".into(), &131.into()));
+        // Said once of each file.
+        let said: Vec<(usize, &str)> = (0..)
+            .zip(&entries)
+            .filter_map(|(at, entry)| Some((at, entry.get("state")?["device_size"].as_str()?)))
+            .collect();
+        assert_eq!(said, [(0, "1"), (2, "2")]);
     }
 
     #[test]
@@ -175,13 +208,15 @@ mod tests {
         ];
         let name = "a \"b\" \\ \u{1}ü.qcow2";
         let mut out = Vec::new();
-        let mut writer = MapWriter::new(&mut out, &[name.into()]).unwrap();
+        let mut writer = MapWriter::new(&mut out, &[file(name, 7)]).unwrap();
+        let mut state = Some(Box::new(FileState::Device { size: 7 }));
         let expected: Vec<Located> = (0..)
             .zip(stored)
             .map(|(at, stored)| {
                 let content = stored.map_or(Content::Zero, Content::Data);
                 writer.push(Extent { start: at * 512, length: 512, layer: 0, content }).unwrap();
-                let data = stored.map(|stored| (name.to_owned(), stored));
+                let place = |stored| Place { filename: name.to_owned(), state: state.take(), stored };
+                let data = stored.map(place);
                 Located { start: at * 512, end: (at + 1) * 512, data }
             })
             .collect();

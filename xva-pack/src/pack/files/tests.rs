@@ -1,11 +1,14 @@
 //! Which files are open, and what may have changed.
 
-use std::fs;
+use std::fs::{self, hard_link};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
+use extents::document::map::file_state::FileState;
 use extents::failure::Failure;
+use extents::frame::disk_output::file_state;
 use extents::image::file::ImageFile;
 use tempfile::TempDir;
 
@@ -44,7 +47,7 @@ fn the_file_that_was_not_used_for_the_longest_time_is_closed_and_opened_again_wh
     let numbers: Vec<FileNumber> = names[..MAX_OPEN]
         .iter()
         .map(|name| {
-            let number = files.number(name).unwrap();
+            let number = files.number(name, None).unwrap();
             files.get(number).unwrap();
             number
         })
@@ -52,7 +55,7 @@ fn the_file_that_was_not_used_for_the_longest_time_is_closed_and_opened_again_wh
     assert_eq!(open(&files), (0..MAX_OPEN).collect::<Vec<_>>());
     // File 0 was opened first, but file 1 is the one that nobody has asked for since.
     files.get(numbers[0]).unwrap();
-    files.number(&names[MAX_OPEN]).unwrap();
+    files.number(&names[MAX_OPEN], None).unwrap();
     let without = |closed: &[usize]| (0..=MAX_OPEN).filter(|at| !closed.contains(at)).collect::<Vec<_>>();
     assert_eq!(open(&files), without(&[1]));
     // It takes the place of file 2.
@@ -68,16 +71,16 @@ fn the_file_that_was_not_used_for_the_longest_time_is_closed_and_opened_again_wh
 fn a_file_has_one_number_however_often_it_is_named() {
     let (_folder, names) = folder(2);
     let files = Files::new();
-    let number = files.number(&names[0]).unwrap();
-    assert_ne!(files.number(&names[1]).unwrap(), number);
-    assert_eq!(files.number(&names[0]).unwrap(), number);
+    let number = files.number(&names[0], None).unwrap();
+    assert_ne!(files.number(&names[1], None).unwrap(), number);
+    assert_eq!(files.number(&names[0], None).unwrap(), number);
 }
 
 #[test]
 fn a_file_that_was_replaced_while_it_was_closed_is_not_read() {
     let (_folder, names) = folder(MAX_OPEN + 1);
     let files = Files::new();
-    let numbers: Vec<FileNumber> = names.iter().map(|name| files.number(name).unwrap()).collect();
+    let numbers: Vec<FileNumber> = names.iter().map(|name| files.number(name, None).unwrap()).collect();
     assert!(!open(&files).contains(&0));
     let other = format!("{}.other", names[0]);
     fs::write(&other, "0").unwrap();
@@ -97,9 +100,9 @@ fn a_file_that_changed_after_the_map_began_is_not_read() {
     // It has the time of its content still.
     fs::rename(&names[2], format!("{}.renamed", names[2])).unwrap();
     files.begin();
-    assert_eq!(status(files.number(&names[0])), 0);
-    assert_eq!(status(files.number(&names[1])), 1);
-    assert_eq!(status(files.number(&format!("{}.renamed", names[2]))), 1);
+    assert_eq!(status(files.number(&names[0], None)), 0);
+    assert_eq!(status(files.number(&names[1], None)), 1);
+    assert_eq!(status(files.number(&format!("{}.renamed", names[2]), None)), 1);
 }
 
 #[test]
@@ -115,7 +118,7 @@ fn a_file_of_a_map_must_not_be_written_to_nor_replaced_nor_removed_while_it_is_r
         |name| fs::remove_dir(name).unwrap(),
     ];
     let files = Files::new();
-    files.number(&names[0]).unwrap();
+    files.number(&names[0], None).unwrap();
     assert_eq!(files.check_unchanged(), Ok(()));
     for change in changes {
         later();
@@ -137,6 +140,75 @@ fn a_raw_disk_may_be_written_to_and_moved_but_not_resized() {
     assert!(files.get(number).is_ok());
     fs::write(&moved, "longer").unwrap();
     let failure = files.check_unchanged().unwrap_err();
-    assert!(failure.to_string().ends_with("found 6 bytes, expected 1"), "{failure}");
+    assert!(failure.to_string().ends_with("found 6 bytes, expected 1; try again"), "{failure}");
     assert_eq!(failure.status() as u8, 1);
+}
+
+/// What a map that was made now says of the file.
+fn described(name: &str) -> FileState {
+    file_state(&ImageFile::open(Path::new(name)).unwrap().state())
+}
+
+#[test]
+fn a_file_is_in_the_state_that_the_map_describes_whatever_it_is_called_and_whenever_the_map_says_so() {
+    let (_folder, names) = folder(3);
+    let link = format!("{}.link", names[0]);
+    symlink(&names[0], &link).unwrap();
+    hard_link(&names[0], format!("{}.hard", names[0])).unwrap();
+    let [state, other] = [&names[0], &names[1]].map(|name| described(name));
+    let files = Files::new();
+    for name in [&names[0], &link, &format!("{}.hard", names[0]), &names[0]] {
+        assert_eq!(status(files.number(name, Some(&state))), 0, "{name}");
+        assert_eq!(status(files.number(name, Some(&other))), 1, "{name}");
+    }
+    // Said of a file that is open already.
+    files.number(&names[1], None).unwrap();
+    assert_eq!(status(files.number(&names[1], Some(&state))), 1);
+    assert_eq!(status(files.number(&names[1], Some(&other))), 0);
+    assert_eq!(status(files.number(&names[2], Some(&FileState::Device { size: 1 }))), 1);
+    assert_eq!(status(files.number("/dev/null", Some(&state))), 1);
+    assert_eq!(files.check_unchanged(), Ok(()));
+}
+
+#[test]
+fn each_number_of_a_described_state_counts() {
+    let (_folder, names) = folder(1);
+    let state = described(&names[0]);
+    let FileState::File { size, device, inode, modified, changed } = state else { panic!("{state:?}") };
+    let late = |(seconds, nanoseconds)| (seconds, nanoseconds + 1);
+    for (wrong, what) in [
+        (FileState::File { size: size + 1, device, inode, modified, changed }, "found 1 bytes, expected 2"),
+        (FileState::File { size, device: device + 1, inode, modified, changed }, "replaced"),
+        (FileState::File { size, device, inode: inode + 1, modified, changed }, "replaced"),
+        (FileState::File { size, device, inode, modified: late(modified), changed }, "written to"),
+        (FileState::File { size, device, inode, modified, changed: late(changed) }, "written to"),
+    ] {
+        let failure = Files::new().number(&names[0], Some(&wrong)).unwrap_err();
+        assert_eq!(failure.status() as u8, 1);
+        assert!(failure.to_string().contains(what), "{failure}");
+    }
+}
+
+#[test]
+fn a_file_in_the_state_that_the_map_describes_may_be_younger_than_the_map_but_not_change() {
+    let changes: [fn(&str); 3] = [
+        |name| fs::set_permissions(name, fs::Permissions::from_mode(0o600)).unwrap(),
+        |name| hard_link(name, format!("{name}.hard")).unwrap(),
+        |name| {
+            fs::copy(name, format!("{name}.copy")).unwrap();
+            fs::rename(format!("{name}.copy"), name).unwrap();
+        },
+    ];
+    for change in changes {
+        let (_folder, names) = folder(1);
+        let files = Files::new();
+        files.begin();
+        later();
+        fs::write(&names[0], "1").unwrap();
+        later();
+        files.number(&names[0], Some(&described(&names[0]))).unwrap();
+        assert_eq!(files.check_unchanged(), Ok(()));
+        change(&names[0]);
+        assert_eq!(status(files.check_unchanged()), 1);
+    }
 }

@@ -28,7 +28,8 @@ pub fn read_ova(input: Input, findings: &mut Findings) -> Result<Vec<u8>, Failur
         }
         Ok(bytes)
     };
-    take().map_err(|stop: Stop| stop.into_failure(name.name()))
+    let taken = take().map_err(|stop: Stop| stop.into_failure(name.name()));
+    taken.map_err(|failure| members.input.judge(failure))
 }
 
 /// The data of the member `ova.xml`.

@@ -39,7 +39,14 @@ pub fn read(
         has_ova: walk.ova.is_some(),
         bytes: walk.members.input.position(),
     };
-    (archive, done.map_err(|stop| stop.into_failure(name.name())))
+    let done = done.map_err(|stop| stop.into_failure(name.name())).and_then(|()| match walk.findings.bad() {
+        // Whoever keeps going is told so in the end.
+        bad if bad > 0 && walk.members.input.has_changed() => {
+            Err(Failure::damaged(format!("found {bad} faults, named above")).in_file(name.name()))
+        }
+        _ => walk.members.input.check_not_shorter(),
+    });
+    (archive, done.map_err(|failure| walk.members.input.judge(failure)))
 }
 
 impl Walk<'_> {
