@@ -2,9 +2,9 @@
 //! is right, and what the importer would refuse.
 //!
 //! ```text
-//! input -> members -> walk -> sink: task -> raw_output -> sparse_file
-//!                      |
-//!                      +---> findings (what is wrong), report (what was found) -> table
+//! window -> input -> members -> walk -> sink: task -> raw_output -> sparse_file
+//!                                |
+//!                                +---> findings (what is wrong), report (what was found) -> table
 //! ```
 //!
 //! [`walk::read`] goes over the members of a tar from an [`input::Input`], finds where each block of a disk belongs,
@@ -27,3 +27,4 @@ pub(crate) mod sparse_file;
 pub mod table;
 pub mod task;
 pub mod walk;
+pub(crate) mod window;

@@ -27,6 +27,7 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let task = cli.task()?;
     cli.check_sizes()?;
     let input = Input::open(&cli.archive)?;
+    let input = if task == Task::List { input.by_headers() } else { input };
     if let Some(target) = task.target().filter(|target| input.is(target)) {
         return Err(Failure::usage("is the archive that is read: expected another").in_file(target));
     }
