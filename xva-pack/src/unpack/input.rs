@@ -9,6 +9,7 @@ use extents::extent::length::in_memory;
 use extents::failure::{Failure, Status};
 use extents::frame::input::InputName;
 use extents::frame::streams::Waiting;
+use extents::image::file::ImageFile;
 use extents::image::identity::{Identity, State};
 
 use crate::host::page_cache;
@@ -58,6 +59,22 @@ impl Input {
             input.size = Some(end.saturating_sub(begun));
         }
         Ok(input)
+    }
+
+    /// The archive in `image`, from its beginning; `name` is what the user called it.
+    pub fn of_image(image: &ImageFile, name: &InputName) -> Result<Self, Failure> {
+        let of = |what| move |error| Failure::io(image.path(), what, &error);
+        let file = image.as_file().try_clone().map_err(of("cannot open again"))?;
+        let state = State::of(&file.metadata().map_err(of("cannot stat"))?);
+        Ok(Input {
+            file: Waiting(file),
+            name: name.clone(),
+            begun: 0,
+            position: 0,
+            size: Some(image.size()),
+            window: Window::default(),
+            state,
+        })
     }
 
     /// An archive of which headers are read, and little else: nothing is read ahead of them.

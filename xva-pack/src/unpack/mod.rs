@@ -9,14 +9,17 @@
 //!
 //! [`walk::read`] goes over the members of a tar from an [`input::Input`], finds where each block of a disk belongs,
 //! hands its bytes to a [`sink::Sink`], and reports every departure from the format to [`findings::Findings`]. A block is
-//! held, never a disk. What `xva-unpack` does with the bytes is a [`task::Task`].
+//! held, never a disk. What `xva-unpack` does with the bytes is a [`task::Task`]; what `xva-headers` prints of the places is
+//! [`disk_extents::DiskExtents`].
 //!
-//! This room knows the rooms `xva`, `host` and `ova`, and not `pack`.
+//! This room knows the rooms `xva`, `host`, `ova` and `index`, and not `pack`.
 
+pub mod disk_extents;
 pub(crate) mod disk_state;
 pub(crate) mod finding;
 pub mod findings;
 pub mod input;
+pub mod listing;
 pub(crate) mod members;
 pub mod options;
 pub mod output_name;

@@ -2,6 +2,8 @@
 
 use extents::failure::Failure;
 
+use crate::ova::disk::Disk;
+
 /// Where a block is, in its disk and in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockPlace<'a> {
@@ -19,6 +21,10 @@ pub struct BlockPlace<'a> {
 pub trait Sink {
     /// Whether the bytes of this disk are to be read and checked, or passed over.
     fn wants(&self, prefix: &str) -> bool;
+    /// The metadata, which came first, has these disks.
+    fn announced(&mut self, _: &[Disk]) -> Result<(), Failure> {
+        Ok(())
+    }
     /// A disk begins that is wanted. `size` is what will be written of it, in bytes, if that is known yet.
     fn begin(&mut self, prefix: &str, size: Option<u64>) -> Result<(), Failure>;
     /// A block comes, of a disk that is wanted or not, before its bytes are read or passed over.

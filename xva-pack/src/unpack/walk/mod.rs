@@ -55,6 +55,7 @@ impl Walk<'_> {
         if let Some(ova) = &self.ova {
             let disks = ova.disks.iter().map(|disk| disk.prefix.as_str());
             self.options.check_names(disks).map_err(Stop::Refused)?;
+            self.sink.announced(&ova.disks).map_err(Stop::Refused)?;
         }
         while let Some(member) = self.coming()? {
             self.member(&member)?;
@@ -134,7 +135,7 @@ impl Walk<'_> {
                 self.close_disk(disk)?;
             }
         }
-        let hint = if keep_going { "" } else { "; --keep-going takes what can be had" };
+        let hint = if keep_going { "" } else { "; xva-unpack --keep-going takes what can be had" };
         Err(Stop::Refused(Failure::damaged(format!("{finding}; {received}{hint}"))))
     }
 }
