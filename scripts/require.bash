@@ -120,5 +120,5 @@ declare -A component_packages=([fmt]=rustfmt-web [clippy]=rust-web-clippy)
 
 # programs_of ROOT: where cargo puts the programs of the workspace in ROOT that it builds for release.
 programs_of() {
-  (cd "$1" && realpath -m -- "${CARGO_TARGET_DIR:-target}/release")
+  (cd "$1" && readlink -m -- "${CARGO_TARGET_DIR:-target}/release")
 }

@@ -76,6 +76,14 @@ backing_info() { "$ROOT/scripts/xapi/backing-info" "$@"; }
   fails_with 4 backing_info /dev/xvdb
 }
 
+@test "tap-ctl is that of XCP_PATH, not that of PATH" {
+  mkdir other
+  printf '#!/bin/sh\nexit 1\n' >other/tap-ctl
+  chmod +x other/tap-ctl
+  PATH=$PWD/other:$PATH
+  [ "$(backing_info /dev/sm/backend/12 | jq -r .driver)" = qcow2 ]
+}
+
 @test "other block devices are status 4, what is no block device 1, wrong usage 2" {
   fails_with 4 backing_info /dev/sda
   touch file

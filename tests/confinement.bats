@@ -72,3 +72,68 @@ over() { qemu-img create -q -f qcow2 -u -F qcow2 -b "$2" "$1" 4M; }
   [[ $stderr == *"--search-path $PWD/link would allow it" ]]
   [[ $(qcow-headers --search-path link real/over.qcow2) == *"$DATA" ]]
 }
+
+@test "a backing file that was moved together with its overlay is found, and said to be" {
+  mkdir vm
+  disk vm/base.qcow2 'write -P 7 0 1M'
+  over vm/middle.qcow2 "$PWD/vm/base.qcow2"
+  over vm/top.qcow2 "$PWD/vm/middle.qcow2"
+  mv vm backup
+  run -0 --separate-stderr qcow-headers backup/top.qcow2
+  [[ $output == *"$DATA" ]]
+  [[ ${stderr_lines[0]} == *"backup/top.qcow2: the backing file is not where the image says; $PWD/backup/middle.qcow2, the only one of its name, is taken for it" ]]
+  [[ ${stderr_lines[1]} == *"backup/middle.qcow2: "*"$PWD/backup/base.qcow2, "* ]]
+  run -0 --separate-stderr qcow-headers -q backup/top.qcow2
+  [ -z "$stderr" ]
+  # In a search path.
+  mkdir sp
+  mv backup/base.qcow2 sp
+  fails_with 1 qcow-headers backup/top.qcow2
+  [[ $stderr == *"backing file $PWD/vm/base.qcow2 not found, nor a file of its name in $PWD/backup; qemu-img rebase"* ]]
+  run -0 qcow-headers --search-path sp backup/top.qcow2
+  [[ $output == *"$DATA" ]]
+}
+
+@test "of two files that a backing file may have become none is taken" {
+  mkdir own sp other
+  over own/over.qcow2 /gone/base.qcow2
+  disk own/base.qcow2 'write -P 7 0 1M'
+  disk sp/base.qcow2
+  fails_with 4 qcow-headers --search-path sp own/over.qcow2
+  [[ $stderr == *"two files of its name: found $PWD/own/base.qcow2 and $PWD/sp/base.qcow2, expected one; qemu-img rebase"* ]]
+  # One file by two names is one, and an overlay is not its own backing file.
+  ln -sf ../own/base.qcow2 sp/base.qcow2
+  run -0 qcow-headers --search-path sp own/over.qcow2
+  over sp/same.qcow2 /gone/same.qcow2
+  fails_with 1 qcow-headers sp/same.qcow2
+  disk other/same.qcow2 'write -P 7 0 1M'
+  run -0 qcow-headers --search-path other sp/same.qcow2
+  [[ $output == *"$DATA" ]]
+}
+
+@test "a backing file that is where the image says is not replaced by another of its name" {
+  mkdir vm own
+  disk vm/base.qcow2 'write -P 7 0 1M'
+  disk own/base.qcow2
+  over own/over.qcow2 "$PWD/vm/base.qcow2"
+  fails_with 4 qcow-headers own/over.qcow2
+  [[ $stderr == *"--search-path $PWD/vm would allow it" ]]
+  [[ $(qcow-headers --search-path vm own/over.qcow2) == *"$DATA" ]]
+  # What stands in its place cannot be used: it is not passed over.
+  rm vm/base.qcow2
+  mkfifo vm/base.qcow2
+  fails_with 4 qcow-headers --search-path vm own/over.qcow2
+}
+
+@test "an external data file that was moved together with its image is found" {
+  mkdir vm
+  qemu-img create -q -f qcow2 -o "data_file=$PWD/vm/disk.data" vm/disk.qcow2 4M
+  qemu-io -f qcow2 -c 'write -P 7 0 1M' vm/disk.qcow2 >/dev/null
+  mv vm backup
+  run -0 --separate-stderr qcow-headers --output map backup/disk.qcow2
+  [[ $output == *"$PWD/backup/disk.data"* ]]
+  [[ $stderr == *"the external data file is not where the image says"* ]]
+  rm backup/disk.data
+  fails_with 1 qcow-headers --output map backup/disk.qcow2
+  [[ $stderr == *"qemu-img amend -o data_file=NAME"* ]]
+}

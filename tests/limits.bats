@@ -36,13 +36,19 @@ follow() {
 
 @test "a file elsewhere is not opened, however it is named" {
   truncate -s 1M secret
-  for name in "$PWD/secret" ../secret ./../secret a/../../secret ..//./secret "../$(basename "$PWD")/secret"; do
+  for name in "$PWD/secret" ../secret ./../secret a/../../secret ..//./secret "../../$(basename "$PWD")/secret"; do
     both 4 "$name"
     says "--search-path"
   done
   for name in /etc/passwd /proc/self/environ /proc/self/fd/0 /dev/zero /dev/stdin; do
     both 4 "$name"
     says "outside the directory of the image"
+  done
+  # Nobody is sent to a directory where the file is not.
+  for name in "$PWD/elsewhere/gone" ../gone; do
+    both 1 "$name"
+    says "not found"
+    [[ $stderr != *search-path* ]]
   done
   follow ../secret --search-path .
   follow "$PWD/secret" --search-path "$PWD"

@@ -16,13 +16,15 @@ setup() {
   WRAPPERS=$ROOT/scripts/xapi
 }
 
-# lost PROGRAM IMAGE READER [NAME]: the chunks with data that READER leaves out of what PROGRAM's map says.
+# lost PROGRAM IMAGE READER: the chunks with data that READER leaves out of what PROGRAM's map says; none where it says
+# nothing, because READER reads the whole disk then.
 lost() {
   local cluster size
   cluster=$(qemu-img info -f qcow2 --output=json "$2" | jq '."cluster-size"') || return
   size=$(qemu-img info -f qcow2 --output=json "$2" | jq '."virtual-size"') || return
   [ -e "$2.raw" ] || qemu-img convert -f qcow2 -O raw "$2" "$2.raw" || return
-  "$1" map "$2" --output=json | python3 "$ROOT/tests/xapi_reads.py" "$3" "$cluster" "$size" "$2.raw"
+  "$1" map "$2" --output=json >map || { [ ! -s map ]; return; }
+  python3 "$ROOT/tests/xapi_reads.py" "$3" "$cluster" "$size" "$2.raw" <map
 }
 
 # nothing_lost IMAGE: what the wrapper prints loses nothing, whoever reads it.
@@ -82,13 +84,13 @@ nothing_lost() {
     jq -e '[.[] | [.start, .length, .data]] == [[0, 4194304, false], [4194304, 2097152, true]]'
 }
 
-@test "vhd-tool's two listings are byte for byte what vhd-tool prints" {
+@test "vhd-tool's two listings have the form of vhd-tool's, byte for byte, in blocks of 1 MiB" {
   qemu-img create -q -f vpc -o subformat=dynamic,force_size=on d.vhd 20M
-  qemu-io -f vpc -c 'write 0 4M' -c 'write 13M 512' d.vhd >/dev/null
+  qemu-io -f vpc -c 'write 0 4M' -c 'write 12M 2M' d.vhd >/dev/null
   "$WRAPPERS/vhd-tool" read_headers d.vhd >list
-  printf '{"virtual_size":20971520,"cluster_bits":21,"data_clusters":[0,1,6]}' | cmp - list
+  printf '{"virtual_size":20971520,"cluster_bits":20,"data_clusters":[0,1,2,3,12,13]}' | cmp - list
   "$WRAPPERS/vhd-tool" read_headers_interval d.vhd >intervals
-  printf '{"virtual_size":20971520,"cluster_bits":21,"data_clusters":[[0,1],[6,6]]}' | cmp - intervals
+  printf '{"virtual_size":20971520,"cluster_bits":20,"data_clusters":[[0,3],[12,13]]}' | cmp - intervals
 }
 
 @test "a damaged image is no answer: nothing on stdout, and a status" {

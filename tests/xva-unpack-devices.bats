@@ -36,8 +36,14 @@ volume() {
 
 @test "a device of the size of the disk takes it, also from a pipe, without metadata and in a directory" {
   volume volume 4M
-  xva-pack --scan d.raw | xva-unpack --disk Ref:0 --force -o "$device" >/dev/null
-  cmp d.raw "$device"
+  xva-pack --scan d.raw >bare.xva
+  cat <(head -c 100 bare.xva) bare.xva >later.xva
+  for command in 'cat bare.xva | unpack --size Ref:0=4194304' 'unpack bare.xva' '{ head -c 100 >/dev/null; unpack; } <later.xva' \
+    'xva-unpack --disk Ref:0 -o - bare.xva >"$0"'; do
+    head -c 4M /dev/zero | tr '\0' '#' >"$device"
+    bash -c "unpack() { xva-unpack --disk Ref:0 --force -o '$device' \"\$@\" >/dev/null; }; $command" "$device"
+    cmp d.raw "$device"
+  done
   volume other 4M
   mkdir out
   ln -s "$device" out/Ref:0.raw
@@ -52,11 +58,28 @@ volume() {
   volume small 3M
   fails_with 1 xva-unpack --disk Ref:0 --force -o "$device" d.xva
   [[ $stderr == *"$device: the device is too small: found 3145728 bytes, expected at least 4194304" ]]
-  # Without metadata the size is known only in the end.
+}
+
+@test "where nothing says how large the disk is, a device that may be too small holds what it held" {
   xva-pack --scan d.raw >bare.xva
-  truncate -s 3M volume small
-  fails_with 1 xva-unpack --disk Ref:0 --force -o "$device" bare.xva
-  [[ $stderr == *"$device: cannot "*"No space left on device"* ]]
+  volume small 3M
+  cp small before
+  mkdir out
+  ln -s "$device" out/Ref:0.raw
+  for arguments in "--disk Ref:0 -o $device bare.xva" '--all -o out bare.xva' '--all -o out d.xva'; do
+    # shellcheck disable=SC2086
+    fails_with 1 xva-unpack --force $arguments
+    [[ $stderr == *": the device is too small: found 3145728 bytes, expected at least 4194304" ]]
+  done
+  run -1 --separate-stderr bash -c 'xva-unpack --force --disk Ref:0 -o "$0" <bare.xva' "$device"
+  run -1 --separate-stderr bash -c 'xva-unpack --disk Ref:0 -o - bare.xva >"$0"' "$device"
+  run -2 --separate-stderr bash -c 'cat bare.xva | xva-unpack --force --disk Ref:0 -o "$0"' "$device"
+  [[ $stderr == *"$device: "*"expected --size Ref:0=BYTES" ]]
+  run -2 --separate-stderr bash -c 'cat bare.xva | xva-unpack --force --all -o out'
+  # What is cut off is not begun either.
+  head -c 2M bare.xva >cut.xva
+  fails_with 3 xva-unpack --force --disk Ref:0 -o "$device" cut.xva
+  cmp "$device" before
 }
 
 @test "a device that is full or read-only or fails to store what it took is a system error" {

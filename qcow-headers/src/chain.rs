@@ -8,12 +8,17 @@ use extents::failure::Failure;
 use extents::image::confinement::Confinement;
 use extents::image::file::ImageFile;
 
+use crate::cluster_set::Budget;
 use crate::format::Format;
 use crate::layer::Layer;
 
 /// The longest chain that is followed. Each layer may keep two files open, and the usual limit is 1024 descriptors;
 /// nobody is known to run chains of more than some dozens.
 pub const MAX_LAYERS: u16 = 256;
+
+/// Bytes for the sets of clusters that are taken, of all layers together. In the worst order, 2^25 clusters fit: 2 TiB of
+/// clusters of 64 KiB. What lies together takes nearly nothing.
+const OCCUPIED_BYTES: usize = 4 << 20;
 
 /// How much of a chain is opened.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +50,8 @@ impl Chain {
         let (virtual_size, cluster_bits) = (leaf.virtual_size(), leaf.cluster_bits());
         let mut chain = Chain { layers: Vec::new(), virtual_size, cluster_bits };
         let mut next = Some(leaf);
-        while let Some(layer) = next {
-            next = if options.backing { chain.open_backing(&layer, confinement, options)? } else { None };
+        while let Some(mut layer) = next {
+            next = if options.backing { chain.open_backing(&mut layer, confinement, options)? } else { None };
             chain.cluster_bits = chain.cluster_bits.min(layer.cluster_bits());
             chain.layers.push(layer);
         }
@@ -56,7 +61,7 @@ impl Chain {
     /// The backing file of `above`, which comes next in this chain, if it has one.
     fn open_backing(
         &self,
-        above: &Layer,
+        above: &mut Layer,
         confinement: &Confinement,
         options: Options,
     ) -> Result<Option<Layer>, Failure> {
@@ -111,7 +116,8 @@ impl Chain {
     /// stays absent, and reads as zeros.
     pub fn extents(&self) -> impl Iterator<Item = Result<Extent, Failure>> {
         let numbered = (0..MAX_LAYERS).zip(&self.layers);
-        let layers = numbered.map(|(number, layer)| layer.extents(number, self.layers.len()));
+        let budget = Budget::new(OCCUPIED_BYTES);
+        let layers = numbered.map(|(number, layer)| layer.extents(number, self.layers.len(), &budget));
         LookAgain::after(stack(layers.collect()))
     }
 }

@@ -5,7 +5,7 @@ use extents::failure::Failure;
 use extents::image::file::ImageFile;
 
 use crate::geometry::Geometry;
-use crate::header::{HEADER_BYTES, Header, incompatible};
+use crate::header::{BITMAPS_VALID, HEADER_BYTES, Header, incompatible};
 use crate::header_extension::{HeaderExtensions, text};
 use crate::snapshot_table;
 
@@ -47,7 +47,10 @@ impl FirstCluster {
             }
         };
         let area = head.get(header.header_length as usize..).ok_or_else(outside)?;
-        let extensions = HeaderExtensions::parse(area).map_err(in_file)?;
+        let (extensions, areas) = HeaderExtensions::parse(area).map_err(in_file)?;
+        let bitmaps = areas.bitmap_directory.filter(|_| header.autoclear_features & BITMAPS_VALID != 0);
+        geometry.metadata.extend(bitmaps.map(|range| ("the bitmap directory", range)));
+        geometry.metadata.extend(areas.encryption_header.map(|range| ("the encryption header", range)));
         Ok(FirstCluster {
             header,
             geometry,

@@ -34,6 +34,9 @@ pub(crate) mod incompatible {
     pub(crate) const KNOWN: u64 = (1 << 5) - 1;
 }
 
+/// Bit of `autoclear_features`: the bitmaps belong to this state of the image.
+pub(crate) const BITMAPS_VALID: u64 = 1 << 0;
+
 /// The fields that decide where data is. Offsets and sizes are file bytes unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_field_names, reason = "header_length is the specification's name")]
@@ -64,6 +67,8 @@ pub(crate) struct Header {
     pub(crate) snapshots_offset: u64,
     /// See [`incompatible`]; 0 in version 2.
     pub(crate) incompatible_features: u64,
+    /// See [`BITMAPS_VALID`]; 0 in version 2.
+    pub(crate) autoclear_features: u64,
     /// Bytes of the header, after which the header extensions follow.
     pub(crate) header_length: u32,
     /// 0 deflate, 1 zstd.
@@ -121,8 +126,8 @@ fn fields(i: &[u8]) -> Parsed<'_, Header> {
     let (i, refcount_table_clusters) = be_u32(i)?;
     let (i, nb_snapshots) = be_u32(i)?;
     let (i, snapshots_offset) = be_u64(i)?;
-    let (i, (incompatible_features, header_length, compression_type)) =
-        if version == 2 { (i, (0, V2_LENGTH, 0)) } else { version_3_fields(i)? };
+    let (i, (incompatible_features, autoclear_features, header_length, compression_type)) =
+        if version == 2 { (i, (0, 0, V2_LENGTH, 0)) } else { version_3_fields(i)? };
     let header = Header {
         version,
         backing_file_offset,
@@ -137,20 +142,21 @@ fn fields(i: &[u8]) -> Parsed<'_, Header> {
         nb_snapshots,
         snapshots_offset,
         incompatible_features,
+        autoclear_features,
         header_length,
         compression_type,
     };
     Ok((i, header))
 }
 
-fn version_3_fields(i: &[u8]) -> Parsed<'_, (u64, u32, u8)> {
+fn version_3_fields(i: &[u8]) -> Parsed<'_, (u64, u64, u32, u8)> {
     let (i, incompatible_features) = be_u64(i)?;
     let (i, _compatible_features) = be_u64(i)?;
-    let (i, _autoclear_features) = be_u64(i)?;
+    let (i, autoclear_features) = be_u64(i)?;
     let (i, _refcount_order) = be_u32(i)?;
     let (i, header_length) = be_u32(i)?;
     let (i, compression_type) = if header_length > V3_LENGTH { be_u8(i)? } else { (i, 0) };
-    Ok((i, (incompatible_features, header_length, compression_type)))
+    Ok((i, (incompatible_features, autoclear_features, header_length, compression_type)))
 }
 
 #[cfg(test)]
@@ -179,6 +185,7 @@ mod tests {
             nb_snapshots: 2,
             snapshots_offset: 2 << 12,
             incompatible_features: incompatible::COMPRESSION_TYPE,
+            autoclear_features: 0,
             header_length: 112,
             compression_type: 1,
         };

@@ -8,13 +8,19 @@ use extents::image::window::Window;
 use crate::geometry::Geometry;
 use crate::run_length::{Progression, words};
 
-/// Bits 9 to 55 of an L1 or L2 entry: a file offset. The bits around them are flags or reserved, and reserved bits
-/// are ignored as QEMU does.
+/// Bits 9 to 55 of an L1 or L2 entry: a file offset. The bits around them are flags or reserved.
 pub(crate) const OFFSET_MASK: u64 = 0x00FF_FFFF_FFFF_FE00;
+/// The flag of an L1 or L2 entry that says something of refcounts, and nothing of where data is.
+pub(crate) const COPIED: u64 = 1 << 63;
+/// Bits 0 to 8 and 56 to 62 of an L1 entry, which nobody sets. QEMU ignores them when it reads, but in a table that something
+/// else was written over they tell, and `qemu-img check` counts them as errors.
+const RESERVED: u64 = !(OFFSET_MASK | COPIED);
 
 /// Bytes of L2 tables that are read whether or not they lie in holes of the file: less than a second. It takes 16 TiB in
 /// clusters of 64 KiB to have more.
 const MAX_IN_HOLES: u64 = 2 << 30;
+/// Bytes that a read takes as long as: small tables that do not lie together count as if they were this large.
+const READ: u64 = 16 << 10;
 /// How many times the bytes that a file stores its L2 tables may have beyond that. What a hole holds is not looked up, for
 /// file systems have been wrong about it; and a table without a single stored page would have no reason to be.
 const MAX_SPARSENESS: u64 = 64;
@@ -63,7 +69,13 @@ impl<'a> L1Table<'a> {
         let offset = first & OFFSET_MASK;
         let cluster_size = self.geometry.cluster_size();
         let step = if offset == 0 { 0 } else { cluster_size };
-        let entries = Progression { mask: OFFSET_MASK, first: offset, step }.count(words(table)) as u64;
+        if first & RESERVED != 0 {
+            return Err(self.file.damaged(format!(
+                "L1 entry {} has reserved bits: found {first:#018x}, expected bits 0 to 8 and 56 to 62 clear",
+                self.next
+            )));
+        }
+        let entries = Progression { mask: !COPIED, first: offset, step }.count(words(table)) as u64;
         if offset != 0 {
             self.check_tables(offset, entries)?;
         }
@@ -105,10 +117,12 @@ impl<'a> L1Table<'a> {
     pub(crate) fn check(mut self) -> Result<(), Failure> {
         let whole = u64::from(self.geometry.l1_size) * 8;
         self.file.check_range(self.geometry.l1_offset, whole, "L1 table")?;
-        let mut bytes: u64 = 0;
+        let (mut bytes, mut work) = (0_u64, 0_u64);
         while let Some(stretch) = self.next_stretch()? {
             if let Stretch::Tables { tables, .. } = stretch {
-                bytes += tables * self.geometry.cluster_size();
+                let stretch = tables * self.geometry.cluster_size();
+                bytes += stretch;
+                work += stretch.max(READ);
             }
         }
         if bytes >= self.file.size() {
@@ -118,16 +132,17 @@ impl<'a> L1Table<'a> {
                 self.file.size()
             )));
         }
-        self.check_stored(bytes)
+        self.check_stored(bytes, work)
     }
 
-    /// Fails with status 4 if reading `bytes` of L2 tables is mostly reading holes, of which a small file has any number.
-    fn check_stored(&self, bytes: u64) -> Result<(), Failure> {
+    /// Fails with status 4 if reading `bytes` of L2 tables, as long as reading `work` bytes that lie together, is mostly reading
+    /// holes, of which a small file has any number.
+    fn check_stored(&self, bytes: u64, work: u64) -> Result<(), Failure> {
         match self.file.stored_bytes() {
-            Some(stored) if bytes > MAX_IN_HOLES && bytes / MAX_SPARSENESS > stored => {
+            Some(stored) if work > MAX_IN_HOLES && work / MAX_SPARSENESS > stored => {
                 Err(self.file.unsupported(format!(
-                    "the L2 tables lie in holes of the file: found tables of {bytes} bytes in a file that stores \
-                     {stored}, expected at most {MAX_SPARSENESS} times as much"
+                    "the L2 tables lie in holes of the file: found tables of {bytes} bytes, which take the time of \
+                     {work}, in a file that stores {stored}, expected at most {MAX_SPARSENESS} times as much"
                 )))
             }
             _ => Ok(()),
@@ -182,9 +197,18 @@ mod tests {
     }
 
     #[test]
-    fn reserved_bits_mean_nothing() {
+    fn reserved_bits_are_refused_and_the_copied_flag_means_nothing() {
+        for bit in (0..9).chain(56..63) {
+            for entry in [1, 6] {
+                let change = |built: &mut Built| {
+                    let offset = built.places.l2.get(&entry).copied().unwrap_or_default();
+                    built.put_u64(built.places.l1 + entry * 8, offset | COPIED | 1 << bit);
+                };
+                refused(change, &format!("L1 entry {entry} has reserved bits"));
+            }
+        }
         let mut built = image();
-        built.put_u64(built.places.l1 + 6 * 8, !OFFSET_MASK);
+        built.put_u64(built.places.l1 + 6 * 8, COPIED);
         assert_eq!(checked(&built, 4096).unwrap()[1], Stretch::Empty { entries: 5 });
     }
 
@@ -270,5 +294,32 @@ mod tests {
         let failure = in_a_hole(1025).unwrap_err();
         assert!(failure.to_string().contains("L2 tables lie in holes of the file"), "{failure}");
         assert_eq!(failure.status() as u8, 4);
+    }
+
+    /// 512 bytes each, in a hole of the file; `step` leads from one to the next.
+    fn small_in_a_hole(tables: u64, step: i64) -> Result<(), Failure> {
+        let mut built = Image::new("a", tables << 15).cluster_bits(9).build();
+        let first = built.bytes.len() as u64;
+        let start = if step < 0 { first + tables * 512 } else { first };
+        for table in 0..tables {
+            let place = start.saturating_add_signed(step * table.cast_signed() * 512);
+            built.put_u64(built.places.l1 + table * 8, place);
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = built.write_to(directory.path()).unwrap();
+        let end = first + (tables + 1) * 512 * step.unsigned_abs();
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(end).unwrap();
+        let file = ImageFile::open(&path).unwrap();
+        L1Table::new(&file, &FirstCluster::read(&file)?.geometry, 64 << 10).check()
+    }
+
+    #[test]
+    fn small_tables_in_holes_count_by_the_reads_they_take() {
+        small_in_a_hole(200_000, 1).unwrap();
+        for step in [-1, 2] {
+            small_in_a_hole(131_072, step).unwrap();
+            let failure = small_in_a_hole(200_000, step).unwrap_err();
+            assert!(failure.to_string().contains("L2 tables lie in holes of the file"), "{failure}");
+        }
     }
 }

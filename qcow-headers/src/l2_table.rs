@@ -4,15 +4,16 @@ use extents::extent::Content;
 use extents::extent::stored::{CompressedCluster, Stored};
 
 use crate::geometry::Geometry;
-use crate::l1_table::OFFSET_MASK;
+use crate::l1_table::{COPIED, OFFSET_MASK};
 use crate::run_length::{Progression, words};
 
-/// The refcount of the cluster is exactly one; with an external data file: the cluster is allocated at all.
-pub(crate) const COPIED: u64 = 1 << 63;
 /// The cluster is compressed.
 pub(crate) const COMPRESSED: u64 = 1 << 62;
 /// The cluster reads as zeros. Standard entries of version 3 only.
 pub(crate) const ZERO: u64 = 1;
+/// Bits 1 to 8 and 56 to 61, which nobody sets. QEMU ignores them when it reads, but in a table that something else was written
+/// over they tell, and `qemu-img check` counts them as errors.
+const RESERVED: u64 = 0x3F << 56 | 0x1FE;
 
 /// A guest range in which all is alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,9 @@ pub(crate) struct Run {
     pub(crate) length: u64,
     /// Where they are; offsets belong to the first of them.
     pub(crate) content: Content,
+    /// File offset of the whole clusters that the run takes, whether or not there is data in them; none where it takes none,
+    /// or goes on in a cluster that an earlier run began with.
+    pub(crate) place: Option<u64>,
 }
 
 /// What is wrong with an entry, without saying which: `found X, expected Y`.
@@ -32,35 +36,41 @@ pub(crate) type Complaint = String;
 pub(crate) fn first_run(entries: &[u8], geometry: &Geometry) -> Result<Option<Run>, Complaint> {
     let Some(entry) = words(entries).next() else { return Ok(None) };
     let offset = entry & OFFSET_MASK;
-    // The flags of all entries that go on as this one began, and what they add to it.
-    let (content, mask, step) = if entry & COMPRESSED != 0 {
+    let content = if entry & COMPRESSED != 0 {
         let content = Content::Data(Stored::Compressed(compressed(entry, geometry)?));
-        return Ok(Some(Run { length: geometry.cluster_size(), content }));
+        return Ok(Some(Run { length: geometry.cluster_size(), content, place: None }));
     } else if entry & ZERO != 0 {
         if !geometry.zero_flag {
             return Err("found the zero flag, expected it clear in a version 2 image".to_owned());
         }
-        check_aligned(offset, geometry)?;
-        return Ok(Some(zeros(entries, geometry)));
+        Content::Zero
     } else if is_stored(entry, geometry) {
-        check_aligned(offset, geometry)?;
-        (Content::at(offset), COMPRESSED | ZERO | OFFSET_MASK, geometry.cluster_size())
+        Content::at(offset)
     } else {
-        (Content::Absent, COMPRESSED | ZERO | OFFSET_MASK | data_file_flag(geometry), 0)
+        Content::Absent
     };
+    check_reserved(entry, RESERVED)?;
+    check_aligned(offset, geometry)?;
+    let has_place = offset != 0 || matches!(content, Content::Data(_));
+    let step = if has_place { geometry.cluster_size() } else { 0 };
+    let mask = if content == Content::Absent { !COPIED | data_file_flag(geometry) } else { !COPIED };
     let alike = Progression { mask, first: entry & mask, step };
-    Ok(Some(run(alike, entries, content, geometry)))
+    Ok(Some(Run {
+        length: (alike.count(words(entries)) as u64) << geometry.cluster_bits,
+        content,
+        place: has_place.then_some(offset),
+    }))
 }
 
-/// A run of zeros. Preallocated zero clusters have a host offset, which only needs to be aligned.
-fn zeros(entries: &[u8], geometry: &Geometry) -> Run {
-    let misaligned = OFFSET_MASK & (geometry.cluster_size() - 1);
-    let alike = Progression { mask: COMPRESSED | ZERO | misaligned, first: ZERO, step: 0 };
-    run(alike, entries, Content::Zero, geometry)
-}
-
-fn run(alike: Progression, entries: &[u8], content: Content, geometry: &Geometry) -> Run {
-    Run { length: (alike.count(words(entries)) as u64) << geometry.cluster_bits, content }
+/// Refuses an entry in which bits are set that have no meaning.
+pub(crate) fn check_reserved(entry: u64, reserved: u64) -> Result<(), Complaint> {
+    if entry & reserved != 0 {
+        return Err(format!(
+            "found {entry:#018x}, expected none of the reserved bits {:#018x}",
+            entry & reserved
+        ));
+    }
+    Ok(())
 }
 
 /// Whether a cluster has a place in the file that holds the data. The first place in an external data file is 0,
@@ -90,6 +100,7 @@ pub(crate) fn compressed(entry: u64, geometry: &Geometry) -> Result<CompressedCl
     if geometry.external_data_file {
         return Err("found a compressed cluster, expected none with an external data file".to_owned());
     }
+    check_reserved(entry, COPIED)?;
     let offset_bits = 62 - (geometry.cluster_bits - 8);
     let offset = entry & ((1 << offset_bits) - 1);
     let more_sectors = (entry & (COMPRESSED - 1)) >> offset_bits;
@@ -101,6 +112,11 @@ pub(crate) fn compressed(entry: u64, geometry: &Geometry) -> Result<CompressedCl
         skip: 0,
         compression: geometry.compression,
     })
+}
+
+/// Bytes that a compressed cluster takes at least: it ends with a whole sector, of which there may be the beginning only.
+pub(crate) fn certain_length(cluster: &CompressedCluster) -> u64 {
+    cluster.host_length.max(512) - 511
 }
 
 #[cfg(test)]
@@ -136,15 +152,13 @@ mod tests {
     #[test]
     fn an_entry_means_what_the_specification_says() {
         let version_3 = geometry(3, false);
-        let reserved = 0x3F << 56 | 0x1FE;
         for (entry, content) in [
             (0, Content::Absent),
             (COPIED, Content::Absent),
-            (reserved, Content::Absent),
             (ZERO, Content::Zero),
             (ZERO | COPIED | (3 * CLUSTER), Content::Zero),
             (3 * CLUSTER, Content::at(3 * CLUSTER)),
-            ((3 * CLUSTER) | COPIED | reserved, Content::at(3 * CLUSTER)),
+            ((3 * CLUSTER) | COPIED, Content::at(3 * CLUSTER)),
         ] {
             assert_eq!(run(&[entry], &version_3), Ok((1, content)), "{entry:#x}");
             if entry & ZERO == 0 {
@@ -176,11 +190,7 @@ mod tests {
             run(&[entry, entry], &geometry(3, false)),
             Ok((1, Content::Data(Stored::Compressed(expected))))
         );
-        // The other flags belong to the descriptor, or mean nothing.
-        assert_eq!(
-            run(&[entry | COPIED], &geometry(2, false)),
-            Ok((1, Content::Data(Stored::Compressed(expected))))
-        );
+        // What is the zero flag elsewhere belongs to the descriptor.
         assert!(matches!(
             run(&[entry | ZERO], &geometry(2, false)),
             Ok((1, Content::Data(Stored::Compressed(_))))
@@ -193,6 +203,25 @@ mod tests {
         assert!(run(&[512], &version_3).unwrap_err().contains("byte 512, expected a multiple of 65536"));
         assert!(run(&[ZERO | 512], &version_3).is_err());
         assert!(run(&[ZERO], &geometry(2, false)).unwrap_err().contains("version 2"));
+        for bit in (1..9).chain(56..62) {
+            for entry in [0, COPIED, ZERO, 3 * CLUSTER, (3 * CLUSTER) | COPIED | ZERO] {
+                let complaint = run(&[entry | 1 << bit], &version_3).unwrap_err();
+                assert!(complaint.contains("reserved bits"), "{complaint}");
+            }
+        }
+        assert!(run(&[descriptor(5000, 5) | COPIED], &version_3).unwrap_err().contains("reserved bits"));
+    }
+
+    #[test]
+    fn what_has_a_place_says_so_whether_or_not_there_is_data() {
+        let place =
+            |entry, geometry: &Geometry| first_run(&table(&[entry]), geometry).unwrap().unwrap().place;
+        let version_3 = geometry(3, false);
+        assert_eq!(place(3 * CLUSTER, &version_3), Some(3 * CLUSTER));
+        assert_eq!(place((3 * CLUSTER) | ZERO, &version_3), Some(3 * CLUSTER));
+        assert_eq!((place(COPIED, &version_3), place(ZERO, &version_3)), (None, None));
+        assert_eq!(place(COPIED, &geometry(3, true)), Some(0));
+        assert_eq!(place(COPIED | ZERO, &geometry(3, true)), None);
     }
 
     #[test]
@@ -205,7 +234,9 @@ mod tests {
         assert_eq!(clusters(&[data(5), data(6) | COMPRESSED]), Ok(1));
         assert_eq!(clusters(&[data(5), data(6) + 512]), Ok(1));
         assert_eq!(clusters(&[0, COPIED, ZERO]), Ok(2));
-        assert_eq!(clusters(&[ZERO, ZERO | data(3), data(4)]), Ok(2));
+        assert_eq!(clusters(&[ZERO, ZERO | data(3), data(4)]), Ok(1));
+        assert_eq!(clusters(&[ZERO | data(3), ZERO | data(4), data(5)]), Ok(2));
+        assert_eq!(clusters(&[0, 2]), Ok(1));
         assert_eq!(clusters(&[ZERO, ZERO | 512]), Ok(1));
         assert_eq!(clusters(&[ZERO, ZERO | COMPRESSED]), Ok(1));
         assert_eq!(first_run(&[], &geometry), Ok(None));

@@ -3,10 +3,11 @@
 use extents::extent::Extent;
 use extents::extent::walk::{Checked, Extents};
 use extents::failure::Failure;
-use extents::image::confinement::Confinement;
+use extents::image::confinement::{Confinement, Found};
 use extents::image::file::ImageFile;
 use extents::image::second_look;
 
+use crate::cluster_set::Budget;
 use crate::format::Format;
 use crate::named_files::{open_backing_file, open_data_file};
 use crate::table_walk::TableWalk;
@@ -20,6 +21,7 @@ pub struct Layer {
     /// None for a raw image.
     tables: Option<Tables>,
     notes: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Layer {
@@ -27,7 +29,7 @@ impl Layer {
     pub(crate) fn raw(file: ImageFile) -> Layer {
         let virtual_size = file.size();
         let notes = vec![format!("{}: raw backing file, {virtual_size} bytes", file.path().display())];
-        Layer { file, virtual_size, tables: None, notes }
+        Layer { file, virtual_size, tables: None, notes, warnings: Vec::new() }
     }
 
     /// Opens a QCOW2 and checks its header and its L1 table; with a `confinement` also the external data file, if it has
@@ -35,25 +37,30 @@ impl Layer {
     pub(crate) fn open(file: ImageFile, confinement: Option<&Confinement>) -> Result<Layer, Failure> {
         let mut tables = Tables::open(&file).map_err(|failure| file.judge(failure))?;
         let mut notes = tables.notes(file.path());
+        let mut warnings = Vec::new();
         if let Some(confinement) = confinement.filter(|_| tables.geometry().external_data_file) {
-            let data = open_data_file(&file, &tables.first_cluster, confinement)?;
+            let found = open_data_file(&file, &tables.first_cluster, confinement)?;
+            warnings.extend(moved_warning(&file, &found, "external data file"));
+            let data = found.file;
             notes.push(format!("{}: external data file, {} bytes", data.path().display(), data.size()));
             tables.data_file = Some(data);
         }
         let virtual_size = tables.geometry().virtual_size;
-        Ok(Layer { file, virtual_size, tables: Some(tables), notes })
+        Ok(Layer { file, virtual_size, tables: Some(tables), notes, warnings })
     }
 
     /// Opens its backing file, if it has one, and says of which format that is: `default_format` if the image does not say.
     pub(crate) fn open_backing_file(
-        &self,
+        &mut self,
         confinement: &Confinement,
         default_format: Option<Format>,
     ) -> Result<Option<(ImageFile, Format)>, Failure> {
-        match &self.tables {
-            None => Ok(None),
-            Some(tables) => open_backing_file(&self.file, &tables.first_cluster, confinement, default_format),
-        }
+        let Some(tables) = &self.tables else { return Ok(None) };
+        let found = open_backing_file(&self.file, &tables.first_cluster, confinement, default_format)?;
+        Ok(found.map(|(found, format)| {
+            self.warnings.extend(moved_warning(&self.file, &found, "backing file"));
+            (found.file, format)
+        }))
     }
 
     /// The file of the image.
@@ -88,6 +95,11 @@ impl Layer {
         &self.notes
     }
 
+    /// What a user should know although it was done.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// Status 4 when its data is encrypted: where it lies is known, but not what it is.
     pub(crate) fn check_readable(&self) -> Result<(), Failure> {
         match &self.tables {
@@ -99,10 +111,10 @@ impl Layer {
         }
     }
 
-    /// The walk over this image alone, as layer number `number` in a chain of `layers`.
-    pub(crate) fn extents(&self, number: u16, layers: usize) -> Extents<'_> {
+    /// The walk over this image alone, as layer number `number` in a chain of `layers`, which share `budget`.
+    pub(crate) fn extents(&self, number: u16, layers: usize, budget: &Budget) -> Extents<'_> {
         match &self.tables {
-            Some(tables) => Box::new(TableWalk::new(&self.file, tables, number, layers)),
+            Some(tables) => Box::new(TableWalk::new(&self.file, tables, number, layers, budget)),
             None => {
                 Box::new(Checked::new(Extent::whole(number, self.virtual_size).map(Ok).into_iter(), || {
                     self.check_raw()
@@ -116,4 +128,15 @@ impl Layer {
         second_look::check_name(&self.file)?;
         if self.file.has_changed() { Err(self.file.changed("it was written to")) } else { Ok(()) }
     }
+}
+
+/// A QCOW2 does not say how its backing or data file is to be recognised, but by its name.
+fn moved_warning(by: &ImageFile, found: &Found, what: &str) -> Option<String> {
+    found.moved.then(|| {
+        format!(
+            "{}: the {what} is not where the image says; {}, the only one of its name, is taken for it",
+            by.path().display(),
+            found.file.path().display()
+        )
+    })
 }

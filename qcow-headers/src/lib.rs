@@ -8,7 +8,8 @@
 //!               │        │               ├ header_extension      how the files that it names are called
 //!               │        │               └ geometry              sizes and rules
 //!               │        └ l1_table                              where the L2 tables lie
-//!               └ table_walk ─ l2_table, subcluster              where each cluster lies
+//!               └ table_walk ┬ l2_table, subcluster              where each cluster lies
+//!                            └ occupied ─ cluster_set            that nothing else lies there
 //! ```
 //!
 //! What a chain says comes out as [`Extent`](extents::extent::Extent)s in guest order:
@@ -37,6 +38,7 @@
 //! ```
 
 pub mod chain;
+mod cluster_set;
 mod features;
 mod first_cluster;
 pub mod format;
@@ -47,6 +49,8 @@ mod l1_table;
 mod l2_table;
 pub mod layer;
 mod named_files;
+mod occupied;
+mod refcount_table;
 mod run_length;
 mod seen_tables;
 mod snapshot_table;

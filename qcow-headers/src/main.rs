@@ -60,6 +60,7 @@ fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     let options = Options { backing: !cli.no_backing, backing_format: cli.backing_format, data: reads_data };
     let chain = Chain::open(image, &confinement, options)?;
     chain.layers().iter().flat_map(Layer::notes).for_each(|note| messages.note(note));
+    chain.layers().iter().flat_map(Layer::warnings).for_each(|warning| messages.warn(warning));
     // A hole of an encrypted file is not zeros for the guest.
     if reads_data {
         chain.check_readable()?;

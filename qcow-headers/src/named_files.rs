@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use extents::failure::Failure;
-use extents::image::confinement::Confinement;
+use extents::image::confinement::{Confinement, Found};
 use extents::image::file::ImageFile;
 
 use crate::first_cluster::FirstCluster;
@@ -20,7 +20,7 @@ pub(crate) fn open_backing_file(
     first_cluster: &FirstCluster,
     confinement: &Confinement,
     default_format: Option<Format>,
-) -> Result<Option<(ImageFile, Format)>, Failure> {
+) -> Result<Option<(Found, Format)>, Failure> {
     let Some(name) = &first_cluster.backing_name else { return Ok(None) };
     let format = match first_cluster.extensions.backing_format.as_deref() {
         Some(b"qcow2") => Format::Qcow2,
@@ -39,7 +39,8 @@ pub(crate) fn open_backing_file(
             ))
         })?,
     };
-    Ok(Some((open_named(image, confinement, name, "backing file")?, format)))
+    let found = open_named(image, confinement, name, "backing file", "qemu-img rebase -u -b NAME -F FORMAT")?;
+    Ok(Some((found, format)))
 }
 
 /// Opens the external data file of `image`, which must have one.
@@ -49,11 +50,11 @@ pub(crate) fn open_data_file(
     image: &ImageFile,
     first_cluster: &FirstCluster,
     confinement: &Confinement,
-) -> Result<ImageFile, Failure> {
+) -> Result<Found, Failure> {
     let Some(name) = first_cluster.extensions.data_file.as_deref().filter(|name| !name.is_empty()) else {
         return Err(image.unsupported("has an external data file, but does not say its name"));
     };
-    open_named(image, confinement, name, "external data file")
+    open_named(image, confinement, name, "external data file", "qemu-img amend -o data_file=NAME")
 }
 
 fn open_named(
@@ -61,7 +62,8 @@ fn open_named(
     confinement: &Confinement,
     name: &[u8],
     what: &str,
-) -> Result<ImageFile, Failure> {
+    remedy: &str,
+) -> Result<Found, Failure> {
     // QEMU's rule: what ends with a colon before the first slash is no path but a protocol, `json:` included.
     if name.iter().find(|byte| matches!(byte, b':' | b'/')) == Some(&b':') {
         return Err(image.unsupported(format!(
@@ -69,5 +71,5 @@ fn open_named(
             String::from_utf8_lossy(name)
         )));
     }
-    confinement.open(image, Path::new(OsStr::from_bytes(name)), what)
+    confinement.open(image, Path::new(OsStr::from_bytes(name)), what, remedy)
 }

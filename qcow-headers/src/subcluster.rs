@@ -5,11 +5,13 @@ use extents::extent::Content;
 use extents::extent::stored::Stored;
 
 use crate::geometry::Geometry;
-use crate::l1_table::OFFSET_MASK;
-use crate::l2_table::{COMPRESSED, Complaint, Run, check_aligned, compressed, is_stored};
+use crate::l1_table::{COPIED, OFFSET_MASK};
+use crate::l2_table::{COMPRESSED, Complaint, Run, check_aligned, check_reserved, compressed, is_stored};
 use crate::run_length::{Progression, words};
 
 const SUBCLUSTERS: u64 = 32;
+/// Bits 0 to 8 and 56 to 61 of the entry: bit 0 is no zero flag here.
+const RESERVED: u64 = 0x3F << 56 | 0x1FF;
 /// The lower half of the bitmap: subcluster n is stored if bit n is set.
 const ALL_ALLOCATED: u64 = 0xFFFF_FFFF;
 /// The upper half: subcluster n reads as zeros if bit 32 + n is set.
@@ -21,13 +23,15 @@ pub(crate) fn first_run(entries: &[u8], from: u64, geometry: &Geometry) -> Resul
     let mut pair = words(entries);
     let (Some(entry), Some(bitmap)) = (pair.next(), pair.next()) else { return Ok(None) };
     if entry & COMPRESSED != 0 {
+        check_reserved(bitmap, u64::MAX)?;
         let skip = from << geometry.unit_bits();
         let mut cluster = compressed(entry, geometry)?;
         cluster.skip = skip;
         let length = geometry.cluster_size() - skip;
-        return Ok(Some(Run { length, content: Content::Data(Stored::Compressed(cluster)) }));
+        return Ok(Some(Run { length, content: Content::Data(Stored::Compressed(cluster)), place: None }));
     }
     let offset = entry & OFFSET_MASK;
+    check_reserved(entry, RESERVED)?;
     check_aligned(offset, geometry)?;
     check_bitmap(bitmap, is_stored(entry, geometry))?;
     if from == 0 && matches!(bitmap, 0 | ALL_ALLOCATED | ALL_ZERO) {
@@ -39,7 +43,8 @@ pub(crate) fn first_run(entries: &[u8], from: u64, geometry: &Geometry) -> Resul
         State::Zero => Content::Zero,
         State::Stored => Content::at(offset + (from << geometry.unit_bits())),
     };
-    Ok(Some(Run { length: subclusters << geometry.unit_bits(), content }))
+    let place = (from == 0 && has_place(offset, bitmap)).then_some(offset);
+    Ok(Some(Run { length: subclusters << geometry.unit_bits(), content, place }))
 }
 
 /// A subcluster cannot be both stored and zero, nor stored nowhere.
@@ -76,18 +81,25 @@ fn alike(bitmap: u64, from: u64) -> (u64, State) {
     (u64::from(count).min(SUBCLUSTERS - from), state)
 }
 
-/// The clusters from the first on that have this bitmap, whose subclusters are all alike, and that go on as it began:
-/// stored ones lie together, the others have no place, or (which nobody writes) the same one.
+/// Whether the file has a cluster for it. The first in an external data file is at offset 0.
+fn has_place(offset: u64, bitmap: u64) -> bool {
+    offset != 0 || bitmap & ALL_ALLOCATED != 0
+}
+
+/// The clusters from the first on that have this bitmap, whose subclusters are all alike, and that go on as it began: they lie
+/// together, or have no place.
 fn whole_clusters(entries: &[u8], offset: u64, bitmap: u64, geometry: &Geometry) -> Run {
-    let (content, step) = match bitmap {
-        ALL_ALLOCATED => (Content::at(offset), geometry.cluster_size()),
-        ALL_ZERO => (Content::Zero, 0),
-        _ => (Content::Absent, 0),
+    let content = match bitmap {
+        ALL_ALLOCATED => Content::at(offset),
+        ALL_ZERO => Content::Zero,
+        _ => Content::Absent,
     };
-    let alike = Progression { mask: COMPRESSED | OFFSET_MASK, first: offset, step };
+    let place = has_place(offset, bitmap).then_some(offset);
+    let step = if place.is_some() { geometry.cluster_size() } else { 0 };
+    let alike = Progression { mask: !COPIED, first: offset, step };
     let bitmaps = words(entries).skip(1).step_by(2).take_while(|other| *other == bitmap);
     let first_words = words(entries).step_by(2).zip(bitmaps).map(|(word, _)| word);
-    Run { length: (alike.count(first_words) as u64) << geometry.cluster_bits, content }
+    Run { length: (alike.count(first_words) as u64) << geometry.cluster_bits, content, place }
 }
 
 #[cfg(test)]
@@ -135,17 +147,16 @@ mod tests {
             ([place, mixed], 1, (UNIT, data(3 * CLUSTER + UNIT))),
             ([place, mixed], 2, (3 * UNIT, Content::Zero)),
             ([place, mixed], 5, (27 * UNIT, Content::Absent)),
-            // Bit 0 of the entry is no zero flag here.
-            ([place | 1, 0], 0, (CLUSTER, Content::Absent)),
         ] {
             assert_eq!(run(&words, from), Ok(expected), "{words:x?} from {from}");
         }
     }
 
     #[test]
-    fn the_bitmap_of_a_compressed_cluster_means_nothing() {
+    fn a_compressed_cluster_has_no_bitmap() {
         let entry = COMPRESSED | 1 << 54 | 0x400;
-        let (length, content) = run(&[entry, u64::MAX], 3).unwrap();
+        assert!(run(&[entry, 1 << 63], 3).unwrap_err().contains("reserved bits"));
+        let (length, content) = run(&[entry, 0], 3).unwrap();
         let Content::Data(Stored::Compressed(cluster)) = content else { panic!("{content:?}") };
         assert_eq!((length, cluster.offset, cluster.skip), (29 * UNIT, 0x400, 3 * 2048));
     }
@@ -156,6 +167,23 @@ mod tests {
         assert!(run(&[place, 1 | 1 << 32], 5).unwrap_err().contains("both allocated and zero"));
         assert!(run(&[0, 1 << 31], 0).unwrap_err().contains("without a host offset"));
         assert!(run(&[place + 512, 0], 0).unwrap_err().contains("multiple of 65536"));
+        for bit in (0..9).chain(56..62) {
+            let complaint = run(&[place | 1 << bit, ALL_ALLOCATED], 0).unwrap_err();
+            assert!(complaint.contains("reserved bits"), "{complaint}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_has_its_place_once_whatever_is_stored_in_it() {
+        let place = |words: [u64; 2], from| {
+            let table: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+            first_run(&table, from, &geometry(false)).unwrap().unwrap().place
+        };
+        for bitmap in [0, 1, 1 << 31, 1 << 32, ALL_ALLOCATED, ALL_ZERO] {
+            assert_eq!(place([3 * CLUSTER, bitmap], 0), Some(3 * CLUSTER));
+            assert_eq!(place([3 * CLUSTER, bitmap], 2), None);
+        }
+        assert_eq!((place([0, 0], 0), place([COPIED, ALL_ZERO], 0)), (None, None));
     }
 
     #[test]

@@ -11,8 +11,10 @@ use extents::image::file::ImageFile;
 use extents::image::second_look::Fingerprint;
 use extents::image::window::Window;
 
+use crate::cluster_set::Budget;
 use crate::l1_table::{L1Table, Stretch};
-use crate::l2_table::{self, Run};
+use crate::l2_table::{self, Run, certain_length};
+use crate::occupied::Occupied;
 use crate::subcluster;
 use crate::tables::Tables;
 
@@ -39,6 +41,8 @@ pub(crate) struct TableWalk<'a> {
     seen_until: u64,
     /// The L2 tables as far as they were read, to be looked at again when the walk has ended.
     seen: Fingerprint,
+    /// The clusters of the file that were seen to be taken.
+    occupied: Occupied<'a>,
     /// Guest offset of what comes next.
     position: u64,
     /// The extent that the next run may still continue.
@@ -46,8 +50,14 @@ pub(crate) struct TableWalk<'a> {
 }
 
 impl<'a> TableWalk<'a> {
-    /// The walk over `file`, as layer number `number` in a chain of `layers`.
-    pub(crate) fn new(file: &'a ImageFile, tables: &'a Tables, number: u16, layers: usize) -> Self {
+    /// The walk over `file`, as layer number `number` in a chain of `layers`, which share `budget`.
+    pub(crate) fn new(
+        file: &'a ImageFile,
+        tables: &'a Tables,
+        number: u16,
+        layers: usize,
+        budget: &Budget,
+    ) -> Self {
         let share = WINDOWS / layers.max(1) / 2 / MIN_WINDOW * MIN_WINDOW;
         let share = share.max(MIN_WINDOW);
         TableWalk {
@@ -59,6 +69,7 @@ impl<'a> TableWalk<'a> {
             in_hand: 0..0,
             seen_until: 0,
             seen: Fingerprint::default(),
+            occupied: Occupied::new(file, tables, budget),
             position: 0,
             pending: None,
         }
@@ -75,9 +86,10 @@ impl<'a> TableWalk<'a> {
         {
             return Ok(Some(self.step(length.min(left), Content::Absent)));
         }
-        let Run { length, content } = self.next_entries()?;
+        let Run { length, content, place } = self.next_entries()?;
         let length = length.min(left);
         self.check_inside_file(length, content)?;
+        self.claim(length, content, place)?;
         Ok(Some(self.step(length, content)))
     }
 
@@ -95,6 +107,11 @@ impl<'a> TableWalk<'a> {
             Some(Stretch::Tables { offset, tables }) => {
                 self.in_hand = offset..offset + tables * geometry.cluster_size();
                 self.seen_until = offset;
+                self.occupied.add_metadata()?;
+                let claimed = self.occupied.claim(offset, tables);
+                claimed.map_err(|complaint| {
+                    self.file.damaged(format!("an L2 table overlaps something else: {complaint}"))
+                })?;
                 Ok(None)
             }
             Some(Stretch::Empty { entries }) => Ok(Some(entries << geometry.l1_entry_bits())),
@@ -126,16 +143,31 @@ impl<'a> TableWalk<'a> {
         Ok(run)
     }
 
+    /// Nothing else may lie where the next `length` bytes of the guest have their `place`, whether or not there is data in it.
+    fn claim(&mut self, length: u64, content: Content, place: Option<u64>) -> Result<(), Failure> {
+        let (geometry, position) = (self.tables.geometry(), self.position);
+        let claimed = match (content, place) {
+            (Content::Data(Stored::Compressed(cluster)), _) => self.occupied.claim_compressed(&cluster),
+            (_, None) => return Ok(()),
+            (_, Some(offset)) if !geometry.external_data_file => {
+                let clusters = (length + geometry.cluster_size() - 1) >> geometry.cluster_bits;
+                self.occupied.claim(offset, clusters)
+            }
+            (_, Some(offset)) if offset == position => return Ok(()),
+            (_, Some(offset)) => Err(format!(
+                "found a cluster at byte {offset} of the external data file, expected it at byte {position}"
+            )),
+        };
+        claimed.map_err(|complaint| self.damaged(&complaint))
+    }
+
     /// The next `length` bytes of the guest, where they are stored, must lie inside their file, and in an external data file
     /// at the guest's offset.
     fn check_inside_file(&self, length: u64, content: Content) -> Result<(), Failure> {
         let (offset, length) = match content {
             Content::Absent | Content::Zero => return Ok(()),
             Content::Data(Stored::Plain { offset }) => (offset, length),
-            // It ends with a whole sector, of which the file may have the beginning only.
-            Content::Data(Stored::Compressed(cluster)) => {
-                (cluster.offset, cluster.host_length.max(512) - 511)
-            }
+            Content::Data(Stored::Compressed(cluster)) => (cluster.offset, certain_length(&cluster)),
         };
         let geometry = self.tables.geometry();
         if geometry.external_data_file && offset != self.position {
@@ -209,7 +241,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = ImageFile::open(&image.write_to(directory.path()).unwrap()).unwrap();
         let tables = Tables::open(&file).unwrap();
-        let extents: Vec<Extent> = TableWalk::new(&file, &tables, 0, 1).collect::<Result<_, _>>().unwrap();
+        let extents: Vec<Extent> =
+            TableWalk::new(&file, &tables, 0, 1, &Budget::new(1 << 20)).collect::<Result<_, _>>().unwrap();
         let clusters: Vec<_> =
             extents.iter().map(|extent| (extent.start / 512, extent.length / 512)).collect();
         assert_eq!(clusters, [(0, 64), (64, 128), (192, 108), (300, 1), (301, 19)]);

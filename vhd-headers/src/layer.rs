@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
 use extents::extent::Extent;
-use extents::extent::walk::{Checked, Extents};
+use extents::extent::walk::{Checked, Extents, Walk};
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 use extents::image::second_look::{self, Fingerprint};
@@ -13,6 +13,7 @@ use crate::footer::{DiskType, Footer, UniqueId};
 use crate::footer_search::{self, Found};
 use crate::granularity::Granularity;
 use crate::parent_names::parent_names;
+use crate::sector_extents::SectorExtents;
 use crate::sparse::Sparse;
 
 /// 2040 GiB, the largest disk that sm makes and that Hyper-V and qemu open.
@@ -68,6 +69,9 @@ impl Layer {
         let size = footer.current_size;
         let mut notes: Vec<String> = found.notes.into_iter().map(named).collect();
         let mut warnings: Vec<String> = found.warning.into_iter().map(named).collect();
+        if footer.disk_type == DiskType::Fixed {
+            notes.push(named(format!("a fixed disk of {size} bytes")));
+        }
         if &footer.creator == b"vpc " && footer.chs_size != size {
             notes.push(named(format!(
                 "the geometry disagrees with the size: found {} bytes, the disk has {size}; qemu shows the former",
@@ -203,7 +207,7 @@ impl Layer {
                 Box::new(Checked::new(sparse.block_extents(&self.file, number), check))
             }
             (Body::Sparse(sparse), Granularity::Sector) => {
-                Box::new(Checked::new(sparse.sector_extents(&self.file, number)?, check))
+                Box::new(SectorWalk { extents: sparse.sector_extents(&self.file, number)?, layer: self })
             }
         })
     }
@@ -222,6 +226,30 @@ fn parse(file: &ImageFile) -> Result<(Found, Body), Failure> {
         }
     };
     Ok((found, body))
+}
+
+/// A walk that reads the bitmaps that can decide.
+struct SectorWalk<'a> {
+    extents: SectorExtents<'a>,
+    layer: &'a Layer,
+}
+
+impl Iterator for SectorWalk<'_> {
+    type Item = Result<Extent, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.extents.next()
+    }
+}
+
+impl Walk for SectorWalk<'_> {
+    fn look_again(&mut self) -> Result<(), Failure> {
+        self.layer.check_unchanged()
+    }
+
+    fn skip_to(&mut self, offset: u64) {
+        self.extents.skip_to(offset);
+    }
 }
 
 /// A hash of names.

@@ -1,8 +1,8 @@
 //! Under which names the parent of a differencing disk is looked for, best first.
 //!
 //! The locators in the order of their table, as libvhd does; then the parent name of the dynamic header, which libvhd
-//! never uses; and last, for names that lead to a Windows drive, the bare file name. That is a guess, made only where the
-//! unique id of the parent would show that it is wrong.
+//! never uses; and last, for absolute names and those that lead to a Windows drive, the bare file name: images are moved
+//! together. That is a guess, made only where the unique id of the parent would show that it is wrong.
 
 use std::path::{Path, PathBuf};
 
@@ -54,6 +54,7 @@ impl Names {
         self.add(path);
         if let Ok(relative) = path.strip_prefix("/") {
             self.add(relative);
+            self.guessed.extend(path.file_name().map(PathBuf::from));
         }
     }
 
@@ -86,7 +87,10 @@ mod tests {
         assert_eq!(windows(".\\a\\b.vhd"), (vec!["a/b.vhd".into()], vec![]));
         assert_eq!(windows("C:\\vm\\p.vhd"), (vec!["vm/p.vhd".into()], vec!["p.vhd".into()]));
         assert_eq!(windows("\\\\srv\\vm\\p.vhd"), (vec!["srv/vm/p.vhd".into()], vec!["p.vhd".into()]));
-        assert_eq!(windows("/srv/p.vhd"), (vec!["/srv/p.vhd".into(), "srv/p.vhd".into()], vec![]));
+        assert_eq!(
+            windows("/srv/p.vhd"),
+            (vec!["/srv/p.vhd".into(), "srv/p.vhd".into()], vec!["p.vhd".into()])
+        );
         assert_eq!(windows("C:"), (vec![], vec!["".into()]));
         assert_eq!(windows(""), (vec![], vec![]));
     }

@@ -27,6 +27,8 @@ pub(crate) struct SectorExtents<'a> {
     /// What a sector of an allocated block is that was never written.
     unwritten: Content,
     in_hand: Option<Partial>,
+    /// Blocks that end at this guest offset or before it are of no use to anybody.
+    needed_from: u64,
 }
 
 /// A block whose bitmap is being read.
@@ -58,7 +60,19 @@ impl<'a> SectorExtents<'a> {
             bitmap: Window::new(WINDOW),
             unwritten,
             in_hand: None,
+            needed_from: 0,
         }
+    }
+
+    /// Spares the bitmaps of blocks that end at guest offset `offset` or before it: most blocks of a long chain are hidden by
+    /// the images above.
+    pub(crate) fn skip_to(&mut self, offset: u64) {
+        self.needed_from = offset;
+        self.in_hand = self.in_hand.filter(|hand| !self.is_hidden(hand.block));
+    }
+
+    fn is_hidden(&self, block: u64) -> bool {
+        self.blocks.start(block) + self.blocks.bytes(block, block + 1) <= self.needed_from
     }
 
     fn advance(&mut self) -> Result<Option<Extent>, Failure> {
@@ -72,6 +86,7 @@ impl<'a> SectorExtents<'a> {
                     let (start, length) = (self.blocks.start(first), self.blocks.bytes(first, end));
                     return Ok(Some(Extent { start, length, layer: self.layer, content: Content::Absent }));
                 }
+                Some(Allocation::Present { block, .. }) if self.is_hidden(block) => {}
                 Some(Allocation::Present { block, sector }) => {
                     let offset = byte_of(sector);
                     if self.is_full(block, offset)? {

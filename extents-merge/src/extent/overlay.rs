@@ -22,12 +22,14 @@ pub(crate) struct Overlay<'a> {
     absent: Option<Extent>,
     /// The lower extent that was read last.
     lower: Option<Extent>,
+    /// Guest offset from which on it is looked below.
+    needed_from: u64,
 }
 
 impl<'a> Overlay<'a> {
     /// Lays `above` over `below`.
     pub(crate) fn new(above: Extents<'a>, below: Extents<'a>) -> Self {
-        Overlay { above, below, absent: None, lower: None }
+        Overlay { above, below, absent: None, lower: None, needed_from: 0 }
     }
 
     /// The beginning of `absent` as the lower layer has it; keeps the rest for the next call.
@@ -35,10 +37,13 @@ impl<'a> Overlay<'a> {
         let lower = loop {
             match self.lower {
                 Some(lower) if lower.end() > absent.start => break lower,
-                _ => match self.below.next() {
-                    Some(lower) => self.lower = Some(lower?),
-                    None => return Ok(absent),
-                },
+                _ => {
+                    self.below.skip_to(absent.start);
+                    match self.below.next() {
+                        Some(lower) => self.lower = Some(lower?),
+                        None => return Ok(absent),
+                    }
+                }
             }
         };
         let mut found = lower.without_front(absent.start.saturating_sub(lower.start));
@@ -54,14 +59,19 @@ impl Iterator for Overlay<'_> {
     type Item = Result<Extent, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let extent = match self.absent.take() {
-            Some(absent) => absent,
-            None => match self.above.next()? {
-                Ok(extent) if extent.content == Content::Absent => extent,
-                decided => return Some(decided),
-            },
-        };
-        Some(self.look_below(extent))
+        loop {
+            let extent = match self.absent.take() {
+                Some(absent) => absent,
+                None => match self.above.next()? {
+                    Ok(extent) if extent.content == Content::Absent => extent,
+                    decided => return Some(decided),
+                },
+            };
+            if extent.end() > self.needed_from {
+                let unneeded = self.needed_from.saturating_sub(extent.start);
+                return Some(self.look_below(extent.without_front(unneeded)));
+            }
+        }
     }
 }
 
@@ -71,6 +81,12 @@ impl Walk for Overlay<'_> {
     fn look_again(&mut self) -> Result<(), Failure> {
         self.above.look_again()?;
         self.below.look_again()
+    }
+
+    /// The lower layer follows when it is asked the next time.
+    fn skip_to(&mut self, offset: u64) {
+        self.needed_from = offset;
+        self.above.skip_to(offset);
     }
 }
 
@@ -100,6 +116,54 @@ mod tests {
             overlay(&above, &below),
             [extent(0, 10, 0, Content::Zero), extent(10, 10, 1, Content::at(110))]
         );
+    }
+
+    /// Counts the extents that it was asked for, and leaves out what nobody needs.
+    struct Sparing<'a> {
+        extents: &'a [Extent],
+        asked: &'a std::cell::Cell<usize>,
+    }
+
+    impl Iterator for Sparing<'_> {
+        type Item = Result<Extent, Failure>;
+
+        fn next(&mut self) -> Option<Self::Item> {
+            let (first, rest) = self.extents.split_first()?;
+            self.extents = rest;
+            self.asked.set(self.asked.get() + 1);
+            Some(Ok(*first))
+        }
+    }
+
+    impl Walk for Sparing<'_> {
+        fn look_again(&mut self) -> Result<(), Failure> {
+            Ok(())
+        }
+
+        fn skip_to(&mut self, offset: u64) {
+            let hidden = self.extents.iter().take_while(|extent| extent.end() <= offset).count();
+            self.extents = &self.extents[hidden..];
+        }
+    }
+
+    #[test]
+    fn what_is_hidden_is_not_asked_for() {
+        let data =
+            |layer| -> Vec<_> { (0..100).map(|n| extent(n * 10, 10, layer, Content::at(n * 20))).collect() };
+        let (middle, bottom) = (data(1), data(2));
+        let mut middle = middle;
+        middle[70].content = Content::Absent;
+        let above = [extent(0, 695, 0, Content::Zero), extent(695, 305, 0, Content::Absent)];
+        let (asked_middle, asked_bottom) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+        let layers: Vec<Extents<'_>> = vec![
+            layer(&above),
+            Box::new(Sparing { extents: &middle, asked: &asked_middle }),
+            Box::new(Sparing { extents: &bottom, asked: &asked_bottom }),
+        ];
+        let found: Vec<_> = stack(layers).collect::<Result<_, _>>().unwrap();
+        let plain = vec![layer(&above), layer(&middle), layer(&bottom)];
+        assert_eq!(found, stack(plain).collect::<Result<Vec<_>, _>>().unwrap());
+        assert_eq!((asked_middle.get(), asked_bottom.get()), (31, 1));
     }
 
     #[test]

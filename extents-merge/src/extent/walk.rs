@@ -8,6 +8,10 @@ use crate::failure::Failure;
 pub trait Walk: Iterator<Item = Result<Extent, Failure>> {
     /// To be called when the walk has ended: status 1 if what it has read is something else now.
     fn look_again(&mut self) -> Result<(), Failure>;
+
+    /// Nobody needs what lies before guest offset `offset`, in bytes, any more: extents that end there or earlier may be left
+    /// out, if it takes work to know them.
+    fn skip_to(&mut self, _offset: u64) {}
 }
 
 /// A walk of whatever kind.

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::frame::streams::{self, Waiting};
 use crate::image::at_rest::at_rest;
 use crate::image::file::ImageFile;
+use crate::image::overwrite;
 
 /// What standard input is called in messages.
 const STDIN: &str = "standard input";
@@ -55,7 +56,8 @@ impl InputName {
 
     /// Opens it to be read from here on, for the `what` that is in it.
     ///
-    /// Status 1 if it is not there or cannot be opened, 2 if it is standard input and that is a terminal.
+    /// Status 1 if it is not there or cannot be opened, 2 if it is standard input and that is a terminal, or if the program
+    /// [writes](overwrite) to it.
     pub fn open(&self, what: &str) -> Result<Waiting<File>, Failure> {
         let file = match self {
             InputName::Stdin => streams::stdin_with(what)?,
@@ -63,6 +65,8 @@ impl InputName {
                 File::open(path).map_err(|error| Failure::io(path, "cannot open", &error))?
             }
         };
+        let found = file.metadata().map_err(|error| Failure::io(self.name(), "cannot stat", &error))?;
+        overwrite::reads(&found, self.name())?;
         Ok(Waiting(file))
     }
 

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use crate::failure::{Failure, OneLine};
+use crate::image::overwrite;
 
 /// How much a program says.
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
@@ -48,8 +49,11 @@ pub(crate) fn say_failure(tool: &str, failure: &Failure) {
     say(tool, &failure.to_string());
 }
 
-/// One line. A stderr that cannot be written to is no reason to fail.
+/// One line, unless it would go into a file that is read. A stderr that cannot be written to is no reason to fail.
 fn say(tool: &str, sentence: &str) {
+    if !overwrite::may_write(io::stderr()) {
+        return;
+    }
     // In one write, so that the lines of several filters in a pipeline do not mix.
     let _ = io::stderr().write_all(format!("{tool}: {}\n", OneLine(sentence)).as_bytes());
 }

@@ -1,6 +1,8 @@
 //! From the command line to the exit status.
 
-use std::io::{self, IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Seek, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::process::ExitCode;
 
 use clap::builder::Resettable;
@@ -12,6 +14,7 @@ use crate::document::failed_stage;
 use crate::failure::{Failure, Status};
 use crate::frame::messages::{Messages, Verbosity, say_failure};
 use crate::frame::streams;
+use crate::image::overwrite;
 
 #[doc(hidden)]
 pub use ctor::ctor;
@@ -51,6 +54,7 @@ pub fn run<A: Parser>(
     work: impl FnOnce(A, Messages) -> Result<(), Failure>,
 ) -> ExitCode {
     sigpipe::reset();
+    overwrite::begin();
     let closed = streams::stdout_was_closed();
     let done = if closed {
         Err(Failure::system("standard output is closed"))
@@ -93,7 +97,7 @@ fn help_or_usage(error: &clap::Error) -> Result<(), Failure> {
 /// Marks the output of this process as that of a filter that failed. On a terminal it would only be noise.
 fn tell(status: Status) {
     let Ok(mut out) = streams::stdout() else { return };
-    if io::stdout().is_terminal() {
+    if io::stdout().is_terminal() || !overwrite::may_write(io::stdout()) || !is_at_end(&mut out.0) {
         return;
     }
     // Into a pipe that nobody reads any more, the mark would only replace our status by that of SIGPIPE.
@@ -104,4 +108,12 @@ fn tell(status: Status) {
         // The error itself was said on stderr.
         let _ = out.write_all(&failed_stage::mark(status));
     }
+}
+
+/// Whether nothing that was there before would be written over, or added to: what the user did not let the shell truncate
+/// may be an image, one that the program never came to read.
+fn is_at_end(out: &mut File) -> bool {
+    let Ok(found) = out.metadata() else { return false };
+    let kind = found.file_type();
+    !kind.is_block_device() && (!kind.is_file() || out.stream_position().is_ok_and(|at| at == found.len()))
 }

@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use crate::failure::Failure;
+use crate::image::overwrite;
 
 /// A descriptor that is waited for where another process has made it non-blocking: a slow partner, not an error.
 ///
@@ -47,6 +48,7 @@ impl<F: AsFd + Read> Read for Waiting<F> {
 
 impl<F: AsFd + Write> Write for Waiting<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        overwrite::writing();
         self.until_done(PollFlags::OUT, |file| file.write(bytes))
     }
 

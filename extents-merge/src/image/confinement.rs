@@ -2,13 +2,15 @@
 //! devices or pipes.
 
 use std::io::ErrorKind;
-use std::path::{Component, Path, PathBuf, absolute};
+use std::path::{Path, PathBuf};
 
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::failure::{Failure, Status};
 use crate::image::at_rest::at_rest;
-use crate::image::file::ImageFile;
+use crate::image::file::{ImageFile, check_kind};
+use crate::image::letter_case::in_other_case;
+use crate::image::normal_path::{directory_of_given, given, textual};
 
 /// The directories in which the parent, backing and data files of a chain may lie.
 #[derive(Debug)]
@@ -21,6 +23,28 @@ pub struct Confinement {
     /// When the image began to be read, in seconds and nanoseconds since 1970.
     begun: (i64, i64),
     at_rest: bool,
+}
+
+/// The file that a name led to.
+#[derive(Debug)]
+pub struct Found {
+    /// The file.
+    pub file: ImageFile,
+    /// Whether it is not where the name says, but the only one of the same file name. It may be a wrong one.
+    pub moved: bool,
+}
+
+/// The paths that `names` may mean, normalised: relative names start from each of `directories`.
+fn candidates(directories: &[PathBuf], names: &[PathBuf]) -> impl Iterator<Item = Result<PathBuf, Failure>> {
+    let start = |name: &Path| if name.is_absolute() { vec![PathBuf::new()] } else { directories.to_vec() };
+    names
+        .iter()
+        .flat_map(move |name| start(name).into_iter().map(move |directory| textual(&directory.join(name))))
+}
+
+fn not_found(names: &[PathBuf], directories: &[PathBuf], what: &str) -> Failure {
+    let places = if names.iter().any(|name| name.is_relative()) { directories } else { &[] };
+    Failure::system(format!("{what} {} not found{}", list(names), within(places)))
 }
 
 fn list(paths: &[PathBuf]) -> String {
@@ -55,24 +79,39 @@ impl Confinement {
     }
 
     /// Opens the file that `by` calls `name`: an absolute path, or one joined to the directory of `by`. `what` says what it
-    /// is: "backing file". What changes after this confinement was made [has changed](ImageFile::has_changed).
+    /// is: "backing file"; `remedy` is the command that names another.
+    ///
+    /// An absolute path that is not there was perhaps moved together with `by`: its file name is looked for in the directory
+    /// of `by` and in each search path, and taken if it leads to one file only. Nothing tells whether that is the right one.
+    ///
+    /// What changes after this confinement was made [has changed](ImageFile::has_changed).
     ///
     /// Status 4 when it lies outside the allowed directories or is no regular file (block devices are allowed below
-    /// a search path), status 1 when it is not there or cannot be opened.
-    pub fn open(&self, by: &ImageFile, name: &Path, what: &str) -> Result<ImageFile, Failure> {
+    /// a search path), or when several files have its name; status 1 when it is not there or cannot be opened.
+    pub fn open(&self, by: &ImageFile, name: &Path, what: &str, remedy: &str) -> Result<Found, Failure> {
         let directories = match self.directory_of(by) {
             Some(directory) => vec![directory],
             None => self.search_paths.clone(),
         };
-        self.first(&directories, &[name.to_path_buf()], what, false)
-            .map_err(|failure| failure.in_file(by.path()))
+        let names = [name.to_path_buf()];
+        let found = match self.first(&directories, &names, what, false) {
+            Ok(Some(file)) => return Ok(Found { file, moved: false }),
+            Ok(None) if name.is_absolute() => self.namesake(by, name, what),
+            Ok(None) => Err(not_found(&names, &directories, what)),
+            Err(failure) => return Err(failure.in_file(by.path())),
+        };
+        found.map_err(|failure| {
+            let sentence = format!("{failure}; {remedy} names another");
+            Failure::new(failure.status(), sentence).in_file(by.path())
+        })
     }
 
     /// Opens the first of `names` that exists; relative ones are joined to the directory of `by`, then to each search
     /// path, where LVM's names lie. Otherwise as [`Confinement::open`].
     ///
-    /// With `verified`, the caller knows a wrong file when it sees one: what cannot be opened is passed over then.
-    /// Without, it ends the search: another file in its place could be a wrong one.
+    /// With `verified`, the caller knows a wrong file when it sees one: what cannot be opened is passed over then, and where
+    /// no name leads to a file, the only one whose name differs in the case of letters is taken. Without, what cannot be
+    /// opened ends the search: another file in its place could be a wrong one.
     pub fn find(
         &self,
         by: &ImageFile,
@@ -80,35 +119,93 @@ impl Confinement {
         what: &str,
         verified: bool,
     ) -> Result<ImageFile, Failure> {
-        let directories: Vec<_> =
-            self.directory_of(by).into_iter().chain(self.search_paths.clone()).collect();
-        self.first(&directories, names, what, verified).map_err(|failure| failure.in_file(by.path()))
+        let directories = self.directories_for(by);
+        let found = match self.first(&directories, names, what, verified) {
+            Ok(None) if verified => self.first_in_other_case(by, &directories, names, what),
+            found => found,
+        };
+        found
+            .and_then(|file| file.ok_or_else(|| not_found(names, &directories, what)))
+            .map_err(|failure| failure.in_file(by.path()))
     }
 
+    /// The first of `names` that exists. What it was refused for says more than that others are not there.
     fn first(
         &self,
         directories: &[PathBuf],
         names: &[PathBuf],
         what: &str,
         verified: bool,
-    ) -> Result<ImageFile, Failure> {
+    ) -> Result<Option<ImageFile>, Failure> {
         let mut refused = None;
-        for name in names {
-            let start_at: &[PathBuf] = if name.is_absolute() { &[PathBuf::new()] } else { directories };
-            for directory in start_at {
-                match self.open_candidate(&textual(&directory.join(name))?, what) {
-                    Ok(Some(file)) => return Ok(file),
-                    Ok(None) => {}
-                    Err(failure) if !verified => return Err(failure),
-                    // What an earlier, better name was refused for says more than what a later one was.
-                    Err(failure) => _ = refused.get_or_insert(failure),
+        for candidate in candidates(directories, names) {
+            match self.open_candidate(&candidate?, what) {
+                Ok(None) => {}
+                Ok(found) => return Ok(found),
+                // An output that is found in its place is no reason to look elsewhere.
+                Err(failure) if !verified || failure.status() == Status::Usage => return Err(failure),
+                // What an earlier, better name was refused for says more than what a later one was.
+                Err(failure) => _ = refused.get_or_insert(failure),
+            }
+        }
+        refused.map_or(Ok(None), Err)
+    }
+
+    /// The same for a name that differs in case; `by` does not name itself.
+    fn first_in_other_case(
+        &self,
+        by: &ImageFile,
+        directories: &[PathBuf],
+        names: &[PathBuf],
+        what: &str,
+    ) -> Result<Option<ImageFile>, Failure> {
+        for candidate in candidates(directories, names) {
+            let candidate = candidate?;
+            let mut allowed = self.image_directory.iter().chain(&self.search_paths);
+            if let Some(found) = allowed.find_map(|directory| in_other_case(directory, &candidate))
+                && let Some(file) = self.open_candidate(&found, what)?
+                && file.identity() != by.identity()
+            {
+                return Ok(Some(file));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The only file that has the file name of `missing`, in the directories where it may have moved to.
+    fn namesake(&self, by: &ImageFile, missing: &Path, what: &str) -> Result<Found, Failure> {
+        let directories = self.directories_for(by);
+        let mut found: Option<ImageFile> = None;
+        let names: Vec<_> = missing.file_name().map(PathBuf::from).into_iter().collect();
+        for candidate in candidates(&directories, &names) {
+            let Some(file) = self.open_candidate(&candidate?, what)? else { continue };
+            match &found {
+                _ if file.identity() == by.identity() => {}
+                None => found = Some(file),
+                Some(other) if other.identity() == file.identity() => {}
+                Some(other) => {
+                    return Err(Failure::unsupported(format!(
+                        "{what} {} not found, but two files of its name: found {} and {}, expected one",
+                        missing.display(),
+                        other.path().display(),
+                        file.path().display()
+                    )));
                 }
             }
         }
-        let places = if names.iter().any(|name| name.is_relative()) { directories } else { &[] };
-        Err(refused.unwrap_or_else(|| {
-            Failure::system(format!("{what} {} not found{}", list(names), within(places)))
-        }))
+        match found {
+            Some(file) => Ok(Found { file, moved: true }),
+            None => Err(Failure::system(format!(
+                "{what} {} not found, nor a file of its name{}",
+                missing.display(),
+                within(&directories)
+            ))),
+        }
+    }
+
+    /// Where files that `by` names may be that are not where it says.
+    fn directories_for(&self, by: &ImageFile) -> Vec<PathBuf> {
+        self.directory_of(by).into_iter().chain(self.search_paths.clone()).collect()
     }
 
     /// The directory that the names in `by` start from. Files that were found here have absolute paths.
@@ -125,27 +222,36 @@ impl Confinement {
         let beside_image = self.image_directory.as_ref().is_some_and(|path| candidate.starts_with(path));
         let directory = candidate.parent().unwrap_or(candidate);
         let advice = || format!("--search-path {} would allow it", directory.display());
-        if !below_search_path && !beside_image {
-            return Err(Failure::unsupported(format!(
-                "{what} {} lies outside the directory of the image: {}",
-                candidate.display(),
-                advice()
-            )));
-        }
-        // A symbolic link that leads nowhere is there.
+        let allowed = below_search_path || beside_image;
+        // A symbolic link that leads nowhere is there. Nothing else is done with a file that lies outside: advice to allow a
+        // directory would be wrong where there is no such file.
         match std::fs::symlink_metadata(candidate) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Ok(None);
             }
-            Err(error) => return Err(Failure::io(candidate, "cannot open", &error)),
-            Ok(_) => {}
+            Err(error) if allowed => return Err(Failure::io(candidate, "cannot open", &error)),
+            Err(error) => {
+                return Err(Failure::unsupported(format!(
+                    "{what} {} lies outside the directory of the image, and cannot be looked at: {error}",
+                    candidate.display()
+                )));
+            }
+            Ok(_) if allowed => {}
+            Ok(_) => {
+                return Err(Failure::unsupported(format!(
+                    "{what} {} lies outside the directory of the image: {}",
+                    candidate.display(),
+                    advice()
+                )));
+            }
         }
-        let file = match ImageFile::open(candidate) {
-            Err(failure) if failure.status() == Status::Usage => {
+        match std::fs::metadata(candidate).map(|found| check_kind(candidate, &found)) {
+            Ok(Err(failure)) if failure.status() == Status::Usage => {
                 return Err(Failure::unsupported(format!("{what} {failure}")));
             }
-            opened => opened?,
-        };
+            _ => {}
+        }
+        let file = ImageFile::open(candidate)?;
         if file.is_block_device() && !below_search_path {
             return Err(Failure::unsupported(format!(
                 "{what} {} is a block device: {}",
@@ -156,36 +262,4 @@ impl Confinement {
         let file = file.of_what_began(self.begun);
         Ok(Some(if self.at_rest { at_rest(file)? } else { file }))
     }
-}
-
-/// The directory of the image that the user named. The names of descriptors lead to no directory of images.
-fn directory_of_given(image: &Path) -> Result<Option<PathBuf>, Failure> {
-    let image = absolute(image).map_err(|error| Failure::io(image, "cannot make absolute", &error))?;
-    let directory = given(image.parent().unwrap_or(&image))?;
-    let descriptors =
-        directory == Path::new("/dev") || ["/dev/fd", "/proc"].iter().any(|path| directory.starts_with(path));
-    Ok((!descriptors).then_some(directory))
-}
-
-/// A directory as the user named it. With `..` in its name the system decides where it leads, symbolic links included;
-/// otherwise its text does, so that an image may name its neighbours by the same path as the user.
-fn given(directory: &Path) -> Result<PathBuf, Failure> {
-    if directory.components().any(|component| component == Component::ParentDir) {
-        return directory.canonicalize().map_err(|error| Failure::io(directory, "cannot find", &error));
-    }
-    textual(directory)
-}
-
-/// Absolute, and without `.`, `..` and doubled slashes, by the text alone: no symbolic link is looked at.
-fn textual(path: &Path) -> Result<PathBuf, Failure> {
-    let path = absolute(path).map_err(|error| Failure::io(path, "cannot make absolute", &error))?;
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        if component == Component::ParentDir {
-            normal.pop();
-        } else {
-            normal.push(component);
-        }
-    }
-    Ok(normal)
 }

@@ -10,6 +10,7 @@ use rustix::fs::OFlags;
 
 use crate::failure::{Failure, Status};
 use crate::image::identity::{Identity, State};
+use crate::image::overwrite;
 
 /// A seekable file opened for reading: a regular file or a block device.
 #[derive(Debug)]
@@ -29,7 +30,8 @@ pub struct ImageFile {
 impl ImageFile {
     /// Opens the file or block device `path`.
     ///
-    /// A pipe, socket or character device is wrong usage (status 2): it cannot be read at an offset.
+    /// A pipe, socket or character device is wrong usage (status 2): it cannot be read at an offset. So is what the program
+    /// [writes](overwrite) (status 2 or 1).
     pub fn open(path: &Path) -> Result<Self, Failure> {
         // Opening some devices has effects, and opening a pipe would wait for its writer: look first.
         let metadata = std::fs::metadata(path).map_err(|e| Failure::io(path, "cannot open", &e))?;
@@ -44,6 +46,7 @@ impl ImageFile {
     pub fn new(file: File, path: PathBuf) -> Result<Self, Failure> {
         let metadata = file.metadata().map_err(|e| Failure::io(&path, "cannot stat", &e))?;
         check_kind(&path, &metadata)?;
+        overwrite::reads(&metadata, &path)?;
         let block_device = metadata.file_type().is_block_device();
         let size = if block_device {
             device_size(&file).map_err(|e| Failure::io(&path, "cannot seek", &e))?
@@ -125,7 +128,7 @@ impl ImageFile {
         self.check_range(offset, buffer.len() as u64, what)?;
         self.file.read_exact_at(buffer, offset).map_err(|error| {
             if error.kind() == io::ErrorKind::UnexpectedEof {
-                self.changed(&format!("it became shorter, and {what} at byte {offset} is not there any more"))
+                self.changed(&format!("{what} at byte {offset}: the file became shorter"))
             } else {
                 Failure::io(&self.path, &format!("cannot read {what} at byte {offset}"), &error)
             }
@@ -193,7 +196,7 @@ fn device_size(mut device: &File) -> io::Result<u64> {
 }
 
 /// A directory is a system error as `read` would give it; what cannot seek is wrong usage.
-fn check_kind(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
+pub(crate) fn check_kind(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
     let kind = metadata.file_type();
     if kind.is_file() || kind.is_block_device() {
         return Ok(());

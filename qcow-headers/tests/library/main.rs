@@ -6,5 +6,6 @@ mod chains;
 mod files;
 mod guest;
 mod live;
+mod overlaps;
 mod qemu;
 mod states;

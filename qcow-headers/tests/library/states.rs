@@ -102,11 +102,13 @@ fn every_state_of_the_tables_is_read_as_the_specification_says() {
         (Version3, 0, 0, Below),
         (Version3, COPIED, 0, Below),
         (Version3, place | COPIED, 0, Own),
-        (Version3, place | COPIED | 0x3F << 56 | 0x1FE, 0, Own),
+        (Version3, place | COPIED | 1 << 56, 0, Damage),
+        (Version3, 1 << 61, 0, Damage),
+        (Version3, ZERO | 1 << 1, 0, Damage),
         (Version3, place + 512, 0, Damage),
         (Version3, ZERO, 0, Zeros),
         (Version3, place | COPIED | ZERO, 0, Zeros),
-        (Version3, 1 << 55 | ZERO, 0, Zeros),
+        (Version3, 1 << 55 | ZERO, 0, Damage),
         (Version3, place + 512 + ZERO, 0, Damage),
         (Version3, compressed, 0, Reads::Compressed),
         (Version3, compressed | ZERO, 0, Reads::Compressed),
@@ -119,7 +121,7 @@ fn every_state_of_the_tables_is_read_as_the_specification_says() {
         (DataFile, place | COPIED, 0, Damage),
         (DataFile, compressed, 0, Damage),
         (ExtendedL2, 0, 0, Below),
-        (ExtendedL2, ZERO, 0, Below),
+        (ExtendedL2, ZERO, 0, Damage),
         (ExtendedL2, 0, zero, Zeros),
         (ExtendedL2, 0, 1 << 32, Zeros),
         (ExtendedL2, 0, 1 << 63, Below),
@@ -134,7 +136,9 @@ fn every_state_of_the_tables_is_read_as_the_specification_says() {
         (ExtendedL2, place, 1 << 63 | 1 << 31, Damage),
         (ExtendedL2, place + 512, stored, Damage),
         (ExtendedL2, compressed, 0, Reads::Compressed),
-        (ExtendedL2, compressed, u64::MAX, Reads::Compressed),
+        (ExtendedL2, compressed, 1, Damage),
+        (ExtendedL2, 1 << 55, 0, Damage),
+        (ExtendedL2, 1 << 55, zero, Damage),
         (ExtendedL2DataFile, 0, 0, Below),
         (ExtendedL2DataFile, COPIED, stored, Own),
         (ExtendedL2DataFile, COPIED, 0, Below),
@@ -160,6 +164,8 @@ fn the_last_sector_of_a_compressed_cluster_may_be_cut_short() {
     let mut image = Image::new("image", CLUSTER);
     image.set(0, Cluster::Compressed);
     let mut built = image.build();
+    // Room between the L2 table and the last sector.
+    built.bytes.extend([0; 1024]);
     let size = built.bytes.len() as u64;
     let more_sectors = |sectors: u64, offset: u64| COMPRESSED | sectors << 54 | offset;
     // From an offset inside a sector, the second sector ends at most 511 bytes past the end of the file.

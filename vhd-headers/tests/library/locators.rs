@@ -54,18 +54,59 @@ fn the_space_of_a_locator_counts_sectors_or_bytes() {
 
 #[test]
 fn a_name_that_is_refused_is_passed_over_only_where_a_unique_id_shows_the_right_parent() {
+    let elsewhere = tempfile::tempdir().unwrap();
     let names = |name: &str| {
         let beside = Locator::mac(&format!("file://./{name}"));
-        vec![Locator::mac(&format!("file:///elsewhere/{name}")), beside]
+        vec![Locator::mac(&format!("file://{}/{name}", elsewhere.path().display())), beside]
     };
+    parent().build().write_to(elsewhere.path()).unwrap();
     assert_found(parent(), named(names("parent.vhd"), ""));
     let raw = Vhd::raw("parent.raw", 4 << 13);
     let directory = tempfile::tempdir().unwrap();
     raw.build().write_to(directory.path()).unwrap();
     let child = Vhd { locators: names("parent.raw"), ..child_of(&raw) };
+    raw.build().write_to(elsewhere.path()).unwrap();
     let (status, sentence) = failure_in(directory.path(), &child.build());
     assert_eq!(status as u8, 4);
-    assert!(sentence.contains("/elsewhere/parent.raw lies outside the directory"), "{sentence}");
+    assert!(sentence.contains("/parent.raw lies outside the directory"), "{sentence}");
+    // Where there is no such file, the other name is as good as the first.
+    std::fs::remove_file(elsewhere.path().join("parent.raw")).unwrap();
+    let path = child.build().write_to(directory.path()).unwrap();
+    assert_exact(&open(&path).unwrap(), &Chain(vec![raw, child]));
+}
+
+#[test]
+fn a_parent_that_was_moved_with_its_child_is_found_by_its_file_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let child = named(vec![Locator::mac("file:///gone/vm/parent.vhd")], "");
+    parent().build().write_to(directory.path()).unwrap();
+    let path = child.build().write_to(directory.path()).unwrap();
+    assert_exact(&open(&path).unwrap(), &Chain(vec![parent(), child.clone()]));
+    // In a search path too, where the file that is in the way has another id.
+    let other = tempfile::tempdir().unwrap();
+    std::fs::rename(directory.path().join("parent.vhd"), other.path().join("parent.vhd")).unwrap();
+    let sentence = open(&path).unwrap_err().to_string();
+    assert!(sentence.contains("not found") && !sentence.contains("would allow"), "{sentence}");
+    assert_exact(&open_within(&path, other.path()).unwrap(), &Chain(vec![parent(), child]));
+}
+
+#[test]
+fn a_windows_name_in_other_case_is_found_where_its_id_shows_the_right_parent() {
+    let directory = tempfile::tempdir().unwrap();
+    let child = named(vec![], "C:\\VMs\\PARENT.VHD");
+    let beside = |name: &str| directory.path().join(name);
+    parent().build().write_to(directory.path()).unwrap();
+    let path = child.build().write_to(directory.path()).unwrap();
+    assert_exact(&open(&path).unwrap(), &Chain(vec![parent(), child]));
+    std::fs::copy(beside("parent.vhd"), beside("Parent.vhd")).unwrap();
+    assert_eq!(open(&path).unwrap_err().status() as u8, 1);
+    let alone = tempfile::tempdir().unwrap();
+    let (status, sentence) = failure_in(alone.path(), &named(vec![], "C:\\old\\CHILD.VHD").build());
+    assert_eq!(status as u8, 1, "{sentence}");
+    let raw = Vhd::raw("parent.raw", 4 << 13);
+    raw.build().write_to(directory.path()).unwrap();
+    let child = Vhd { locators: vec![], parent_name: "PARENT.RAW".to_owned(), ..child_of(&raw) };
+    assert_eq!(failure_in(directory.path(), &child.build()).0 as u8, 1);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The parents of a differencing disk: which are taken, and what is read through them.
 
+use extents::extent::stored::Stored;
+use extents::extent::{Content, Extent};
 use image_builders::vhd::{Chain, Locator, Vhd, Write};
 use vhd_headers::granularity::Granularity;
 
@@ -167,4 +169,47 @@ fn an_empty_child_shows_its_parent() {
     let directory = tempfile::tempdir().unwrap();
     let truth = Chain(vec![parent(), Vhd::child_of(&parent(), "child.vhd")]);
     assert_eq!(intervals(&truth.write_to(directory.path()).unwrap()), "[[0,1]]");
+}
+
+/// A chain of three over blocks 1 and 3, of which block 1 comes last in both lower files.
+fn with_block_1_last(directory: &std::path::Path, hiding: Write) -> Chain {
+    let build = |shuffle| {
+        let mut base = Vhd::dynamic("base.vhd", 4 << 13).with(Write::data(16, 9)).with(Write::data(48, 16));
+        (base.block_bits, base.shuffle) = (13, shuffle);
+        let mut middle = Vhd::child_of(&base, "middle.vhd").with(Write::data(18, 1)).with(Write::data(50, 1));
+        middle.shuffle = shuffle;
+        let top = Vhd::child_of(&middle, "top.vhd").with(hiding);
+        Chain(vec![base, middle, top])
+    };
+    let is_right = |chain: &Chain| {
+        chain.0[..2].iter().all(|image| {
+            let alone = open_alone(&image.build().write_to(directory).unwrap()).unwrap();
+            let extents = extents(&alone, Granularity::Sector).unwrap();
+            let data: Vec<_> = extents.iter().filter(|extent| extent.is_data()).collect();
+            let (first, last) = (data.first().unwrap(), data.last().unwrap());
+            let offset = |extent: &Extent| match extent.content {
+                Content::Data(Stored::Plain { offset }) => offset,
+                _ => 0,
+            };
+            offset(first) > offset(last)
+        })
+    };
+    (0..100).map(build).find(is_right).unwrap()
+}
+
+#[test]
+fn a_bitmap_is_read_only_where_it_can_decide() {
+    let directory = tempfile::tempdir().unwrap();
+    for hiding in [Write::data(16, 16), Write::data(16, 15)] {
+        let truth = with_block_1_last(directory.path(), hiding);
+        let chain = open(&truth.write_to(directory.path()).unwrap()).unwrap();
+        // Once the BAT is checked, the last block goes, with its bitmap, and the footer.
+        for image in &truth.0[..2] {
+            let file = std::fs::File::options().write(true).open(directory.path().join(&image.name)).unwrap();
+            file.set_len(image.build().bytes.len() as u64 - 512 - (8 << 10) - 512).unwrap();
+        }
+        let walk = chain.extents(Granularity::Sector).unwrap();
+        let read = walk.map_while(Result::ok).map(|extent| extent.end()).last();
+        assert_eq!(read == Some(4 << 13), hiding.sectors == 16, "{read:?}");
+    }
 }

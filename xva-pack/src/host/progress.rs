@@ -3,14 +3,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use extents::failure::Failure;
-use extents::image::identity::Identity;
+use extents::image::overwrite;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
-
-use crate::host::stdout::is_stdout;
 
 /// The progress of long work, as the user asked to see it.
 #[derive(Debug)]
@@ -50,7 +49,8 @@ impl Destination {
 impl Progress {
     /// Shows it as the user asked. A bar is drawn only where stderr is a terminal.
     ///
-    /// The descriptor is opened by its name in /dev/fd: a pipe or a file, no socket.
+    /// The descriptor is opened by its name in /dev/fd: a pipe or a file, no socket. Status 2 if the data goes there, or comes
+    /// from there.
     pub fn new(request: Option<Destination>) -> Result<Self, Failure> {
         let display = match request {
             Some(Destination::Descriptor(descriptor)) => {
@@ -59,10 +59,8 @@ impl Progress {
                 let flags = OFlags::NONBLOCK.bits().cast_signed();
                 let out = OpenOptions::new().append(true).custom_flags(flags).open(&path);
                 let out = out.map_err(|e| Failure::usage(format!("--progress: cannot open {path}: {e}")))?;
-                if out.metadata().is_ok_and(|found| is_stdout(Identity::of(&found))) {
-                    return Err(Failure::usage(format!(
-                        "--progress: {path} is where the data goes: expected another"
-                    )));
+                if let Ok(found) = out.metadata() {
+                    overwrite::writes(&found, Path::new(&format!("--progress={descriptor}")))?;
                 }
                 Display::Lines { out, last: None }
             }

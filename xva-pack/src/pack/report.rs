@@ -1,16 +1,16 @@
 //! `--report`: what was done, as JSON, for the program that keeps the archive.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::Path;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use extents::failure::Failure;
-use extents::image::identity::Identity;
 use rustix::fs::{Access, access};
 use serde::Serialize;
 
-use crate::host::stdout::is_stdout;
+use crate::host::destination::{Destination, Kind};
+use crate::host::whole_file::WholeFile;
 use crate::pack::copy::Packed;
 use crate::pack::source::Origin;
 use crate::pack::writer::Counts;
@@ -43,44 +43,69 @@ struct Report<'a> {
     archived: Option<Checked>,
 }
 
-/// Fails with status 1 if a report cannot be written to `file`, and with 2 if it would replace the archive or a file that
-/// is `read`. Nothing is created: a failed export leaves no report.
-pub fn check_writable<'a>(file: &Path, read: impl IntoIterator<Item = &'a Path>) -> Result<(), Failure> {
-    let found = fs::metadata(file).ok();
-    let identity = found.as_ref().map(Identity::of);
-    let is_same =
-        |input: &Path| fs::metadata(input).is_ok_and(|input| Some(Identity::of(&input)) == identity);
-    if let Some(input) = read.into_iter().find(|input| is_same(input)) {
-        let sentence = format!("is {}: expected another file for the report", input.display());
-        return Err(Failure::usage(sentence).in_file(file));
-    }
-    if found.as_ref().is_some_and(fs::Metadata::is_dir) {
-        return Err(Failure::system("is a directory: expected a file for the report").in_file(file));
-    }
-    if found.as_ref().is_some_and(|found| found.is_file() && is_stdout(Identity::of(found))) {
-        return Err(
-            Failure::usage("is where the archive goes: expected another file for the report").in_file(file)
-        );
-    }
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let written = if found.is_some() { file } else { directory };
-    access(written, Access::WRITE_OK)
-        .map_err(|error| Failure::io(file, "cannot write the report", &error.into()))
+/// Where a report will go.
+#[derive(Debug)]
+pub struct ReportFile {
+    name: PathBuf,
+    out: Out,
 }
 
-/// Writes the report. The archive is whole by then, so that a failure here says so.
-pub fn write(file: &Path, origin: &Origin, packed: &Packed, time: Duration) -> Result<(), Failure> {
-    let report = Report {
-        source: origin.name(),
-        reason: origin.reason(),
-        counts: packed.counts,
-        seconds: (time.as_secs_f64() * 1000.0).round() / 1000.0,
-        disk: packed.disk.as_ref().map(Checked::of),
-        archived: packed.archived.as_ref().map(Checked::of),
-    };
-    let text =
-        serde_json::to_string(&report).map_err(|error| Failure::system(format!("the report: {error}")))?;
-    File::create(file)
-        .and_then(|mut out| out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")))
-        .map_err(|error| Failure::io(file, "the archive is whole, but the report cannot be written", &error))
+#[derive(Debug)]
+enum Out {
+    /// A file, which replaces the one that is there when all is in it.
+    Whole(WholeFile),
+    /// A file in a folder where none can be created.
+    InPlace,
+    /// A pipe or a device.
+    Stream,
+}
+
+impl ReportFile {
+    /// Makes sure that a report can be written to `name`. Nothing is there before it is: a failed export leaves no report.
+    ///
+    /// Status 1 if it cannot, 2 if it would replace the archive or a file that is read.
+    pub fn open(name: &Path) -> Result<Self, Failure> {
+        let destination = Destination::of(name)?;
+        let (exists, is_stream) =
+            (!matches!(destination.kind, Kind::New), matches!(destination.kind, Kind::Device | Kind::Stream));
+        if exists {
+            access(name, Access::WRITE_OK)
+                .map_err(|error| Failure::io(name, "cannot write the report", &error.into()))?;
+        }
+        if is_stream {
+            return Ok(ReportFile { name: name.to_path_buf(), out: Out::Stream });
+        }
+        let out = match WholeFile::create(destination, true) {
+            Err(_) if exists => Out::InPlace,
+            created => Out::Whole(created?),
+        };
+        Ok(ReportFile { name: name.to_path_buf(), out })
+    }
+
+    /// Writes the report. The archive is whole by then, so that a failure here says so.
+    pub fn write(self, origin: &Origin, packed: &Packed, time: Duration) -> Result<(), Failure> {
+        let report = Report {
+            source: origin.name(),
+            reason: origin.reason(),
+            counts: packed.counts,
+            seconds: (time.as_secs_f64() * 1000.0).round() / 1000.0,
+            disk: packed.disk.as_ref().map(Checked::of),
+            archived: packed.archived.as_ref().map(Checked::of),
+        };
+        let text = serde_json::to_string(&report)
+            .map_err(|error| Failure::system(format!("the report: {error}")))?;
+        self.out.write(&self.name, format!("{text}\n").as_bytes()).map_err(|error| {
+            Failure::io(&self.name, "the archive is whole, but the report cannot be written", &error)
+        })
+    }
+}
+
+impl Out {
+    fn write(self, name: &Path, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Out::Whole(file) => file.file().write_all(bytes).and_then(|()| file.finish()),
+            Out::InPlace => File::create(name)?.write_all(bytes),
+            Out::Stream => OpenOptions::new().append(true).open(name)?.write_all(bytes),
+        }
+    }
 }

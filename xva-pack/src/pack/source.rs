@@ -11,7 +11,6 @@ use extents::frame::messages::Messages;
 use extents::image::file::ImageFile;
 
 use crate::host::pipe;
-use crate::host::stdout::is_stdout;
 use crate::pack::block_stream::BlockStream;
 use crate::pack::disk_plan::{DiskPlan, all_blocks, blocks_with_data};
 use crate::pack::feed::Feed;
@@ -171,9 +170,6 @@ impl Source {
 
 /// The disk, and how many bytes of it the archive will hold.
 fn check_disk(disk: ImageFile, fit: Fit) -> Result<(ImageFile, u64), Failure> {
-    if is_stdout(disk.identity()) {
-        return Err(Failure::usage("is where the archive goes: expected another").in_file(disk.path()));
-    }
     let archived_size = fit.archived_size(disk.size()).map_err(|failure| failure.in_file(disk.path()))?;
     Ok((disk, archived_size))
 }

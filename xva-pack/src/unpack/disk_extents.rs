@@ -1,12 +1,12 @@
 //! The extents of one disk, printed while the walk goes over the headers of its archive.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use extents::document::print::{Printer, Printing};
 use extents::failure::Failure;
 
 use crate::index::tar_extents::TarExtents;
-use crate::ova::disk::Disk;
 use crate::unpack::report::Archive;
 use crate::unpack::sink::{BlockPlace, Sink};
 
@@ -58,8 +58,11 @@ fn choose<'d>(
 /// Prints the extents of a disk as soon as it is known which one that is, and of how many bytes.
 #[derive(Debug)]
 pub struct DiskExtents<W: Write> {
+    archive: PathBuf,
     /// The disk that is asked for, if its archive may have others.
     wanted: Option<String>,
+    /// The disks that the metadata announced, and their sizes.
+    expected: Vec<(String, u64)>,
     chosen: Option<Chosen>,
     printer: Printer,
     out: Option<W>,
@@ -67,15 +70,22 @@ pub struct DiskExtents<W: Write> {
 }
 
 impl<W: Write> DiskExtents<W> {
-    /// Those of the disk `wanted`, or of the only one. `chosen` is known of an archive that was read before; otherwise
-    /// `ova.xml` says it, or nothing is printed. The size that `printer` has is not looked at.
-    pub fn new(wanted: Option<&str>, chosen: Option<Chosen>, printer: Printer, out: W) -> Self {
-        DiskExtents { wanted: wanted.map(str::to_owned), chosen, printer, out: Some(out), begun: None }
+    /// Those of the disk `wanted` of `archive`, or of the only one. `chosen` is known of an archive that was read before;
+    /// otherwise `ova.xml` says it, or nothing is printed. The size that `printer` has is not looked at.
+    pub fn new(
+        archive: PathBuf,
+        wanted: Option<&str>,
+        chosen: Option<Chosen>,
+        printer: Printer,
+        out: W,
+    ) -> Self {
+        let wanted = wanted.map(str::to_owned);
+        DiskExtents { archive, wanted, expected: Vec::new(), chosen, printer, out: Some(out), begun: None }
     }
 
-    /// Whether it was known from the beginning which disk is printed.
+    /// Whether it was known before the first block came which disks there are: which one is printed.
     pub fn is_chosen(&self) -> bool {
-        self.chosen.is_some()
+        self.chosen.is_some() || !self.expected.is_empty()
     }
 
     /// Completes what is printed, once all of the archive was read.
@@ -87,6 +97,11 @@ impl<W: Write> DiskExtents<W> {
     }
 
     fn begin_printing(&mut self) -> Result<(), Failure> {
+        if self.chosen.is_none() {
+            let disks = self.expected.iter().map(|(prefix, size)| (prefix.as_str(), *size));
+            let chosen = choose(self.wanted.as_deref(), disks);
+            self.chosen = chosen.map_err(|failure| failure.in_file(&self.archive))?;
+        }
         if let (Some(chosen), Some(out)) = (&self.chosen, self.out.take()) {
             self.printer.virtual_size = chosen.size;
             self.begun = Some((self.printer.begin(out)?, TarExtents::new(chosen.size)));
@@ -100,12 +115,8 @@ impl<W: Write> Sink for DiskExtents<W> {
         false
     }
 
-    fn announced(&mut self, disks: &[Disk]) -> Result<(), Failure> {
-        if self.chosen.is_none() {
-            let streamed = disks.iter().filter(|disk| disk.streamed);
-            let disks = streamed.map(|disk| (disk.prefix.as_str(), disk.virtual_size));
-            self.chosen = choose(self.wanted.as_deref(), disks)?;
-        }
+    fn expect(&mut self, prefix: &str, size: u64) -> Result<(), Failure> {
+        self.expected.push((prefix.to_owned(), size));
         Ok(())
     }
 
@@ -114,10 +125,10 @@ impl<W: Write> Sink for DiskExtents<W> {
     }
 
     fn block(&mut self, place: &BlockPlace<'_>) -> Result<(), Failure> {
+        self.begin_printing()?;
         if self.chosen.as_ref().is_none_or(|chosen| chosen.prefix != place.prefix) {
             return Ok(());
         }
-        self.begin_printing()?;
         let Some((printing, extents)) = &mut self.begun else { return Ok(()) };
         extents.block(place.offset, place.size, place.byte).try_for_each(|extent| printing.push(extent))
     }

@@ -3,14 +3,13 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
 
 use extents::extent::length::in_memory;
 use extents::failure::{Failure, Status};
 use extents::frame::input::InputName;
 use extents::frame::streams::Waiting;
 use extents::image::file::ImageFile;
-use extents::image::identity::{Identity, State};
+use extents::image::identity::State;
 
 use crate::host::page_cache;
 use crate::host::pipe;
@@ -84,14 +83,6 @@ impl Input {
             page_cache::is_read_at_random(&self.file.0);
         }
         self
-    }
-
-    /// Whether `path` leads to the file or device that is read.
-    pub fn is(&self, path: &Path) -> bool {
-        match (self.file.0.metadata(), std::fs::metadata(path)) {
-            (Ok(this), Ok(other)) => Identity::of(&this) == Identity::of(&other),
-            _ => false,
-        }
     }
 
     /// Whether the file has changed since it was opened. What cannot seek only goes on.
@@ -297,16 +288,5 @@ mod tests {
                 assert_eq!(input.drain().unwrap(), (bytes.len() as u64 - 5, zero), "{at:?}");
             });
         }
-    }
-
-    #[test]
-    fn a_file_is_the_input_by_each_of_its_names() {
-        let folder = tempfile::tempdir().unwrap();
-        let [file, link, other] = ["file", "link", "other"].map(|name| folder.path().join(name));
-        std::fs::write(&file, "x").unwrap();
-        std::fs::hard_link(&file, &link).unwrap();
-        std::fs::write(&other, "x").unwrap();
-        let input = Input::open(&InputName::File(file)).unwrap();
-        assert!(input.is(&link) && !input.is(&other) && !input.is(Path::new("/nowhere")));
     }
 }

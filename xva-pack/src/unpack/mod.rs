@@ -19,6 +19,7 @@ pub(crate) mod disk_state;
 pub(crate) mod finding;
 pub mod findings;
 pub mod input;
+pub(crate) mod learned_sizes;
 pub mod listing;
 pub(crate) mod members;
 pub mod options;

@@ -2,8 +2,6 @@
 
 use extents::failure::Failure;
 
-use crate::ova::disk::Disk;
-
 /// Where a block is, in its disk and in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockPlace<'a> {
@@ -21,8 +19,8 @@ pub struct BlockPlace<'a> {
 pub trait Sink {
     /// Whether the bytes of this disk are to be read and checked, or passed over.
     fn wants(&self, prefix: &str) -> bool;
-    /// The metadata, which came first, has these disks.
-    fn announced(&mut self, _: &[Disk]) -> Result<(), Failure> {
+    /// The metadata says that the disk `prefix` will come, of which `size` bytes are wanted. Nothing has begun yet.
+    fn expect(&mut self, _prefix: &str, _size: u64) -> Result<(), Failure> {
         Ok(())
     }
     /// A disk begins that is wanted. `size` is what will be written of it, in bytes, if that is known yet.

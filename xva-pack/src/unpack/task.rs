@@ -1,12 +1,19 @@
 //! What `xva-unpack` does with the disks of an archive: pass over them, check them, or write them out.
 
+use std::collections::HashMap;
 use std::fmt::Write;
+use std::fs::{metadata, read_dir, symlink_metadata};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use extents::failure::Failure;
+use extents::frame::input::InputName;
 
+use crate::host::destination::folder_of;
 use crate::host::progress::Progress;
 use crate::unpack::findings::Policy;
+use crate::unpack::learned_sizes::learn;
+use crate::unpack::options::Options;
 use crate::unpack::output_name::OutputName;
 use crate::unpack::raw_output::RawOutput;
 use crate::unpack::sink::Sink;
@@ -55,14 +62,6 @@ impl Task {
     pub fn is_to_stdout(&self) -> bool {
         matches!(self, Task::One { output: OutputName::Stdout, .. })
     }
-
-    /// The file, device or directory that is written to.
-    pub fn target(&self) -> Option<&Path> {
-        match self {
-            Task::One { output: OutputName::File(path), .. } | Task::All { directory: path } => Some(path),
-            _ => None,
-        }
-    }
 }
 
 /// The task, while an archive is read.
@@ -73,13 +72,33 @@ pub struct Unpacker<'a> {
     keep_going: bool,
     progress: Progress,
     output: Option<RawOutput>,
+    /// Bytes of disks of which neither the metadata nor the user says it.
+    learned: HashMap<String, u64>,
 }
 
 impl<'a> Unpacker<'a> {
     /// Nothing is written before the first disk begins. With `force`, files that exist are overwritten; with
     /// `keep_going`, disks that are damaged are written out all the same, as far as they came.
     pub fn new(task: &'a Task, force: bool, keep_going: bool, progress: Progress) -> Self {
-        Unpacker { task, force, keep_going, progress, output: None }
+        Unpacker { task, force, keep_going, progress, output: None, learned: HashMap::new() }
+    }
+
+    /// Opens what is written to, as far as it is known before `archive` is read, so that what cannot be done is not begun.
+    /// A device is not begun before it is known whether the disk fits: the archive is passed over for that.
+    pub fn prepare(&mut self, archive: &InputName, options: &Options) -> Result<(), Failure> {
+        let may_be_device = match self.task {
+            Task::List | Task::Verify | Task::PrintOva => false,
+            Task::One { prefix, .. } => {
+                self.output = self.open(prefix)?;
+                let is_device = self.output.as_ref().is_some_and(RawOutput::is_device);
+                is_device && options.size_of(prefix).is_none()
+            }
+            Task::All { directory } => check_directory(directory)?,
+        };
+        if may_be_device {
+            self.learned = learn(archive, self.task.only(), self.keep_going)?;
+        }
+        Ok(())
     }
 
     /// Shows in the progress that all is done.
@@ -87,18 +106,18 @@ impl<'a> Unpacker<'a> {
         self.progress.finish();
     }
 
-    /// Where the disk `prefix`, of `size` bytes if that is known, is written to.
-    fn open(&self, prefix: &str, size: Option<u64>) -> Result<Option<RawOutput>, Failure> {
+    /// Where the disk `prefix` is written to.
+    fn open(&self, prefix: &str) -> Result<Option<RawOutput>, Failure> {
         let output = match self.task {
             Task::List | Task::Verify | Task::PrintOva => return Ok(None),
             Task::One { output: OutputName::Stdout, .. } => RawOutput::stdout(),
-            Task::One { output: OutputName::File(file), .. } => RawOutput::open(file, size, self.force),
+            Task::One { output: OutputName::File(file), .. } => RawOutput::open(file, self.force),
             Task::All { directory } => {
                 if !directory.is_dir() {
                     std::fs::create_dir(directory)
                         .map_err(|e| Failure::io(directory, "cannot create", &e))?;
                 }
-                RawOutput::open(&file_of(directory, prefix)?, size, self.force)
+                RawOutput::open(&file_of(directory, prefix)?, self.force)
             }
         };
         output.map(Some)
@@ -114,9 +133,22 @@ impl Sink for Unpacker<'_> {
         }
     }
 
+    fn expect(&mut self, disk: &str, size: u64) -> Result<(), Failure> {
+        match (self.task, &mut self.output) {
+            (Task::One { prefix, .. }, Some(output)) if prefix == disk => output.check_room(disk, Some(size)),
+            (Task::All { directory }, _) if directory.is_dir() => {
+                RawOutput::rehearse(&file_of(directory, disk)?, self.force, disk, Some(size))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn begin(&mut self, disk: &str, size: Option<u64>) -> Result<(), Failure> {
-        self.output = self.open(disk, size)?;
-        Ok(())
+        if self.output.is_none() {
+            self.output = self.open(disk)?;
+        }
+        let size = size.or_else(|| self.learned.get(disk).copied());
+        self.output.as_mut().map_or(Ok(()), |output| output.check_room(disk, size))
     }
 
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Failure> {
@@ -133,6 +165,17 @@ impl Sink for Unpacker<'_> {
     fn progress(&mut self, done: u64, total: Option<u64>) {
         self.progress.set(done, total);
     }
+}
+
+/// Refuses (status 1) what is no directory and cannot become one. Yields whether there are block devices in it.
+fn check_directory(directory: &Path) -> Result<bool, Failure> {
+    let Ok(files) = read_dir(directory) else {
+        let is_new = symlink_metadata(directory).is_err() && folder_of(directory).is_dir();
+        let what = "is no directory, and cannot become one: expected a directory, or a new name in one";
+        return if is_new { Ok(false) } else { Err(Failure::system(what).in_file(directory)) };
+    };
+    let is_device = |path: PathBuf| metadata(path).is_ok_and(|found| found.file_type().is_block_device());
+    Ok(files.flatten().any(|file| is_device(file.path())))
 }
 
 /// The file of a disk in `directory`: its prefix, with every byte but letters, digits and `.:_-` written as `%XX`, so

@@ -48,6 +48,9 @@ impl<R: BufRead> MapReader<R> {
     }
 
     /// Takes the bytes of the next entry: up to the bracket that closes it.
+    ///
+    /// Not a part of what parses them: where the compiler made it one, the map of a million entries took longer.
+    #[inline(never)]
     fn take_entry(&mut self) -> Result<(), Failure> {
         self.entry.clear();
         if self.peek()?.is_some_and(|byte| byte != b'{') {

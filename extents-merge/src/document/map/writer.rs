@@ -78,10 +78,10 @@ impl<W: Write> MapWriter<W> {
             (self.files.get_mut(usize::from(layer)), content)
         {
             let (Stored::Plain { offset } | Stored::Compressed(CompressedCluster { offset, .. })) = stored;
-            write!(out, ", \"offset\": {offset}, \"filename\": {name}")?;
             if let Some(state) = state.take() {
                 write!(out, ", \"state\": {state}")?;
             }
+            write!(out, ", \"offset\": {offset}, \"filename\": {name}")?;
             if let Stored::Compressed(cluster) = stored {
                 let CompressedCluster { host_length, cluster_size, skip, compression, .. } = cluster;
                 write!(out, ", \"host_length\": {host_length}, \"compression\": ")?;

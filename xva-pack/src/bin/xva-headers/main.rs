@@ -47,7 +47,7 @@ fn headers(cli: &Cli, image: &ImageFile, messages: Messages) -> Result<(), Failu
         let files = if cli.output == Form::Map { vec![map_file(image)] } else { Vec::new() };
         let cluster_bits = BLOCK.ilog2();
         let printer = Printer { form: cli.output, virtual_size: 0, cluster_bits, files };
-        Ok(DiskExtents::new(wanted, chosen, printer, streams::stdout()?))
+        Ok(DiskExtents::new(image.path().to_path_buf(), wanted, chosen, printer, streams::stdout()?))
     };
     let mut extents = printing(None)?;
     let archive = walk(cli, image, &mut extents, messages)?;

@@ -42,7 +42,8 @@ pub(crate) struct Input {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scan", "map"])]
     pub(crate) extents: Option<InputName>,
     /// Read the disk from the image files that the map FILE names, as vhd-headers and qcow-headers print it with
-    /// --output map; - is standard input. There is no DISK then
+    /// --output map; - is standard input. There is no DISK then. A file that is not in the state in which they opened it
+    /// is status 1
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scan", "fallback_scan"])]
     pub(crate) map: Option<InputName>,
     /// Read no extents: read the whole disk and leave out zero blocks
@@ -126,9 +127,9 @@ Examples:
   { xva-pack --pad --ova ova.xml --prefix Ref:000 --no-trailer a.raw < a.json &&
     xva-pack --pad --check-ova ova.xml --prefix Ref:001 b.raw < b.json; } > vm.xva
 
-Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged input or input
-about another disk, 4 a disk that an XVA cannot hold, or a map that says too
-little. After a failure the archive has no end-of-tar.";
+Exit status: 0 done, 1 system failure or a file that changed, 2 wrong usage,
+3 damaged input or input about another disk, 4 a disk that an XVA cannot hold,
+or a map that says too little. After a failure the archive has no end-of-tar.";
 
 impl Input {
     /// What is to be read, `disk` if that is given.

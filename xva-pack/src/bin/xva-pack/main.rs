@@ -12,8 +12,9 @@ use xva_pack::host::pipe;
 use xva_pack::host::progress::Progress;
 use xva_pack::ova::promise::{self, Place};
 use xva_pack::pack::copy::pack;
+use xva_pack::pack::measure;
+use xva_pack::pack::report::ReportFile;
 use xva_pack::pack::source::Source;
-use xva_pack::pack::{measure, report};
 use xva_pack::xva::fit::Fit;
 
 use crate::arguments::{Archive, Cli, Metadata, settings};
@@ -32,9 +33,8 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let request = cli.input.request(cli.disk)?;
     let inputs: Vec<_> = request.inputs().into_iter().chain(cli.metadata.input()).collect();
     check_stdin(&inputs)?;
-    if let Some(file) = &cli.operation.report {
-        report::check_writable(file, inputs.iter().filter_map(|(_, input)| input.path()))?;
-    }
+    let report = cli.operation.report.as_deref().map(ReportFile::open).transpose()?;
+    let mut progress = Progress::new(cli.operation.progress)?;
     let (xml, expected) = load(&cli.metadata, &cli.archive, messages)?;
     let fit = Fit { pad: cli.archive.pad, others_follow: cli.archive.no_trailer, expected };
     let source = Source::open(&request, fit, !cli.operation.measure, messages)?;
@@ -44,7 +44,6 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     }
     messages.note(format!("{}: {}", source.origin.name(), source.origin.reason()));
     let origin = source.origin.clone();
-    let mut progress = Progress::new(cli.operation.progress)?;
     let out = streams::stdout()?;
     pipe::enlarge(&out);
     let packed = pack(source, &settings(cli.archive, &cli.operation), xml.as_deref(), &mut progress, out)?;
@@ -53,10 +52,7 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
         "{} blocks written, {} zero blocks left out, {} bytes read, {} bytes written",
         counts.blocks_written, counts.zero_blocks_left_out, counts.bytes_read, counts.bytes_written
     ));
-    match &cli.operation.report {
-        Some(file) => report::write(file, &origin, &packed, begun.elapsed()),
-        None => Ok(()),
-    }
+    report.map_or(Ok(()), |file| file.write(&origin, &packed, begun.elapsed()))
 }
 
 /// Standard input can be one thing only.

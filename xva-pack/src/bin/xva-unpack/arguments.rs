@@ -85,7 +85,8 @@ after the last one of its disk or under a name that ova.xml does not have, and
 a block, checksum or ova.xml after the last disk or an end-of-tar. --disk asks
 that of its own disk alone. What else follows the last disk is a warning, as
 xapi ignores it. CRC-32 is that of the whole raw disk.
-A disk is written to .FILE.XXXXXX.part, which gets its name once it is whole.
+A file gets its name once it is whole; until then it has none, or where the
+file system cannot do that, .FILE.XXXXXX.part.
 
 Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged archive,
 4 compressed or beyond what is supported";

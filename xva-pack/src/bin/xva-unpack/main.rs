@@ -26,18 +26,16 @@ extents::main!(run, Output::Other);
 fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let task = cli.task()?;
     cli.check_sizes()?;
-    let input = Input::open(&cli.archive)?;
-    let input = if task == Task::List { input.by_headers() } else { input };
-    if let Some(target) = task.target().filter(|target| input.is(target)) {
-        return Err(Failure::usage("is the archive that is read: expected another").in_file(target));
-    }
     let mut findings = Findings::new(task.policy(cli.keep_going), messages);
     if task == Task::PrintOva {
-        return print(&read_ova(input, &mut findings)?);
+        return print(&read_ova(Input::open(&cli.archive)?, &mut findings)?);
     }
     let options = Options { only: task.only().map(str::to_owned), sizes: cli.unpack.sizes };
     let progress = Progress::new(cli.progress)?;
     let mut unpacker = Unpacker::new(&task, cli.unpack.force, cli.keep_going, progress);
+    unpacker.prepare(&cli.archive, &options)?;
+    let input = Input::open(&cli.archive)?;
+    let input = if task == Task::List { input.by_headers() } else { input };
     let (archive, done) = read(input, &options, &mut unpacker, &mut findings);
     if done.is_ok() {
         unpacker.finish();

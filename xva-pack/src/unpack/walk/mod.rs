@@ -55,7 +55,10 @@ impl Walk<'_> {
         if let Some(ova) = &self.ova {
             let disks = ova.disks.iter().map(|disk| disk.prefix.as_str());
             self.options.check_names(disks).map_err(Stop::Refused)?;
-            self.sink.announced(&ova.disks).map_err(Stop::Refused)?;
+            for disk in ova.streamed() {
+                let size = self.options.size_of(&disk.prefix).unwrap_or(disk.virtual_size);
+                self.sink.expect(&disk.prefix, size)?;
+            }
         }
         while let Some(member) = self.coming()? {
             self.member(&member)?;
