@@ -9,6 +9,9 @@ PATH=$PATH:/usr/sbin:/sbin
 needed_packages=()
 needed_commands=()
 
+# Whether anything may be installed. What was itself installed only names what is missing.
+may_install=yes
+
 # help_if_asked ARGUMENT...: prints the comment at the head of the script, whose project is the current directory, and ends
 # it, if the first argument asks for that.
 help_if_asked() {
@@ -54,6 +57,7 @@ install_needed() {
   local packages command
   packages=$(printf '%s\n' "${needed_packages[@]}" | sort -u | tr '\n' ' ')
   packages=${packages% }
+  [ "$may_install" = yes ] || give_up "these are missing (names of Debian): $packages"
   type -P apt-get >/dev/null || give_up "these are missing, and there is no apt-get to install them (names of Debian): $packages"
   as_root true 2>/dev/null || give_up "packages are missing that only root may install: sudo apt-get install $packages"
   echo "$(basename "$0"): installing: $packages" >&2

@@ -5,5 +5,7 @@ pub mod arguments;
 pub mod disk_output;
 pub mod input;
 pub mod messages;
+#[cfg(feature = "pages")]
+pub(crate) mod pages;
 pub mod program;
 pub mod streams;

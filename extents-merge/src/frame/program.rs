@@ -56,14 +56,7 @@ pub fn run<A: Parser>(
     sigpipe::reset();
     overwrite::begin();
     let closed = streams::stdout_was_closed();
-    let done = if closed {
-        Err(Failure::system("standard output is closed"))
-    } else {
-        match parse(tool) {
-            Ok((arguments, verbosity)) => work(arguments, Messages::new(tool, verbosity)),
-            Err(error) => help_or_usage(&error),
-        }
-    };
+    let done = if closed { Err(Failure::system("standard output is closed")) } else { perform(tool, work) };
     let Err(failure) = done else { return ExitCode::SUCCESS };
     say_failure(tool, &failure);
     if output == Output::Document && !closed {
@@ -72,13 +65,37 @@ pub fn run<A: Parser>(
     ExitCode::from(failure.status() as u8)
 }
 
-fn parse<A: Parser>(tool: &'static str) -> Result<(A, Verbosity), clap::Error> {
+/// The work, or what is done in its place.
+fn perform<A: Parser>(
+    tool: &'static str,
+    work: impl FnOnce(A, Messages) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    #[cfg(feature = "pages")]
+    if let Some(printed) = crate::frame::pages::print(tool, command::<A>(tool)) {
+        return printed;
+    }
+    match parse(tool) {
+        Ok((arguments, verbosity)) => work(arguments, Messages::new(tool, verbosity)),
+        Err(error) => help_or_usage(&error),
+    }
+}
+
+/// The arguments of the program `tool`.
+fn command<A: Parser>(tool: &'static str) -> clap::Command {
     let command = A::command().name(tool);
     // Clap would take the sentence over `Verbosity` for that of the program.
     let about = Resettable::from(command.get_about().cloned());
     let long_about = Resettable::from(command.get_long_about().cloned());
     let command = Verbosity::augment_args(command).about(about).long_about(long_about);
-    let matches = command.try_get_matches()?;
+    // With the commit, where the build script knows it.
+    match option_env!("XVA_TOOLS_VERSION") {
+        Some(version) => command.version(version),
+        None => command,
+    }
+}
+
+fn parse<A: Parser>(tool: &'static str) -> Result<(A, Verbosity), clap::Error> {
+    let matches = command::<A>(tool).try_get_matches()?;
     Ok((A::from_arg_matches(&matches)?, Verbosity::from_arg_matches(&matches)?))
 }
 

@@ -2,6 +2,7 @@
 //! and looked at again at the end.
 
 use std::collections::HashMap;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -198,12 +199,20 @@ impl Known {
     }
 }
 
-/// Opens the file `path`, which if it was `there` before was a file or block device.
+/// Opens the file `path`, which if it was `there` before was a file or block device. One that is an output is refused
+/// (status 2), whatever it was.
 fn open(path: &Path, there: bool) -> Result<ImageFile, Failure> {
     ImageFile::open(path).map_err(|failure| match failure.status() {
-        Status::Usage if there => changed(path, "it is no file and no block device any more"),
+        Status::Usage if there && !can_seek(path) => {
+            changed(path, "it is no file and no block device any more")
+        }
         _ => failure,
     })
+}
+
+fn can_seek(path: &Path) -> bool {
+    let kind = std::fs::metadata(path).map(|found| found.file_type());
+    kind.is_ok_and(|kind| kind.is_file() || kind.is_block_device())
 }
 
 fn changed(file: &Path, what: &str) -> Failure {
