@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step is a failed test")]
 
 mod archive_builder;
+#[allow(dead_code, reason = "what follows the disks is not looked at here")]
 mod importer;
 mod random_archive;
 
