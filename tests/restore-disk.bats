@@ -30,10 +30,10 @@ nothing_left() {
     [[ $stderr == "restore-disk: ./vm.$suffix: disk Ref:000, "*" bytes on disk, checked" ]]
     qemu-img compare -f $format -F raw vm.$suffix a.raw
     [ "$(qemu-img info -f $format --output=json vm.$suffix | jq '."virtual-size"')" -eq 34603008 ]
-    [ "$(stat -c '%b*%B' vm.$suffix | bc)" -lt 8000000 ]
+    [ $(($(stat -c '%b*%B' vm.$suffix))) -lt 8000000 ]
     restore --no-verify -o named.$suffix vm.xva
     qemu-img compare -f $format -F raw named.$suffix a.raw
-    [ "$(stat -c %a named.$suffix)" = 644 ]
+    [ $(($(stat -c %a named.$suffix)" = 644 ]
   done
   nothing_left
 }
@@ -45,7 +45,7 @@ nothing_left() {
     run -0 --separate-stderr restore -O raw -o from-$archive.raw $archive
     [[ $stderr != *"temporary file"* ]]
     cmp from-$archive.raw a.raw
-    [ "$(stat -c '%b*%B' from-$archive.raw | bc)" -lt 8000000 ]
+    [ "$(stat -c '%b*%B' from-$archive.raw))) -lt 8000000 ]
     for format in qcow2 vpc vmdk; do
       run -0 --separate-stderr restore -O $format -o from-$archive.$format $archive
       [[ $stderr == *"$archive: is compressed in one piece: the disk goes through the temporary file "* ]]
@@ -70,7 +70,7 @@ nothing_left() {
     [[ $output == *"has no disk Ref:002: found Ref:000, Ref:001" ]]
   done
   restore --disk Ref:000 two.xva
-  qemu-img compare -f qcow2 -F raw two-Ref:000.qcow2 a.raw
+  qemu-img compare -f qcow2 -F raw two-Ref-000.qcow2 a.raw
   nothing_left
 }
 
