@@ -17,6 +17,9 @@ setup() {
 
 restore() { "$ROOT/scripts/restore-disk" "$@"; }
 
+# stored FILE: bytes that its file system keeps for it.
+stored() { du -B1 "$1" | cut -f1; }
+
 # nothing_left: neither parts of an image nor temporary files are.
 nothing_left() {
   ! ls -A | grep -E 'part|\.map$|\.said$' || { ls -A; return 1; }
@@ -30,10 +33,10 @@ nothing_left() {
     [[ $stderr == "restore-disk: ./vm.$suffix: disk Ref:000, "*" bytes on disk, checked" ]]
     qemu-img compare -f $format -F raw vm.$suffix a.raw
     [ "$(qemu-img info -f $format --output=json vm.$suffix | jq '."virtual-size"')" -eq 34603008 ]
-    [ $(($(stat -c '%b*%B' vm.$suffix))) -lt 8000000 ]
+    [ "$(stored vm.$suffix)" -lt 8000000 ]
     restore --no-verify -o named.$suffix vm.xva
     qemu-img compare -f $format -F raw named.$suffix a.raw
-    [ $(($(stat -c %a named.$suffix)" = 644 ]
+    [ "$(stat -c %a named.$suffix)" = 644 ]
   done
   nothing_left
 }
@@ -45,7 +48,7 @@ nothing_left() {
     run -0 --separate-stderr restore -O raw -o from-$archive.raw $archive
     [[ $stderr != *"temporary file"* ]]
     cmp from-$archive.raw a.raw
-    [ "$(stat -c '%b*%B' from-$archive.raw))) -lt 8000000 ]
+    [ "$(stored from-$archive.raw)" -lt 8000000 ]
     for format in qcow2 vpc vmdk; do
       run -0 --separate-stderr restore -O $format -o from-$archive.$format $archive
       [[ $stderr == *"$archive: is compressed in one piece: the disk goes through the temporary file "* ]]
