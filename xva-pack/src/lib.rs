@@ -59,6 +59,7 @@
 //! ```
 
 pub mod host;
+pub mod index;
 pub mod ova;
 pub mod pack;
 pub mod unpack;

@@ -1,16 +1,20 @@
 //! The bytes of an archive from a file or a pipe, in one direction, with their position.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileTypeExt;
 
 use extents::extent::length::in_memory;
 use extents::failure::{Failure, Status};
 use extents::frame::input::InputName;
 use extents::frame::streams::Waiting;
+use extents::image::file::ImageFile;
 use extents::image::identity::State;
 
+use crate::host::page_cache;
 use crate::host::pipe;
 use crate::unpack::finding::{Finding, Stop};
+use crate::unpack::window::Window;
 
 /// Read at once where bytes are thrown away.
 const DISCARD: usize = 64 << 10;
@@ -20,11 +24,13 @@ const DISCARD: usize = 64 << 10;
 pub struct Input {
     file: Waiting<File>,
     name: InputName,
-    /// Offset in the file at which reading began; 0 for what is no regular file.
+    /// Offset in the file at which reading began; 0 for what cannot seek.
     begun: u64,
     position: u64,
-    /// Bytes from where reading began to the end, if the file is a regular one.
+    /// Bytes from where reading began to the end, of a regular file or block device.
     size: Option<u64>,
+    /// What was read ahead of such a file, which is read by position.
+    window: Window,
     /// In which state the file was opened.
     state: State,
 }
@@ -42,18 +48,44 @@ impl Input {
             begun: 0,
             position: 0,
             size: None,
+            window: Window::default(),
             state: State::of(&metadata),
         };
-        if metadata.is_file() {
-            // It may be passed as standard input when part of it was read already.
-            let begun = input.file.0.stream_position();
-            input.begun = begun.map_err(|e| Failure::io(name.name(), "cannot seek", &e))?;
-            input.size = Some(metadata.len().saturating_sub(input.begun));
+        if metadata.is_file() || metadata.file_type().is_block_device() {
+            let bounds = bounds(&input.file.0).map_err(|e| Failure::io(name.name(), "cannot seek", &e));
+            let (begun, end) = bounds?;
+            input.begun = begun;
+            input.size = Some(end.saturating_sub(begun));
         }
         Ok(input)
     }
 
-    /// Whether the file has changed since it was opened. What is no regular file only goes on.
+    /// The archive in `image`, from its beginning; `name` is what the user called it.
+    pub fn of_image(image: &ImageFile, name: &InputName) -> Result<Self, Failure> {
+        let of = |what| move |error| Failure::io(image.path(), what, &error);
+        let file = image.as_file().try_clone().map_err(of("cannot open again"))?;
+        let state = State::of(&file.metadata().map_err(of("cannot stat"))?);
+        Ok(Input {
+            file: Waiting(file),
+            name: name.clone(),
+            begun: 0,
+            position: 0,
+            size: Some(image.size()),
+            window: Window::default(),
+            state,
+        })
+    }
+
+    /// An archive of which headers are read, and little else: nothing is read ahead of them.
+    #[must_use]
+    pub fn by_headers(self) -> Self {
+        if self.size.is_some() {
+            page_cache::is_read_at_random(&self.file.0);
+        }
+        self
+    }
+
+    /// Whether the file has changed since it was opened. What cannot seek only goes on.
     pub(crate) fn has_changed(&self) -> bool {
         self.size.is_some() && !self.file.0.metadata().is_ok_and(|now| State::of(&now) == self.state)
     }
@@ -100,16 +132,23 @@ impl Input {
     /// Fills `buffer` as far as the input goes.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
         let mut filled = 0;
-        while filled < buffer.len() {
-            match self.file.read(&mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) => {
-                    let what = format!("cannot read at byte {}", self.position + filled as u64);
-                    return Err(Failure::io(self.name.name(), &what, &error));
+        let mut done = Ok(());
+        if self.size.is_some() {
+            let read = self.window.read(&self.file.0, buffer, self.begun + self.position);
+            done = read.map(|count| filled = count);
+        } else {
+            while done.is_ok() && filled < buffer.len() {
+                match self.file.read(&mut buffer[filled..]) {
+                    Ok(0) => break,
+                    Ok(count) => filled += count,
+                    Err(error) => done = Err(error),
                 }
             }
         }
+        done.map_err(|error| {
+            let what = format!("cannot read at byte {}", self.position + filled as u64);
+            Failure::io(self.name.name(), &what, &error)
+        })?;
         self.position += filled as u64;
         Ok(filled)
     }
@@ -126,17 +165,11 @@ impl Input {
     pub(crate) fn skip(&mut self, length: u64, what: &str) -> Result<(), Stop> {
         if let Some(size) = self.size {
             if length > size.saturating_sub(self.position) {
-                let end = SeekFrom::Start(self.begun + size);
-                self.file.0.seek(end).map_err(|e| Failure::io(self.name.name(), "cannot seek", &e))?;
                 self.position = size;
                 return Err(self.ended_in(what).into());
             }
-            if length >= DISCARD as u64 {
-                let target = SeekFrom::Start(self.begun + self.position + length);
-                self.file.0.seek(target).map_err(|e| Failure::io(self.name.name(), "cannot seek", &e))?;
-                self.position += length;
-                return Ok(());
-            }
+            self.position += length;
+            return Ok(());
         }
         let mut buffer = vec![0; DISCARD];
         let mut left = length;
@@ -170,6 +203,15 @@ impl Input {
     }
 }
 
+/// Where in a file or device reading begins, and where it ends. It may be passed as standard input when part of it was read
+/// already.
+fn bounds(mut file: &File) -> io::Result<(u64, u64)> {
+    let begun = file.stream_position()?;
+    let end = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(begun))?;
+    Ok((begun, end))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,7 +224,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
         test(Input::open(&InputName::File(file.path().to_path_buf())).unwrap());
-        let (reader, mut writer) = std::io::pipe().unwrap();
+        let (reader, mut writer) = io::pipe().unwrap();
         let path = PathBuf::from(format!("/dev/fd/{}", reader.as_raw_fd()));
         let input = Input::open(&InputName::File(path)).unwrap();
         drop(reader);

@@ -138,7 +138,7 @@ impl Walk<'_> {
                 self.close_disk(disk)?;
             }
         }
-        let hint = if keep_going { "" } else { "; --keep-going takes what can be had" };
+        let hint = if keep_going { "" } else { "; xva-unpack --keep-going takes what can be had" };
         Err(Stop::Refused(Failure::damaged(format!("{finding}; {received}{hint}"))))
     }
 }
