@@ -27,7 +27,7 @@ formats() {
 
 # What the workspace builds for its users.
 # shellcheck disable=SC2034,SC2207
-PROGRAMS=($(formats tool ' ') extents-merge xva-pack xva-unpack ova-xml)
+PROGRAMS=($(formats tool ' ') extents-merge xva-pack xva-unpack xva-zstd ova-xml)
 
 # header_tool FORMAT: the program that reads it; nothing for another.
 header_tool() {

@@ -6,5 +6,5 @@
 pub(crate) mod page_cache;
 pub mod pipe;
 pub mod progress;
-pub(crate) mod stdout;
+pub mod stdout;
 pub(crate) mod zeros;

@@ -1,7 +1,6 @@
 //! The members of a tar one after the other: headers, long names, pax attributes, the zero records at the end.
 
 use extents::extent::length::in_memory;
-use extents::failure::Failure;
 
 use crate::unpack::finding::{Finding, Severity, Stop};
 use crate::unpack::findings::Findings;
@@ -126,9 +125,6 @@ impl Members {
                 }
             }
             if record != [0; RECORD] {
-                if self.input.position() == RECORD as u64 {
-                    refuse_compressed(&record, &self.input)?;
-                }
                 return Ok(Some(record));
             }
             zeros += 1;
@@ -193,18 +189,4 @@ impl Members {
         }
         Ok((member, found))
     }
-}
-
-/// Status 4 for what must be decompressed first, with the command.
-fn refuse_compressed(record: &[u8; RECORD], input: &Input) -> Result<(), Stop> {
-    let (format, command) = match record {
-        [0x1f, 0x8b, ..] => ("gzip", "gzip -dc"),
-        // The second is a skippable frame, as pzstd writes it first: xapi takes it for gzip, and fails.
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => ("zstd", "zstd -dc"),
-        _ => return Ok(()),
-    };
-    let file = input.name().path().map_or_else(|| "ARCHIVE".to_owned(), |path| path.display().to_string());
-    Err(Stop::Refused(Failure::unsupported(format!(
-        "is compressed with {format}: expected a tar; try: {command} {file} | xva-unpack ..."
-    ))))
 }

@@ -11,7 +11,7 @@
 //! hands its bytes to a [`sink::Sink`], and reports every departure from the format to [`findings::Findings`]. A block is
 //! held, never a disk. What `xva-unpack` does with the bytes is a [`task::Task`].
 //!
-//! This room knows the rooms `xva`, `host` and `ova`, and not `pack`.
+//! This room knows the rooms `xva`, `host`, `ova` and `zstd`, and not `pack`.
 
 pub(crate) mod disk_state;
 pub(crate) mod finding;

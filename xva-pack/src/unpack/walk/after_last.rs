@@ -18,19 +18,15 @@ impl Walk<'_> {
             let disks = self.ended.iter().map(String::as_str);
             self.options.check_names(disks).map_err(Stop::Refused)?;
         }
-        let is_only = self.options.only.is_some();
-        if is_only && self.members.input.size().is_some() {
-            return Ok(());
+        if self.options.only.is_some() {
+            return self.members.input.let_writer_finish();
         }
         let begun = self.members.input.position();
-        let only_zeros = is_only || self.members.trailer_seen || self.look_past()?;
+        let only_zeros = self.members.trailer_seen || self.look_past()?;
         let ahead = self.members.input.position() - begun;
         let seen = self.members.trailer_seen;
         let (length, zero) = self.members.input.drain()?;
         let (length, zero) = (ahead.saturating_add(length), zero && only_zeros);
-        if is_only {
-            return Ok(());
-        }
         if self.ova.as_ref().is_some_and(|ova| ova.export_vsn == EXPORT_VSN_WITH_TABLE) {
             let what = format!(
                 "export_vsn is {EXPORT_VSN_WITH_TABLE}: the table of checksums after the last disk is not compared"

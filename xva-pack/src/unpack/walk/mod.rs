@@ -19,6 +19,7 @@ pub(crate) mod after_last;
 pub(crate) mod block;
 pub(crate) mod checksum;
 pub(crate) mod disks;
+pub(crate) mod jump;
 pub mod metadata;
 pub(crate) mod state;
 
@@ -48,6 +49,7 @@ impl Walk<'_> {
             let disks = ova.disks.iter().map(|disk| disk.prefix.as_str());
             self.options.check_names(disks).map_err(Stop::Refused)?;
         }
+        self.jump();
         while !self.is_finished() {
             let Some(member) = self.next()? else {
                 self.end_of_archive()?;
