@@ -114,6 +114,10 @@ fn worker(level: i32) -> Result<impl FnMut(&mut Framed) -> Result<(), Failure> +
     let mut compressor = Compressor::new(level).map_err(failed)?;
     compressor.set_parameter(CParameter::ChecksumFlag(true)).map_err(failed)?;
     compressor.set_parameter(CParameter::ContentSizeFlag(true)).map_err(failed)?;
+    if level == 9 {
+        // The library's own is 4. Measured on /usr/lib: what frames cost in size is 4.3 % instead of 4.5.
+        compressor.set_parameter(CParameter::SearchLog(5)).map_err(failed)?;
+    }
     Ok(move |piece: &mut Framed| {
         // Room for the beginning of the next frame, too.
         piece.frame.reserve_exact(compress_bound(piece.content.len()) + 4);
