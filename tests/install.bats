@@ -73,6 +73,16 @@ typed() {
   [[ $stderr == *"usr/bin/ova-xml: no such program"* ]]
 }
 
+@test "a disk is restored from where that is installed, and is what it was" {
+  printf x | dd of=disk.raw bs=1M seek=2 status=none
+  truncate -s 3M disk.raw
+  for name in disk.xva disk.xva.zst; do
+    "$usr/bin/export-xva" --format raw -o "$name" disk.raw
+    run -0 env -i PATH=/usr/bin:/bin "$usr/bin/restore-disk" -o "$name.qcow2" "$name"
+    qemu-img compare -f raw -F qcow2 disk.raw "$name.qcow2"
+  done
+}
+
 @test "the plugin runs from where it is installed" {
   qemu-img create -q -f qcow2 disk.qcow2 3M
   qemu-io -f qcow2 -c 'write -q -P 7 1M 64k' disk.qcow2
