@@ -52,6 +52,9 @@ impl Printer {
             Form::List => DocumentWriter::list(out, size, bits),
             Form::Map => {
                 let mut writer = MapWriter::new(out, &self.files)?;
+                if !self.files.is_empty() {
+                    writer = writer.with_virtual_size(size);
+                }
                 for extent in extents {
                     writer.push(extent?)?;
                 }

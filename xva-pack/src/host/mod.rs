@@ -8,5 +8,6 @@ pub(crate) mod destination;
 pub(crate) mod page_cache;
 pub mod pipe;
 pub mod progress;
+pub mod progress_bar;
 pub(crate) mod whole_file;
 pub(crate) mod zeros;

@@ -79,7 +79,13 @@ pub struct Unpacker<'a> {
 impl<'a> Unpacker<'a> {
     /// Nothing is written before the first disk begins. With `force`, files that exist are overwritten; with
     /// `keep_going`, disks that are damaged are written out all the same, as far as they came.
-    pub fn new(task: &'a Task, force: bool, keep_going: bool, progress: Progress) -> Self {
+    pub fn new(task: &'a Task, force: bool, keep_going: bool, mut progress: Progress) -> Self {
+        progress.set_name(match task {
+            Task::List | Task::PrintOva => "reading",
+            Task::Verify => "checking",
+            Task::One { prefix, .. } => prefix,
+            Task::All { .. } => "unpacking",
+        });
         Unpacker { task, force, keep_going, progress, output: None, learned: HashMap::new() }
     }
 
@@ -101,9 +107,13 @@ impl<'a> Unpacker<'a> {
         Ok(())
     }
 
-    /// Shows in the progress that all is done.
-    pub fn finish(&mut self) {
-        self.progress.finish();
+    /// Ends the progress: it is shown that all is done, if that is so.
+    pub fn finish(&mut self, is_done: bool) {
+        if is_done {
+            self.progress.finish();
+        } else {
+            self.progress.abandon();
+        }
     }
 
     /// Where the disk `prefix` is written to.
@@ -144,6 +154,9 @@ impl Sink for Unpacker<'_> {
     }
 
     fn begin(&mut self, disk: &str, size: Option<u64>) -> Result<(), Failure> {
+        if matches!(self.task, Task::All { .. }) {
+            self.progress.set_name(disk);
+        }
         if self.output.is_none() {
             self.output = self.open(disk)?;
         }

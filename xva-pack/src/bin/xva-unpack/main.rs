@@ -35,9 +35,7 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let mut unpacker = Unpacker::new(&task, cli.unpack.force, cli.keep_going, progress);
     unpacker.prepare(&cli.archive, &options)?;
     let (archive, done) = read(Input::open(&cli.archive)?, &options, &mut unpacker, &mut findings);
-    if done.is_ok() {
-        unpacker.finish();
-    }
+    unpacker.finish(done.is_ok() && findings.bad() == 0);
     if done.is_ok() || cli.keep_going {
         report(&archive, &task, messages)?;
     }
