@@ -122,6 +122,20 @@ ended='\[=+\]  100%  +64\.0/64\.0 MiB +[0-9.]+ [KMG]iB/s +in 0:00:[0-9]{2}'
   grep -qE "^checking     ${ended//64\\.0/128}$" <(sed -n 1p screen)
   on_terminal 80 'xva-unpack --progress --disk Ref:001 -o b.raw vm.xva'
   grep -qE "^Ref:001      ${ended//64\\.0/[0-9.]+}$" <(sed -n 1p screen)
+  # Each disk that is written has a line; without ova.xml nobody knows how far one is, only how far the archive.
+  on_terminal 80 'xva-unpack --progress --all -o all vm.xva'
+  grep -qE "^Ref:000 1/2  $ended  all  50%$" <(sed -n 1p screen)
+  grep -qE "^Ref:001 2/2  $ended  all 100%$" <(sed -n 2p screen)
+  { xva-pack --scan b.raw --no-trailer && xva-pack --scan b.raw --prefix Ref:1; } >two.xva
+  on_terminal 80 'xva-unpack --progress --all -o two two.xva'
+  grep -qE "^Ref:1        ${ended//64\\.0/[0-9.]+}$" <(sed -n 1p screen)
+  grep -q '^DISK' <(sed -n 2p screen)
+  xva-unpack --progress=9 --all -o again vm.xva 9>lines
+  sort -nu lines | cmp - lines
+  [ "$(tail -n 1 lines)" = 100/100 ]
+  on_terminal 80 'xva-zstd --progress vm.xva >vm.xva.zst; xva-unpack --progress vm.xva.zst'
+  grep -qE "^compressing  ${ended//64\\.0/[0-9.]+}$" <(sed -n 1p screen)
+  grep -qE "^checking     \[=+\]  100%  +[0-9.]+/[0-9.]+ [KM]iB " <(sed -n 2p screen)
   # Two faults, named on lines of their own.
   cp vm.xva bad.xva
   for at in 8000000 60000000; do printf x | dd of=bad.xva bs=1 seek=$at conv=notrunc status=none; done

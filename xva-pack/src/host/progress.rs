@@ -86,6 +86,27 @@ impl Progress {
         }
     }
 
+    /// Begins a line of a bar for the disk `name` alone, one of several that have `all` bytes.
+    pub fn begin_disk(&mut self, name: &str, share: Share, all: u64) {
+        if let Display::Bar(bar) = &mut self.0 {
+            bar.begin_disk(name, share, all);
+        }
+    }
+
+    /// Shows on its line that `done` bytes of the disk are done.
+    pub fn set_disk(&mut self, done: u64) {
+        if let Display::Bar(bar) = &mut self.0 {
+            bar.set_disk(done);
+        }
+    }
+
+    /// Ends the line of the disk: it is shown that all of it is done, if that is so.
+    pub fn end_disk(&mut self, is_done: bool) {
+        if let Display::Bar(bar) = &mut self.0 {
+            bar.end_disk(is_done);
+        }
+    }
+
     /// Shows that `done` bytes of `total` are done, where that is known.
     pub fn set(&mut self, done: u64, total: Option<u64>) {
         match &mut self.0 {

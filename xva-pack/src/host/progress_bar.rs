@@ -46,6 +46,8 @@ pub(crate) struct Bar {
     name_width: usize,
     /// The disk at hand, and the bytes of all.
     share: Option<(Share, u64)>,
+    /// Bytes of the disk whose own line it is; none where one line shows all of the work.
+    disk: Option<u64>,
     /// Columns and total that the line is laid out for.
     layout: Option<(usize, Option<u64>)>,
     state: State,
@@ -60,8 +62,15 @@ enum State {
 
 impl Bar {
     pub(crate) fn new() -> Self {
-        let drawn = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        Bar { drawn, name: String::new(), name_width: 0, share: None, layout: None, state: State::New }
+        Bar {
+            drawn: new_line(),
+            name: String::new(),
+            name_width: 0,
+            share: None,
+            disk: None,
+            layout: None,
+            state: State::New,
+        }
     }
 
     /// Says what is worked on. The room for names never shrinks.
@@ -80,13 +89,48 @@ impl Bar {
         }
     }
 
+    /// Begins a line of its own for the disk `name`, of which [`Bar::set_disk`] says how far it is.
+    pub(crate) fn begin_disk(&mut self, name: &str, share: Share, all: u64) {
+        self.abandon();
+        (self.drawn, self.share, self.state) = (new_line(), None, State::New);
+        self.set_name(name);
+        self.set_share(share, all);
+        self.disk = Some(share.size);
+    }
+
     fn make_room(&mut self) {
         self.name_width = self.name_width.max(self.name.len()).max(MIN_NAME);
         self.layout = None;
     }
 
-    /// Draws that `done` bytes of `total` are done, where that is known. All is done only when [`Bar::finish`] says so.
+    /// Draws that `done` bytes of `total` are done, where that is known, if no disk has a line of its own. All is done only
+    /// when [`Bar::finish`] says so.
     pub(crate) fn set(&mut self, done: u64, total: Option<u64>) {
+        if self.disk.is_none() {
+            self.draw(done, total);
+        }
+    }
+
+    /// Draws that `done` bytes are done of the disk that has its own line.
+    pub(crate) fn set_disk(&mut self, done: u64) {
+        if self.disk.is_some() {
+            self.draw(done, self.disk);
+        }
+    }
+
+    /// Ends the line of the disk, if it has one.
+    pub(crate) fn end_disk(&mut self, is_done: bool) {
+        match self.disk {
+            Some(_) if is_done => self.finish(),
+            Some(_) => self.abandon(),
+            None => {}
+        }
+    }
+
+    fn draw(&mut self, done: u64, total: Option<u64>) {
+        if self.state == State::Left {
+            return;
+        }
         let columns = columns();
         if self.layout != Some((columns, total)) {
             self.layout = Some((columns, total));
@@ -138,7 +182,7 @@ impl Bar {
     /// Draws that all is done.
     pub(crate) fn finish(&mut self) {
         if self.state == State::New {
-            self.set(0, None);
+            self.draw(0, self.disk);
         }
         self.leave(ProgressBar::finish);
     }
@@ -162,6 +206,10 @@ impl Bar {
         messages::share_line(false);
         self.state = State::Left;
     }
+}
+
+fn new_line() -> ProgressBar {
+    ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
 }
 
 impl Share {
