@@ -9,5 +9,6 @@ pub(crate) mod page_cache;
 pub mod pipe;
 pub mod progress;
 pub mod progress_bar;
+pub(crate) mod progress_line;
 pub(crate) mod whole_file;
 pub(crate) mod zeros;

@@ -10,7 +10,8 @@ use extents::image::overwrite;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 
-use crate::host::progress_bar::{Bar, Share, percent};
+use crate::host::progress_bar::{Bar, Share};
+use crate::host::progress_line::percent;
 
 /// The progress of long work, as the user asked to see it. That all is done is shown by [`Progress::finish`] alone; what is
 /// dropped before is left where it is.
