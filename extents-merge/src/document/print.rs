@@ -70,7 +70,13 @@ impl Printer {
         let writer = match self.form {
             Form::Intervals => DocumentWriter::intervals(out, size, bits),
             Form::List => DocumentWriter::list(out, size, bits),
-            Form::Map => return Ok(Printing(Begun::Map(MapWriter::new(out, &self.files)?))),
+            Form::Map => {
+                let mut writer = MapWriter::new(out, &self.files)?;
+                if !self.files.is_empty() {
+                    writer = writer.with_virtual_size(size);
+                }
+                return Ok(Printing(Begun::Map(writer)));
+            }
         };
         let writer = writer.map_err(|error| Failure::output(&error))?;
         Ok(Printing(Begun::Document(writer, bits)))

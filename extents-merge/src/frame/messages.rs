@@ -1,6 +1,7 @@
 //! Lines for people, on stderr.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::failure::{Failure, OneLine};
 use crate::image::overwrite;
@@ -44,6 +45,18 @@ impl Messages {
     }
 }
 
+/// Whether a progress bar stands on the line that a message would begin on.
+static SHARES_LINE: AtomicBool = AtomicBool::new(false);
+
+/// What erases the line that the cursor is on.
+const ERASE_LINE: &str = "\r\x1b[K";
+
+/// Says whether this process has drawn a progress bar on the line of the terminal that is stderr, and will draw it again:
+/// messages then take its place.
+pub fn share_line(shares: bool) {
+    SHARES_LINE.store(shares, Ordering::Relaxed);
+}
+
 /// Why the program `tool` ends.
 pub(crate) fn say_failure(tool: &str, failure: &Failure) {
     say(tool, &failure.to_string());
@@ -55,5 +68,6 @@ fn say(tool: &str, sentence: &str) {
         return;
     }
     // In one write, so that the lines of several filters in a pipeline do not mix.
-    let _ = io::stderr().write_all(format!("{tool}: {}\n", OneLine(sentence)).as_bytes());
+    let before = if SHARES_LINE.load(Ordering::Relaxed) { ERASE_LINE } else { "" };
+    let _ = io::stderr().write_all(format!("{before}{tool}: {}\n", OneLine(sentence)).as_bytes());
 }

@@ -8,5 +8,7 @@ pub(crate) mod destination;
 pub(crate) mod page_cache;
 pub mod pipe;
 pub mod progress;
+pub mod progress_bar;
+pub(crate) mod progress_line;
 pub(crate) mod whole_file;
 pub(crate) mod zeros;

@@ -7,18 +7,21 @@ use std::path::Path;
 
 use extents::failure::Failure;
 use extents::image::overwrite;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 
-/// The progress of long work, as the user asked to see it.
+use crate::host::progress_bar::{Bar, Share};
+use crate::host::progress_line::percent;
+
+/// The progress of long work, as the user asked to see it. That all is done is shown by [`Progress::finish`] alone; what is
+/// dropped before is left where it is.
 #[derive(Debug)]
 pub struct Progress(Display);
 
 #[derive(Debug)]
 enum Display {
     Silent,
-    Bar(ProgressBar),
+    Bar(Box<Bar>),
     Lines { out: File, last: Option<u64> },
 }
 
@@ -64,28 +67,54 @@ impl Progress {
                 }
                 Display::Lines { out, last: None }
             }
-            Some(Destination::Bar) if std::io::stderr().is_terminal() => Display::Bar(bar()),
+            Some(Destination::Bar) if std::io::stderr().is_terminal() => Display::Bar(Box::new(Bar::new())),
             _ => Display::Silent,
         };
         Ok(Progress(display))
     }
 
+    /// Says what is worked on, before a bar.
+    pub fn set_name(&mut self, name: &str) {
+        if let Display::Bar(bar) = &mut self.0 {
+            bar.set_name(name);
+        }
+    }
+
+    /// Says which of several disks it is, so that a bar shows how far all of them are. They have `all` bytes.
+    pub fn set_share(&mut self, share: Share, all: u64) {
+        if let Display::Bar(bar) = &mut self.0 {
+            bar.set_share(share, all);
+        }
+    }
+
+    /// Begins a line of a bar for the disk `name` alone, one of several that have `all` bytes.
+    pub fn begin_disk(&mut self, name: &str, share: Share, all: u64) {
+        if let Display::Bar(bar) = &mut self.0 {
+            bar.begin_disk(name, share, all);
+        }
+    }
+
+    /// Shows on its line that `done` bytes of the disk are done.
+    pub fn set_disk(&mut self, done: u64) {
+        if let Display::Bar(bar) = &mut self.0 {
+            bar.set_disk(done);
+        }
+    }
+
+    /// Ends the line of the disk: it is shown that all of it is done, if that is so.
+    pub fn end_disk(&mut self, is_done: bool) {
+        if let Display::Bar(bar) = &mut self.0 {
+            bar.end_disk(is_done);
+        }
+    }
+
     /// Shows that `done` bytes of `total` are done, where that is known.
     pub fn set(&mut self, done: u64, total: Option<u64>) {
         match &mut self.0 {
-            Display::Silent => {}
-            Display::Bar(bar) => {
-                if let Some(total) = total.filter(|total| bar.length() != Some(*total)) {
-                    bar.set_length(total);
-                    set_style(bar, KNOWN);
-                }
-                bar.set_position(done);
-            }
-            Display::Lines { out, last } => {
-                let Some(percent) = total.and_then(|total| percent(done, total)) else { return };
-                if last.is_none_or(|last| percent > last) && is_read(out) {
-                    *last = Some(percent);
-                    let _ = writeln!(out, "{percent}/100");
+            Display::Bar(bar) => bar.set(done, total),
+            _ => {
+                if let Some(percent) = total.and_then(|total| percent(done, total)) {
+                    self.write_line(percent.min(99));
                 }
             }
         }
@@ -93,16 +122,33 @@ impl Progress {
 
     /// Shows that all is done.
     pub fn finish(&mut self) {
-        match &self.0 {
-            Display::Bar(bar) => {
-                bar.finish();
-                // It leaves the cursor after the bar, where the next line would begin.
-                if !bar.is_hidden() {
-                    let _ = writeln!(std::io::stderr());
-                }
-            }
-            _ => self.set(1, Some(1)),
+        match &mut self.0 {
+            Display::Bar(bar) => bar.finish(),
+            _ => self.write_line(100),
         }
+    }
+
+    /// Leaves a bar where it is, so that something else can be written after it.
+    pub fn abandon(&mut self) {
+        if let Display::Bar(bar) = &mut self.0 {
+            bar.abandon();
+        }
+    }
+
+    fn write_line(&mut self, percent: u64) {
+        if let Display::Lines { out, last } = &mut self.0
+            && last.is_none_or(|last| percent > last)
+            && is_read(out)
+        {
+            *last = Some(percent);
+            let _ = writeln!(out, "{percent}/100");
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.abandon();
     }
 }
 
@@ -112,41 +158,4 @@ fn is_read(out: &File) -> bool {
     let mut polled = [PollFd::new(out, PollFlags::OUT)];
     let answered = poll(&mut polled, Some(&Timespec::default()));
     answered.is_ok() && polled.iter().all(|fd| fd.revents() == PollFlags::OUT)
-}
-
-/// Rounded down, so that 100 means done.
-fn percent(done: u64, total: u64) -> Option<u64> {
-    let share = u128::from(done.min(total)) * 100;
-    share.checked_div(u128::from(total)).and_then(|percent| u64::try_from(percent).ok())
-}
-
-/// How a bar looks when the length is known, within 80 columns.
-const KNOWN: &str =
-    "{wide_bar} {percent:>3}%  {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  {eta}";
-/// How a bar looks when the length is not known.
-const UNKNOWN: &str = "{spinner} {binary_bytes}  {binary_bytes_per_sec}  {elapsed}";
-
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    set_style(&bar, UNKNOWN);
-    bar
-}
-
-fn set_style(bar: &ProgressBar, template: &str) {
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hundred_is_reached_only_at_the_end_and_never_passed() {
-        assert_eq!(percent(999, 1000), Some(99));
-        assert_eq!(percent(u64::MAX, u64::MAX), Some(100));
-        assert_eq!(percent(5, 1), Some(100));
-        assert_eq!(percent(0, 0), None);
-    }
 }

@@ -6,6 +6,8 @@ use extents::failure::Failure;
 use extents::frame::input::InputName;
 use extents::frame::messages::Messages;
 
+use crate::host::progress_bar::Share;
+use crate::ova::disk::Disk;
 use crate::ova::metadata::{EXPORT_VSN, FILE_NAME, MAX_BYTES, Ova, read};
 
 /// The place of a disk in the archive.
@@ -17,6 +19,15 @@ pub struct Place {
     pub last: bool,
 }
 
+/// What the metadata promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// The disk among those that come in the archive, and its bytes.
+    pub disk: Share,
+    /// Bytes of all of them.
+    pub all: u64,
+}
+
 /// The bytes of a metadata file.
 pub fn load(file: &InputName) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
@@ -26,11 +37,11 @@ pub fn load(file: &InputName) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Yields the size (bytes) that the metadata promises for the disk `prefix`.
+/// Yields what the metadata promises of the disk `prefix`.
 ///
 /// Status 3 unless it has `export_vsn` 2, and the disk is expected in the archive and at this place. What else the
 /// importer might not like is a warning.
-pub fn promised_size(xml: &[u8], prefix: &str, place: Place, messages: Messages) -> Result<u64, Failure> {
+pub fn promised(xml: &[u8], prefix: &str, place: Place, messages: Messages) -> Result<Promise, Failure> {
     let ova = read(xml)?;
     let size = check(&ova, prefix, place)?;
     if let Some(objection) = ova.objections.first().or(ova.missing_fields.first()) {
@@ -40,7 +51,17 @@ pub fn promised_size(xml: &[u8], prefix: &str, place: Place, messages: Messages)
     if highest && !place.last {
         messages.warn(format!("{prefix} is the last disk of ova.xml, but no end-of-tar will be written"));
     }
-    Ok(size)
+    Ok(Promise { disk: share(&ova, prefix, size), all: bytes(ova.streamed()) })
+}
+
+/// What the disk `prefix`, of `size` bytes, is among those that come in the archive. They come in byte order.
+fn share(ova: &Ova, prefix: &str, size: u64) -> Share {
+    let earlier = || ova.streamed().filter(|disk| disk.prefix.as_str() < prefix);
+    Share { number: earlier().count() + 1, count: ova.streamed().count(), before: bytes(earlier()), size }
+}
+
+fn bytes<'a>(disks: impl Iterator<Item = &'a Disk>) -> u64 {
+    disks.fold(0, |sum, disk| sum.saturating_add(disk.virtual_size))
 }
 
 fn check(ova: &Ova, prefix: &str, place: Place) -> Result<u64, Failure> {
@@ -88,7 +109,6 @@ fn check(ova: &Ova, prefix: &str, place: Place) -> Result<u64, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ova::disk::Disk;
 
     #[test]
     fn a_disk_is_packed_in_its_place_alone() {
@@ -118,6 +138,11 @@ mod tests {
                 _ => panic!("{prefix} {first} {last}: {found:?}"),
             }
         }
+        let of = |prefix| {
+            let Share { number, count, before, size } = share(&ova, prefix, 512);
+            (number, count, before, size)
+        };
+        assert_eq!([of("a"), of("c"), of("d")], [(1, 3, 0, 512), (2, 3, 512, 512), (3, 3, 1024, 512)]);
         ova.export_vsn = 1;
         assert!(check(&ova, "a", Place { first: true, last: false }).is_err());
     }

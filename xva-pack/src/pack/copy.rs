@@ -54,7 +54,7 @@ pub fn pack(
     progress: &mut Progress,
     out: impl Write + AsFd,
 ) -> Result<Packed, Failure> {
-    let Source { feed, files, total, origin } = source;
+    let Source { feed, files, total, disk_size, origin } = source;
     let jobs = if matches!(origin, Origin::Map(_)) { settings.jobs.min(MAX_MAP_JOBS) } else { settings.jobs };
     let worker = || {
         let mut reader = Reader::new(Arc::clone(&files), settings.drop_cache);
@@ -65,7 +65,7 @@ pub fn pack(
     let mut writer = Writer::new(out, settings.keepalive);
     let mut crc = Crc32::new();
     let mut archived_size = 0;
-    progress.set(0, total);
+    progress.set(0, total.or(disk_size));
     // The metadata waits for the first block, so that a disk that cannot be read leaves no output at all.
     let mut ova_xml = ova_xml;
     while let Some(mut read) = workers.next_block()? {
@@ -80,7 +80,10 @@ pub fn pack(
         }
         archived_size = start + block.length as u64;
         writer.put(&mut read, &settings.sealing)?;
-        progress.set(writer.counts().bytes_read, total);
+        // Where nobody knows how much will be read, it is shown how far the disk is.
+        let disk_read = start + block.disk_length as u64;
+        let done = if total.is_some() { writer.counts().bytes_read } else { disk_read };
+        progress.set(done, total.or(disk_size));
         workers.give_back(read.memory);
     }
     files.check_unchanged()?;

@@ -73,6 +73,12 @@ impl<R: Read> MapPlan<R> {
         }
     }
 
+    /// Bytes of the disk, if the first entry of the map says them: it is waited for, and kept.
+    pub(crate) fn virtual_size(&mut self) -> Result<Option<u64>, Failure> {
+        self.rest = self.range().map_err(|failure| failure.in_file(&self.name))?;
+        Ok(self.map.virtual_size())
+    }
+
     /// The range in hand, or the next one.
     fn range(&mut self) -> Result<Option<Range>, Failure> {
         if let Some(rest) = self.rest.take() {

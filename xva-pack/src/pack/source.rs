@@ -62,8 +62,10 @@ pub struct Source {
     pub feed: Feed,
     /// The files that they lie in.
     pub files: Arc<Files>,
-    /// Bytes to be read, if they are known.
+    /// Bytes to be read, if they are known and there are any.
     pub total: Option<u64>,
+    /// Bytes of the disk, if they are known and the total is not. Only what shows the progress relies on it.
+    pub disk_size: Option<u64>,
     /// For the report.
     pub origin: Origin,
 }
@@ -134,7 +136,7 @@ impl Source {
         let (files, number) = Files::of_disk(disk)?;
         let plan = DiskPlan::new(blocks, (files.get(number)?, number), archived_size, read_ahead)?;
         let total = Some(plan.bytes());
-        Ok(Source { feed: Feed::Jobs(Box::new(plan.map(Ok))), files, total, origin })
+        Ok(Source { feed: Feed::Jobs(Box::new(plan.map(Ok))), files, total, disk_size: None, origin })
     }
 
     fn stream(skip_holes: bool, fit: Fit) -> Result<Self, Failure> {
@@ -146,7 +148,8 @@ impl Source {
         let input = InputName::Stdin.open("a disk")?;
         pipe::enlarge(&input);
         let feed = Feed::Stream(BlockStream::new(input, fit));
-        Ok(Source { feed, files: Files::new(), total: None, origin: Origin::Scan("--scan".to_owned()) })
+        let (files, origin) = (Files::new(), Origin::Scan("--scan".to_owned()));
+        Ok(Source { feed, files, total: None, disk_size: fit.expected, origin })
     }
 
     fn map(map: &InputName, fit: Fit, read_ahead: bool) -> Result<Self, Failure> {
@@ -160,11 +163,13 @@ impl Source {
         if is_file && *map != InputName::Stdin {
             // Once through: whether it is sound, and how much there is to read, is known before the first byte.
             let jobs = MapPlan::new(&input.0, name.clone(), Arc::clone(&files), fit, false);
-            total = Some(jobs.map(|job| Ok(job?.bytes_to_read())).sum::<Result<u64, Failure>>()?);
+            let bytes = jobs.map(|job| Ok(job?.bytes_to_read())).sum::<Result<u64, Failure>>()?;
+            total = (bytes > 0).then_some(bytes);
             input.0.rewind().map_err(cannot("cannot seek"))?;
         }
-        let plan = MapPlan::new(input, name, Arc::clone(&files), fit, read_ahead);
-        Ok(Source { feed: Feed::Jobs(Box::new(plan)), files, total, origin })
+        let mut plan = MapPlan::new(input, name, Arc::clone(&files), fit, read_ahead);
+        let disk_size = plan.virtual_size()?.or(fit.expected);
+        Ok(Source { feed: Feed::Jobs(Box::new(plan)), files, total, disk_size, origin })
     }
 }
 

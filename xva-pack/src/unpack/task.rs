@@ -11,12 +11,13 @@ use extents::frame::input::InputName;
 
 use crate::host::destination::folder_of;
 use crate::host::progress::Progress;
+use crate::host::progress_bar::Share;
 use crate::unpack::findings::Policy;
 use crate::unpack::learned_sizes::learn;
 use crate::unpack::options::Options;
 use crate::unpack::output_name::OutputName;
 use crate::unpack::raw_output::RawOutput;
-use crate::unpack::sink::Sink;
+use crate::unpack::sink::{BlockPlace, Sink};
 
 /// Longest name of a file.
 const MAX_FILE_NAME: usize = 255;
@@ -72,6 +73,8 @@ pub struct Unpacker<'a> {
     keep_going: bool,
     progress: Progress,
     output: Option<RawOutput>,
+    /// The disks that the metadata announced, and what is wanted of each, in bytes.
+    announced: Vec<(String, u64)>,
     /// Bytes of disks of which neither the metadata nor the user says it.
     learned: HashMap<String, u64>,
 }
@@ -79,8 +82,22 @@ pub struct Unpacker<'a> {
 impl<'a> Unpacker<'a> {
     /// Nothing is written before the first disk begins. With `force`, files that exist are overwritten; with
     /// `keep_going`, disks that are damaged are written out all the same, as far as they came.
-    pub fn new(task: &'a Task, force: bool, keep_going: bool, progress: Progress) -> Self {
-        Unpacker { task, force, keep_going, progress, output: None, learned: HashMap::new() }
+    pub fn new(task: &'a Task, force: bool, keep_going: bool, mut progress: Progress) -> Self {
+        progress.set_name(match task {
+            Task::List | Task::PrintOva => "reading",
+            Task::Verify => "checking",
+            Task::One { prefix, .. } => prefix,
+            Task::All { .. } => "unpacking",
+        });
+        Unpacker {
+            task,
+            force,
+            keep_going,
+            progress,
+            output: None,
+            announced: Vec::new(),
+            learned: HashMap::new(),
+        }
     }
 
     /// Opens what is written to, as far as it is known before `archive` is read, so that what cannot be done is not begun.
@@ -101,9 +118,24 @@ impl<'a> Unpacker<'a> {
         Ok(())
     }
 
-    /// Shows in the progress that all is done.
-    pub fn finish(&mut self) {
-        self.progress.finish();
+    /// Ends the progress: it is shown that all is done, if that is so.
+    pub fn finish(&mut self, is_done: bool) {
+        if is_done {
+            self.progress.finish();
+        } else {
+            self.progress.abandon();
+        }
+    }
+
+    /// Begins to show how far the disk `prefix` is, on a line of its own if it was announced.
+    fn show(&mut self, prefix: &str) {
+        let Some(at) = self.announced.iter().position(|(announced, _)| announced == prefix) else {
+            return self.progress.set_name(prefix);
+        };
+        let sum = |disks: &[(String, u64)]| disks.iter().fold(0, |sum: u64, disk| sum.saturating_add(disk.1));
+        let (before, size) = (sum(&self.announced[..at]), self.announced[at].1);
+        let share = Share { number: at + 1, count: self.announced.len(), before, size };
+        self.progress.begin_disk(prefix, share, sum(&self.announced));
     }
 
     /// Where the disk `prefix` is written to.
@@ -134,6 +166,7 @@ impl Sink for Unpacker<'_> {
     }
 
     fn expect(&mut self, disk: &str, size: u64) -> Result<(), Failure> {
+        self.announced.push((disk.to_owned(), size));
         match (self.task, &mut self.output) {
             (Task::One { prefix, .. }, Some(output)) if prefix == disk => output.check_room(disk, Some(size)),
             (Task::All { directory }, _) if directory.is_dir() => {
@@ -144,11 +177,19 @@ impl Sink for Unpacker<'_> {
     }
 
     fn begin(&mut self, disk: &str, size: Option<u64>) -> Result<(), Failure> {
+        if matches!(self.task, Task::All { .. }) {
+            self.show(disk);
+        }
         if self.output.is_none() {
             self.output = self.open(disk)?;
         }
         let size = size.or_else(|| self.learned.get(disk).copied());
         self.output.as_mut().map_or(Ok(()), |output| output.check_room(disk, size))
+    }
+
+    fn block(&mut self, place: &BlockPlace<'_>) -> Result<(), Failure> {
+        self.progress.set_disk(place.offset);
+        Ok(())
     }
 
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Failure> {
@@ -157,9 +198,13 @@ impl Sink for Unpacker<'_> {
 
     fn end(&mut self, size: u64, whole: bool) -> Result<(), Failure> {
         match self.output.take() {
-            Some(output) if whole || self.keep_going => output.finish(size),
-            _ => Ok(()),
+            Some(output) if whole || self.keep_going => output.finish(size)?,
+            _ => {}
         }
+        if matches!(self.task, Task::All { .. }) {
+            self.progress.end_disk(whole);
+        }
+        Ok(())
     }
 
     fn progress(&mut self, done: u64, total: Option<u64>) {

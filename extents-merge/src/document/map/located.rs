@@ -31,6 +31,8 @@ struct Entry {
     /// File offset.
     offset: Option<u64>,
     filename: Option<String>,
+    /// Bytes of the disk; the first entry says them, if any does.
+    virtual_size: Option<u64>,
     /// In which state the file is described.
     #[serde(default, deserialize_with = "said")]
     state: Option<Box<FileState>>,
@@ -74,18 +76,25 @@ pub struct LocatedMap<R> {
     map: MapReader<BufReader<Upstream<R>>>,
     /// Guest offset after the last entry.
     position: u64,
+    /// What the map says of the disk.
+    virtual_size: Option<u64>,
 }
 
 impl<R: Read> LocatedMap<R> {
     /// Follows the map in `input`, which need not be buffered.
     pub fn new(input: R) -> Self {
         let map = MapReader::new(BufReader::with_capacity(BUFFER, Upstream::new(input)));
-        LocatedMap { map, position: 0 }
+        LocatedMap { map, position: 0, virtual_size: None }
     }
 
     /// Bytes of the disk, once the map has ended.
     pub fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Bytes that the disk will have when the map has ended, if an entry that was read says so.
+    pub fn virtual_size(&self) -> Option<u64> {
+        self.virtual_size
     }
 
     /// The next range; none when the map is closed and nothing follows.
@@ -97,10 +106,25 @@ impl<R: Read> LocatedMap<R> {
     }
 
     fn follow(&mut self) -> Result<Option<Located>, Failure> {
-        let Some(entry) = self.map.next_entry()? else { return Ok(None) };
+        let Some(entry) = self.map.next_entry::<Entry>()? else {
+            return self.check_size(|end, size| end == size).map(|()| None);
+        };
+        self.virtual_size = self.virtual_size.or(entry.virtual_size);
         let located = check(entry, self.position, |what| self.map.damaged(what))?;
         self.position = located.end;
+        self.check_size(|end, size| end <= size)?;
         Ok(Some(located))
+    }
+
+    /// Status 3 where the map does not end where it says that the disk does.
+    fn check_size(&self, fits: impl Fn(u64, u64) -> bool) -> Result<(), Failure> {
+        match self.virtual_size {
+            Some(size) if !fits(self.position, size) => Err(Failure::damaged(format!(
+                "the map is not that of its disk: found entries up to {}, expected virtual_size {size}",
+                self.position
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -200,6 +224,28 @@ mod tests {
             format!("[{{\"start\":0,\"filename\":\"{}\"}}]", "x".repeat(70_000)),
         ] {
             assert_eq!(read(&bad).map_err(|failure| failure.status() as u8), Err(3), "{bad:.80}");
+        }
+    }
+
+    #[test]
+    fn a_map_ends_where_it_says_that_its_disk_does() {
+        let entry = |number: u64, said: &str| {
+            format!(r#"{{"start":{},"length":512,"zero":true{said}}}"#, number * 512)
+        };
+        for (said, entries, expected) in [
+            (r#","virtual_size":1024"#, 2, Ok(1024)),
+            (r#","virtual_size":1023"#, 2, Err(3)),
+            (r#","virtual_size":1536"#, 2, Err(3)),
+            (r#","virtual_size":1024"#, 1, Err(3)),
+            (r#","virtual_size":0"#, 1, Err(3)),
+            (r#","virtual_size":-1"#, 1, Err(3)),
+            (r#","virtual_size":18446744073709551616"#, 1, Err(3)),
+            (r#","virtual_size":null"#, 1, Ok(512)),
+        ] {
+            let map: Vec<String> =
+                (0..entries).map(|number| entry(number, if number == 0 { said } else { "" })).collect();
+            let found = read(&format!("[{}]", map.join(",")));
+            assert_eq!(found.map_err(|failure| failure.status() as u8), expected, "{said} {entries}");
         }
     }
 

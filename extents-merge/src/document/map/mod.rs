@@ -17,6 +17,9 @@
 //! or, of a block device, `"state": {"device_size": "10737418240"}`. Whoever reads the bytes must find the file in this state
 //! when it opens it, and the file and what its name leads to in this state when it has read the last one.
 //!
+//! The first entry of all says the size of the disk in bytes, `"virtual_size": 10737418240`, so that whoever follows the map knows
+//! how far it is. The map ends there.
+//!
 //! It is [written](writer) and read here, and [followed](located) by whoever wants the bytes that it leads to.
 
 pub mod file_state;

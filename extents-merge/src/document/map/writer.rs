@@ -14,6 +14,8 @@ pub struct MapWriter<W> {
     out: W,
     /// For each layer the file its data lies in; empty when offsets mean nothing.
     files: Vec<Named>,
+    /// What the first entry says of the disk, until it is written.
+    virtual_size: Option<u64>,
     /// The extent that the next one may still continue.
     pending: Option<Extent>,
     written: bool,
@@ -45,7 +47,15 @@ impl<W: Write> MapWriter<W> {
         let named =
             |file: &MapFile| Ok(Named { name: json_string(&file.name)?, state: Some(json(&file.state)?) });
         let files = files.iter().map(named).collect::<Result<_, Failure>>()?;
-        Ok(MapWriter { out, files, pending: None, written: false })
+        Ok(MapWriter { out, files, virtual_size: None, pending: None, written: false })
+    }
+
+    /// Lets the first entry say that the disk has `virtual_size` bytes, for readers that follow the map and show how far
+    /// they are. The map must end there.
+    #[must_use]
+    pub fn with_virtual_size(mut self, virtual_size: u64) -> Self {
+        self.virtual_size = Some(virtual_size);
+        self
     }
 
     /// Adds the extent that follows the last one; extents that lie together in the guest and in the file become one.
@@ -74,6 +84,9 @@ impl<W: Write> MapWriter<W> {
              \"zero\": {}, \"data\": {data}, \"compressed\": {compressed}",
             !data
         )?;
+        if let Some(size) = self.virtual_size.take() {
+            write!(out, ", \"virtual_size\": {size}")?;
+        }
         if let (Some(Named { name, state }), Content::Data(stored)) =
             (self.files.get_mut(usize::from(layer)), content)
         {
@@ -208,7 +221,7 @@ mod tests {
         ];
         let name = "a \"b\" \\ \u{1}ü.qcow2";
         let mut out = Vec::new();
-        let mut writer = MapWriter::new(&mut out, &[file(name, 7)]).unwrap();
+        let mut writer = MapWriter::new(&mut out, &[file(name, 7)]).unwrap().with_virtual_size(4 * 512);
         let mut state = Some(Box::new(FileState::Device { size: 7 }));
         let expected: Vec<Located> = (0..)
             .zip(stored)
@@ -224,5 +237,7 @@ mod tests {
         let mut map = LocatedMap::new(out.as_slice());
         let read: Vec<Located> = std::iter::from_fn(|| map.next_range().unwrap()).collect();
         assert_eq!(read, expected);
+        assert_eq!(map.virtual_size(), Some(4 * 512));
+        assert_eq!(String::from_utf8(out).unwrap().matches("virtual_size").count(), 1);
     }
 }

@@ -100,7 +100,8 @@ pub(crate) struct Operation {
     /// Write what was done to FILE, as JSON, with the CRC-32 of the whole disk
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
-    /// Draw a bar on stderr if that is a terminal, or write N/100 lines to the descriptor FD
+    /// Draw a bar on stderr if that is a terminal, or write N/100 lines to the descriptor FD: of what is read, or where
+    /// that is not known, as with a map from a pipe, of the whole disk, zeros included. 100 comes when all is written
     #[arg(long, value_name = "FD", num_args = 0..=1, require_equals = true, default_missing_value = Destination::BAR,
         value_parser = Destination::parse)]
     pub(crate) progress: Option<Destination>,

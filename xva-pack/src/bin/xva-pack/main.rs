@@ -10,7 +10,7 @@ use extents::frame::program::Output;
 use extents::frame::streams;
 use xva_pack::host::pipe;
 use xva_pack::host::progress::Progress;
-use xva_pack::ova::promise::{self, Place};
+use xva_pack::ova::promise::{self, Place, Promise};
 use xva_pack::pack::copy::pack;
 use xva_pack::pack::measure;
 use xva_pack::pack::report::ReportFile;
@@ -35,7 +35,12 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     check_stdin(&inputs)?;
     let report = cli.operation.report.as_deref().map(ReportFile::open).transpose()?;
     let mut progress = Progress::new(cli.operation.progress)?;
-    let (xml, expected) = load(&cli.metadata, &cli.archive, messages)?;
+    progress.set_name(cli.archive.prefix.as_str());
+    let (xml, promise) = load(&cli.metadata, &cli.archive, messages)?;
+    if let Some(Promise { disk, all }) = promise {
+        progress.set_share(disk, all);
+    }
+    let expected = promise.map(|promise| promise.disk.size);
     let fit = Fit { pad: cli.archive.pad, others_follow: cli.archive.no_trailer, expected };
     let source = Source::open(&request, fit, !cli.operation.measure, messages)?;
     if cli.operation.measure {
@@ -66,16 +71,16 @@ fn check_stdin(inputs: &[(&'static str, &InputName)]) -> Result<(), Failure> {
     }
 }
 
-/// The metadata to be written, and the size that it promises.
+/// The metadata to be written, and what it promises of the disk.
 fn load(
     metadata: &Metadata,
     archive: &Archive,
     messages: Messages,
-) -> Result<(Option<Vec<u8>>, Option<u64>), Failure> {
+) -> Result<(Option<Vec<u8>>, Option<Promise>), Failure> {
     let Some((_, file)) = metadata.input() else { return Ok((None, None)) };
     let first = metadata.ova.is_some();
     let place = Place { first, last: !archive.no_trailer };
     let xml = promise::load(file)?;
-    let size = promise::promised_size(&xml, archive.prefix.as_str(), place, messages);
-    Ok((first.then_some(xml), Some(size.map_err(|failure| failure.in_file(file.name()))?)))
+    let promise = promise::promised(&xml, archive.prefix.as_str(), place, messages);
+    Ok((first.then_some(xml), Some(promise.map_err(|failure| failure.in_file(file.name()))?)))
 }

@@ -37,9 +37,7 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let input = Input::open(&cli.archive)?;
     let input = if task == Task::List { input.by_headers() } else { input };
     let (archive, done) = read(input, &options, &mut unpacker, &mut findings);
-    if done.is_ok() {
-        unpacker.finish();
-    }
+    unpacker.finish(done.is_ok() && findings.bad() == 0);
     if done.is_ok() || cli.keep_going {
         report(&archive, &task, messages)?;
     }

@@ -31,6 +31,7 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let out = streams::stdout()?;
     pipe::enlarge(&out);
     let mut progress = Progress::new(cli.progress)?;
+    progress.set_name("compressing");
     let processors = || available_parallelism().map_or(2, |count| count.get().min(DEFAULT_MAX_JOBS));
     let settings = Settings { level, jobs: cli.jobs.map_or_else(processors, usize::from) };
     let size = found.is_file().then_some(found.len());
