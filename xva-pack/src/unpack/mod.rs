@@ -26,6 +26,7 @@ pub mod options;
 pub mod output_name;
 pub(crate) mod raw_output;
 pub mod report;
+pub mod sample;
 pub mod sink;
 pub(crate) mod sparse_file;
 pub mod table;
