@@ -18,6 +18,7 @@ pub mod disk_extents;
 pub(crate) mod disk_state;
 pub(crate) mod finding;
 pub mod findings;
+pub mod frames;
 pub mod input;
 pub(crate) mod learned_sizes;
 pub mod listing;
