@@ -34,7 +34,7 @@ fn run(cli: &Cli, messages: Messages) -> Result<(), Failure> {
 }
 
 fn list(cli: &Cli, image: &ImageFile, messages: Messages) -> Result<(), Failure> {
-    // What is compressed in one piece is read by nobody for a list.
+    // What is compressed in one piece is refused here, too.
     Frames::of_image(image)?;
     let mut lister = Unpacker::new(&Task::List, false, false, Progress::new(None)?);
     let archive = walk(cli, image, &mut lister, messages)?;
