@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import sparse_archive
 import vhd_bytes
 
 MIB = 1 << 20
@@ -236,6 +237,28 @@ def bench_verify():
     compare("xva-unpack --verify : xxhsum -H64", f"cat {archive} | xva-unpack --verify -", f"cat {archive} | xxhsum -H64")
 
 
+def bench_random():
+    table("An archive read by its headers, each block a hole of the file")
+    for blocks in (4096, 16384, 65536):
+        archive = made(f"sparse-{blocks}.xva", lambda p, blocks=blocks: sparse_archive.write(p, blocks))
+        compare(f"{blocks} blocks, xva-headers --output map : tar -tf", f"xva-headers --output map {archive}", f"tar -tf {archive}")
+        compare(f"{blocks} blocks, xva-unpack --list : tar -tf", f"xva-unpack --list {archive}", f"tar -tf {archive}")
+    peak("memory of xva-headers --output map, 65536 blocks", f"xva-headers --output map {archive}")
+    peak("memory of xva-unpack --list, 65536 blocks", f"xva-unpack --list {archive}")
+    raw = random_disk()
+    runs = document("random.json", GIB, [[0, 1023]])
+    ova = "ova-xml --name vm --memory 1G --vcpus 1 --firmware bios --disk Ref:000=1G"
+    archive = made("machine.xva", lambda p: shell(f"xva-pack --ova <({ova}) --prefix Ref:000 --extents {runs} {raw} > {p}"))
+    out = os.path.join(HERE, "restored")
+    table("1 GiB of an archive as a QCOW2, checked")
+    compare("restore-disk -O qcow2 : xva-unpack --disk, then qemu-img convert",
+            f"XVA_BIN_DIR=$(dirname $(command -v xva-unpack)) scripts/restore-disk -f -O qcow2 -o {out}.qcow2 {archive}; rm {out}.qcow2",
+            f"xva-unpack --disk Ref:000 -o {out}.raw {archive}; qemu-img convert -O qcow2 {out}.raw {out}.qcow2; rm {out}.raw {out}.qcow2", 3)
+    compare("the same with --no-verify",
+            f"XVA_BIN_DIR=$(dirname $(command -v xva-unpack)) scripts/restore-disk --no-verify -f -O qcow2 -o {out}.qcow2 {archive}; rm {out}.qcow2",
+            f"xva-unpack --disk Ref:000 -o {out}.raw {archive}; qemu-img convert -O qcow2 {out}.raw {out}.qcow2; rm {out}.raw {out}.qcow2", 3)
+
+
 def bench_merge():
     runs = made("runs.json", lambda p: open(p, "w").write(
         '{"virtual_size":%d,"cluster_bits":16,"data_clusters":[' % (1 << 40)
@@ -287,7 +310,8 @@ def bench_export():
 
 HERE = sys.argv[1]
 PARTS = {"floor": bench_floor, "pack": bench_pack, "headers": bench_headers, "scenarios": bench_scenarios, "map": bench_map,
-         "verify": bench_verify, "merge": bench_merge, "zstd": bench_zstd, "export": bench_export}
+         "verify": bench_verify, "random": bench_random, "merge": bench_merge,
+         "zstd": bench_zstd, "export": bench_export}
 os.makedirs(HERE, exist_ok=True)
 for part in sys.argv[2:] or PARTS:
     if part not in PARTS:

@@ -58,6 +58,16 @@ nothing_left() {
   nothing_left
 }
 
+@test "what is compressed in frames is read where it lies, in every format" {
+  xva-zstd vm.xva >vm.xva.zst
+  for format in qcow2 vpc raw vmdk; do
+    run -0 --separate-stderr restore -O $format -o out.$format vm.xva.zst
+    [[ $stderr == "restore-disk: ./out.$format: disk Ref:000, "*" bytes on disk, checked" ]]
+    qemu-img compare -f $format -F raw out.$format a.raw
+  done
+  nothing_left
+}
+
 @test "one of several disks is named, from a file and from a stream" {
   ova-xml --name vm --memory 1G --vcpus 1 --firmware bios --disk Ref:000=33M --disk Ref:001=2M >ova.xml
   head -c 2M /dev/urandom >b.raw

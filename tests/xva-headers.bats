@@ -82,6 +82,21 @@ PYTHON
   cmp disk.out a.raw
 }
 
+@test "over NBD an archive is a disk: its map is that of the document, and a file is read out of its file system" {
+  mkdir -p tree/etc
+  head -c 300000 /dev/urandom >tree/etc/file
+  truncate -s 64M disk.raw
+  mke2fs -q -t ext4 -d tree disk.raw
+  metadata Ref:000=64M >ova.xml
+  xva-pack --scan --ova ova.xml --prefix Ref:000 disk.raw >disk.xva
+  xva-headers --output map disk.xva >map
+  # shellcheck disable=SC2016
+  nbdkit python "$ROOT/scripts/nbdkit-map" map=map --run 'nbdinfo --map --json "$uri" >nbd.json && nbdcopy "$uri" copied.raw'
+  cmp <(extents-merge nbd.json) <(xva-headers disk.xva)
+  cmp copied.raw disk.raw
+  debugfs -R 'cat /etc/file' copied.raw 2>said | cmp - tree/etc/file
+}
+
 @test "without ova.xml a disk ends with its last block, and that is said" {
   raw disk.raw 6M 0 2
   truncate -s 6292480 disk.raw
@@ -141,10 +156,80 @@ PYTHON
   for compress in 'zstd -q' gzip; do
     $compress -c a.xva >a.packed
     fails_with 4 xva-headers a.packed
-    [[ $stderr == *"try: ${compress%% *} -dc a.packed > DISK.xva" ]]
-    eval "$(sed 's/.*try: //' <<<"$stderr" | sed 's/DISK/again/')"
-    cmp again.xva a.xva
+    [[ $stderr == *"try: ${compress%% *} -dc a.packed | xva-zstd > FRAMES.xva.zst" ]]
+    fails_with 4 xva-headers --list a.packed
+    eval "$(sed 's/.*try: //' <<<"$(xva-headers a.packed 2>&1 >/dev/null)")"
+    cmp <(xva-headers -q FRAMES.xva.zst) <(xva-headers -q a.xva)
   done
+}
+
+@test "an archive in frames leads to the same disk, with and without a seek table" {
+  raw a.raw 8M 0 3 7
+  raw b.raw 5M 1
+  head -c 3M /dev/urandom | dd of=a.raw bs=1M seek=4 conv=notrunc status=none
+  metadata Ref:000=8M Ref:001=5M >ova.xml
+  { xva-pack --scan --ova ova.xml --prefix Ref:000 --no-trailer a.raw &&
+    xva-pack --scan --check-ova ova.xml --prefix Ref:001 b.raw; } >two.xva
+  xva-zstd two.xva >table.zst
+  # The same frames without the table: a skippable frame of 8 bytes, 8 for each frame, and 9.
+  count=$(python3 -c 'import sys; print(int.from_bytes(open("table.zst", "rb").read()[-9:-5], "little"))')
+  head -c -$((17 + 8 * count)) table.zst >bare.zst
+  # A skippable frame that is no table.
+  { cat bare.zst; printf 'P*M\030\004\000\000\000abcd'; } >skippable.zst
+  for archive in table bare skippable; do
+    for disk in 000=a 001=b; do
+      leads_to_disk $archive.zst "Ref:${disk%=*}"
+      cmp disk.out "${disk#*=}.raw"
+    done
+    cmp <(xva-headers --list $archive.zst) <(xva-headers --list two.xva)
+    fails_with 2 xva-headers $archive.zst
+  done
+  # Without ova.xml.
+  xva-pack --scan a.raw | xva-zstd >plain.zst
+  leads_to_disk plain.zst Ref:0
+  cmp disk.out a.raw
+}
+
+@test "a seek table that lies leads nowhere else, and frames that part blocks are refused" {
+  head -c 6M /dev/urandom >a.raw
+  metadata Ref:000=6M >ova.xml
+  xva-pack --scan --ova ova.xml --prefix Ref:000 a.raw >a.xva
+  xva-zstd a.xva >a.zst
+  xva-headers --output map a.zst | jq 'map(del(.state, .filename))' >truth
+  python3 - <<'PYTHON'
+import struct
+good = open("a.zst", "rb").read()
+count = struct.unpack("<I", good[-9:-5])[0]
+frames, table = good[:-(17 + 8 * count)], good[-(17 + 8 * count):]
+entries = [list(struct.unpack_from("<II", table, 8 + 8 * n)) for n in range(count)]
+def write(name, entries, count=None, length=None):
+    body = b"".join(struct.pack("<II", *entry) for entry in entries)
+    body += struct.pack("<IBI", len(entries) if count is None else count, 0, 0x8F92EAB1)
+    open(name, "wb").write(frames + struct.pack("<II", 0x184D2A5E, len(body) if length is None else length) + body)
+write("overlapping", [[0, size] for _, size in entries])
+write("too-long", [[0xFFFFFFFF, size] for _, size in entries])
+write("shifted", entries[1:] + entries[:1])
+write("many", entries, count=0xFFFFFFFF)
+write("longer", entries, length=0xFFFFFFF0)
+write("none", [])
+PYTHON
+  for table in overlapping too-long shifted many longer none; do
+    run --separate-stderr in_memory 65536 xva-headers --output map $table
+    if [ "$status" -eq 0 ]; then
+      jq 'map(del(.state, .filename))' <<<"$output" | cmp - truth
+    else
+      [ "$status" -eq 3 ] || { echo "$table: $status $stderr"; return 1; }
+      [[ $output != *']' ]]
+    fi
+  done
+  # Frames of 700 KB, and one frame that grows to 4 GiB.
+  xva-pack --scan a.raw | split -b 700000 --filter 'cat >$FILE; zstd -q $FILE; cat $FILE.zst; rm $FILE $FILE.zst' - part >parted.zst
+  fails_with 4 xva-headers -q parted.zst
+  [[ $stderr == *"frames that part its blocks"* ]]
+  truncate -s 4G bomb
+  zstd -q bomb
+  run in_memory 65536 xva-headers bomb.zst
+  [ "$status" -eq 4 ]
 }
 
 @test "what xva-unpack --list refuses is refused, with the same sentence" {

@@ -37,10 +37,10 @@ fn mapped(archive: &[u8], prefix: Option<&str>) -> Result<Vec<u8>, String> {
         vec![MapFile { name: PathBuf::from("a.xva"), state: FileState::Device { size: image.size() } }];
     let printer = Printer { form: Form::Map, virtual_size: 0, cluster_bits: 20, files };
     let mut map = Vec::new();
-    let mut extents = DiskExtents::new("a.xva".into(), prefix, None, printer, &mut map);
+    let mut extents = DiskExtents::new("a.xva".into(), None, prefix, None, printer, &mut map);
     let quiet = Messages::new("test", Verbosity { quiet: true, verbose: false });
     let mut findings = Findings::new(Policy { strict: false, keep_going: false }, quiet);
-    let options = Options { only: prefix.map(str::to_owned), sizes: Vec::new() };
+    let options = Options { only: prefix.map(str::to_owned), ..Options::default() };
     let (_, done) = read(input, &options, &mut extents, &mut findings);
     done.and_then(|()| extents.finish()).map_err(|failure| failure.to_string())?;
     let entries: Vec<serde_json::Value> = serde_json::from_slice(&map).unwrap();

@@ -25,6 +25,7 @@ fn main() -> io::Result<()> {
     for (target, seeds) in [
         ("archive", archives()),
         ("dialect", documents()),
+        ("headers", archives()),
         ("map", maps()),
         ("ova_xml", vec![ova(&[("Ref:000", 1 << 20)]), ova(&[("Ref:1", 3 << 20), ("Ref:2", 512)])]),
         ("qcow2_chain", qcow2_chains()),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use extents::failure::Failure;
 use extents::frame::input::InputName;
 use extents::frame::messages::{Messages, Verbosity};
-use fuzz::file;
+use fuzz::{file, seal};
 use libfuzzer_sys::fuzz_target;
 use xva_pack::unpack::findings::{Findings, Policy};
 use xva_pack::unpack::input::Input;
@@ -59,15 +59,6 @@ fn answer(input: Input, how: u8) -> (Archive, Result<(), Failure>, u64) {
     let mut findings = Findings::new(policy, quiet);
     let (archive, done) = read(input, &Options::default(), &mut Taker::default(), &mut findings);
     (archive, done, findings.bad())
-}
-
-/// Makes the checksum of a record right that looks like a header: hardly any input would have it otherwise.
-fn seal(record: &mut [u8]) {
-    if record.len() == RECORD && record[124..135].iter().all(|byte| (b'0'..b'8').contains(byte)) {
-        record[148..156].fill(b' ');
-        let sum = record.iter().map(|&byte| u32::from(byte)).sum::<u32>();
-        record[148..156].copy_from_slice(format!("{sum:07o}\0").as_bytes());
-    }
 }
 
 /// Compresses the archive in frames, and changes a byte of them unless `at` lies beyond.

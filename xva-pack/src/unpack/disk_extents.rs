@@ -4,9 +4,11 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use extents::document::print::{Printer, Printing};
+use extents::extent::Content;
 use extents::failure::Failure;
 
 use crate::index::tar_extents::TarExtents;
+use crate::unpack::frames::Frames;
 use crate::unpack::report::Archive;
 use crate::unpack::sink::{BlockPlace, Sink};
 
@@ -57,8 +59,10 @@ fn choose<'d>(
 
 /// Prints the extents of a disk as soon as it is known which one that is, and of how many bytes.
 #[derive(Debug)]
-pub struct DiskExtents<W: Write> {
+pub struct DiskExtents<'a, W: Write> {
     archive: PathBuf,
+    /// Where its blocks are if it is compressed.
+    frames: Option<Frames<'a>>,
     /// The disk that is asked for, if its archive may have others.
     wanted: Option<String>,
     /// The disks that the metadata announced, and their sizes.
@@ -69,18 +73,28 @@ pub struct DiskExtents<W: Write> {
     begun: Option<(Printing<W>, TarExtents)>,
 }
 
-impl<W: Write> DiskExtents<W> {
-    /// Those of the disk `wanted` of `archive`, or of the only one. `chosen` is known of an archive that was read before;
+impl<'a, W: Write> DiskExtents<'a, W> {
+    /// Those of the disk `wanted` of `archive`, which is compressed in `frames`, or of the only one. `chosen` is known of an archive that was read before;
     /// otherwise `ova.xml` says it, or nothing is printed. The size that `printer` has is not looked at.
     pub fn new(
         archive: PathBuf,
+        frames: Option<Frames<'a>>,
         wanted: Option<&str>,
         chosen: Option<Chosen>,
         printer: Printer,
         out: W,
     ) -> Self {
         let wanted = wanted.map(str::to_owned);
-        DiskExtents { archive, wanted, expected: Vec::new(), chosen, printer, out: Some(out), begun: None }
+        DiskExtents {
+            archive,
+            frames,
+            wanted,
+            expected: Vec::new(),
+            chosen,
+            printer,
+            out: Some(out),
+            begun: None,
+        }
     }
 
     /// Whether it was known before the first block came which disks there are: which one is printed.
@@ -110,7 +124,7 @@ impl<W: Write> DiskExtents<W> {
     }
 }
 
-impl<W: Write> Sink for DiskExtents<W> {
+impl<W: Write> Sink for DiskExtents<'_, W> {
     fn wants(&self, _: &str) -> bool {
         false
     }
@@ -130,7 +144,14 @@ impl<W: Write> Sink for DiskExtents<W> {
             return Ok(());
         }
         let Some((printing, extents)) = &mut self.begun else { return Ok(()) };
-        extents.block(place.offset, place.size, place.byte).try_for_each(|extent| printing.push(extent))
+        let frames = self.frames.as_mut().filter(|_| place.size > 0);
+        let stored = frames.map(|frames| frames.locate(place.byte, place.size)).transpose()?;
+        extents.block(place.offset, place.size, place.byte).try_for_each(|mut extent| {
+            if let (Some(stored), Content::Data(_)) = (stored, extent.content) {
+                extent.content = Content::Data(stored.without_front(extent.start - place.offset));
+            }
+            printing.push(extent)
+        })
     }
 
     fn write(&mut self, _: u64, _: &[u8]) -> Result<(), Failure> {

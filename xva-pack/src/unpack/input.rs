@@ -120,6 +120,16 @@ impl Input {
         Failure::system(format!("changed while it was read: {what}; try again")).in_file(self.name.name())
     }
 
+    /// Status 2 for what cannot be passed over without reading it.
+    pub fn check_seekable(&self) -> Result<(), Failure> {
+        if self.size().is_some() {
+            return Ok(());
+        }
+        let found = if self.is_compressed() { "compressed" } else { "not seekable" };
+        let what = format!("is {found}: expected a tar in a file or block device");
+        Err(Failure::usage(what).in_file(self.name.name()))
+    }
+
     /// What the user called it.
     pub(crate) fn name(&self) -> &InputName {
         &self.name

@@ -56,7 +56,7 @@ fn pass_over(
     // What is to be said is said when it is read again.
     let silent = Messages::new("", Verbosity { quiet: true, verbose: false });
     let mut findings = Findings::new(Policy { strict: false, keep_going }, silent);
-    let options = Options { only: only.map(str::to_owned), sizes: Vec::new() };
+    let options = Options { only: only.map(str::to_owned), ..Options::default() };
     let (archive, done) = read(input, &options, &mut Nothing, &mut findings);
     if !keep_going {
         done?;

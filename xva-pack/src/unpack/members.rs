@@ -119,14 +119,15 @@ impl Members {
         let mut objections = Vec::new();
         let mut global_headers = 0;
         let mut extended = false;
+        let mut record = [0; RECORD];
         loop {
             let at = self.input.position();
-            let Some(record) = self.header()? else {
+            if !self.header(&mut record)? {
                 if extended {
                     return Err(Finding::damage_at(at, "ends early, after an extended header").into());
                 }
                 return Ok(None);
-            };
+            }
             let header = tar_header::parse(&record).map_err(|what| Finding::damage_at(at, what))?;
             objections.extend(header.objection.clone());
             match header.type_flag {
@@ -148,7 +149,7 @@ impl Members {
                         objections.push("found several global pax headers in a row, expected one".to_owned());
                     }
                 }
-                _ => return self.member(&header, overrides, byte, objections).map(Some),
+                _ => return self.member(header, overrides, byte, objections).map(Some),
             }
             extended = true;
         }
@@ -165,31 +166,30 @@ impl Members {
         self.end_data(member.size, &member.name)
     }
 
-    /// The next record that is not zero. Two zero records end the archive; a single one is skipped, as the importer
-    /// does.
-    fn header(&mut self) -> Result<Option<[u8; RECORD]>, Stop> {
+    /// Fills `record` with the next one that is not zero, and yields whether there is one. Two zero records end the archive; a
+    /// single one is skipped, as the importer does.
+    fn header(&mut self, record: &mut [u8; RECORD]) -> Result<bool, Stop> {
         let mut zeros = 0;
         loop {
-            let mut record = [0; RECORD];
-            let count = self.input.read(&mut record)?;
+            let count = self.input.read(record)?;
             self.ended = count < RECORD;
             match count {
                 RECORD => {}
                 // At the end of the archive there is nothing that is not zero.
-                count if record.iter().take(count).all(|&byte| byte == 0) => return Ok(None),
+                count if record.iter().take(count).all(|&byte| byte == 0) => return Ok(false),
                 _ => {
                     return Err(
                         Finding::damage_at(self.input.position(), "ends early, in a tar header").into()
                     );
                 }
             }
-            if record != [0; RECORD] {
-                return Ok(Some(record));
+            if *record != [0; RECORD] {
+                return Ok(true);
             }
             zeros += 1;
             if zeros == 2 {
                 self.trailer_seen = true;
-                return Ok(None);
+                return Ok(false);
             }
         }
     }
@@ -213,12 +213,12 @@ impl Members {
     /// Puts together what the headers of one member said.
     fn member(
         &mut self,
-        header: &TarHeader,
+        header: TarHeader,
         overrides: Overrides,
         byte: u64,
         objections: Vec<String>,
     ) -> Result<(Member, Vec<Finding>), Stop> {
-        let name = overrides.name.unwrap_or_else(|| header.name.clone());
+        let name = overrides.name.unwrap_or(header.name);
         let name = String::from_utf8(name).map_err(|error| {
             let name = error.as_bytes().escape_ascii().to_string();
             Finding::damage_at(byte, format!("the name of a member is not UTF-8: found {name}"))

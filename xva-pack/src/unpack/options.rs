@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use extents::failure::Failure;
 
+use crate::unpack::sample::Sample;
+
 /// Disks that a sentence names.
 const MAX_NAMES: usize = 10;
 
@@ -14,6 +16,8 @@ pub struct Options {
     pub only: Option<String>,
     /// Bytes that are wanted of a disk, whose archived form was padded.
     pub sizes: Vec<(String, u64)>,
+    /// Blocks whose checksums are compared although their disk is passed over. The first one of each disk is, too.
+    pub sample: Option<Sample>,
 }
 
 impl Options {
@@ -39,7 +43,8 @@ mod tests {
 
     #[test]
     fn a_name_of_no_disk_is_refused_and_the_first_ten_of_the_archive_are_shown() {
-        let options = Options { only: Some("b".to_owned()), sizes: vec![("a".to_owned(), 512)] };
+        let options =
+            Options { only: Some("b".to_owned()), sizes: vec![("a".to_owned(), 512)], sample: None };
         assert_eq!((options.size_of("a"), options.size_of("b")), (Some(512), None));
         assert_eq!(options.check_names(["b", "a"].into_iter()), Ok(()));
         let said = |disks: &[&str]| options.check_names(disks.iter().copied()).unwrap_err().to_string();

@@ -28,6 +28,8 @@ pub struct DiskReport {
     pub blocks_of_disk: u64,
     /// Bytes in its blocks.
     pub bytes: u64,
+    /// Blocks whose checksums were compared although its bytes were not asked for.
+    pub sampled: u64,
     /// How its blocks are checked: by these, mixed if it is more than one.
     pub algorithms: Vec<Algorithm>,
     /// Blocks without a checksum.

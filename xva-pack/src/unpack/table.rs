@@ -47,10 +47,11 @@ fn row(disk: &DiskReport) -> [String; 8] {
         share(disk.bytes, disk.size),
         checksums(disk).unwrap_or_else(|| "-".to_owned()),
         disk.crc32.map_or_else(|| "-".to_owned(), |crc| format!("{crc:08x}")),
-        match (disk.whole, disk.crc32) {
-            (false, _) => "damaged",
-            (true, Some(_)) => "whole",
-            (true, None) => "unchecked",
+        match (disk.whole, disk.crc32, disk.sampled) {
+            (false, ..) => "damaged",
+            (true, Some(_), _) => "whole",
+            (true, None, 0) => "unchecked",
+            (true, None, _) => "sampled",
         }
         .to_owned(),
     ]
@@ -99,6 +100,7 @@ mod tests {
             blocks: 2,
             blocks_of_disk: 3,
             bytes: 2 << 20,
+            sampled: 0,
             algorithms: vec![Algorithm::Xxhash, Algorithm::Sha1],
             unchecked: 1,
             wanted_size: 3 << 20,

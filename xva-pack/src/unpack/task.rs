@@ -29,6 +29,8 @@ pub enum Task {
     List,
     /// Their bytes are read and checked.
     Verify,
+    /// The bytes of some of their blocks are.
+    Sample,
     /// Its metadata is printed, and nothing after it is looked at.
     PrintOva,
     /// One disk is written out.
@@ -48,7 +50,7 @@ pub enum Task {
 impl Task {
     /// Which findings end the work: whoever verifies wants to know of all that the importer would refuse.
     pub fn policy(&self, keep_going: bool) -> Policy {
-        Policy { strict: *self == Task::Verify, keep_going }
+        Policy { strict: matches!(self, Task::Verify | Task::Sample), keep_going }
     }
 
     /// The disk after which nothing more is read.
@@ -104,7 +106,7 @@ impl<'a> Unpacker<'a> {
     /// A device is not begun before it is known whether the disk fits: the archive is passed over for that.
     pub fn prepare(&mut self, archive: &InputName, options: &Options) -> Result<(), Failure> {
         let may_be_device = match self.task {
-            Task::List | Task::Verify | Task::PrintOva => false,
+            Task::List | Task::Verify | Task::Sample | Task::PrintOva => false,
             Task::One { prefix, .. } => {
                 self.output = self.open(prefix)?;
                 let is_device = self.output.as_ref().is_some_and(RawOutput::is_device);
@@ -141,7 +143,7 @@ impl<'a> Unpacker<'a> {
     /// Where the disk `prefix` is written to.
     fn open(&self, prefix: &str) -> Result<Option<RawOutput>, Failure> {
         let output = match self.task {
-            Task::List | Task::Verify | Task::PrintOva => return Ok(None),
+            Task::List | Task::Verify | Task::Sample | Task::PrintOva => return Ok(None),
             Task::One { output: OutputName::Stdout, .. } => RawOutput::stdout(),
             Task::One { output: OutputName::File(file), .. } => RawOutput::open(file, self.force),
             Task::All { directory } => {
@@ -159,7 +161,7 @@ impl<'a> Unpacker<'a> {
 impl Sink for Unpacker<'_> {
     fn wants(&self, disk: &str) -> bool {
         match self.task {
-            Task::List | Task::PrintOva => false,
+            Task::List | Task::Sample | Task::PrintOva => false,
             Task::Verify | Task::All { .. } => true,
             Task::One { prefix, .. } => prefix == disk,
         }

@@ -6,7 +6,7 @@ use extents::frame::input::InputName;
 
 /// Print which blocks of a disk inside an XVA hold data
 ///
-/// Reads the headers of an archive, and never its blocks, and prints the extents document that extents-merge and xva-pack
+/// Reads the headers of an archive, and prints the extents document that extents-merge and xva-pack
 /// read. The archive can then be read as an image is: packed anew, or served as a disk, without unpacking it.
 #[derive(Parser, Debug)]
 #[command(version, after_help = EXAMPLES)]
@@ -33,8 +33,10 @@ Examples:
     nbdkit python scripts/nbdkit-map map=map --run 'qemu-img convert -O qcow2 \"$uri\" disk.qcow2'
 
 What it answers is right if the archive is: it holds to every rule of xva-unpack
---list, but reads no checksum. xva-unpack --verify does.
+--list, but compares no checksum. xva-unpack --verify does. An archive may be
+compressed in zstd frames, each with whole blocks, as xva-zstd writes it; then
+all of it is decompressed, on all cores.
 
 Exit status: 0 done, 1 system failure or an archive that changes, 2 wrong usage
-or more than one disk, 3 damaged archive, 4 compressed or beyond what is
-supported";
+or more than one disk, 3 damaged archive, 4 compressed in one piece or beyond
+what is supported";

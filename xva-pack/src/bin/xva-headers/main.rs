@@ -14,6 +14,7 @@ use extents::image::file::ImageFile;
 use xva_pack::host::progress::Progress;
 use xva_pack::unpack::disk_extents::{Chosen, DiskExtents};
 use xva_pack::unpack::findings::Findings;
+use xva_pack::unpack::frames::Frames;
 use xva_pack::unpack::input::Input;
 use xva_pack::unpack::listing::listing;
 use xva_pack::unpack::options::Options;
@@ -29,11 +30,12 @@ extents::main!(|cli: Cli, messages| run(&cli, messages), Output::Document);
 
 fn run(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     let image = cli.archive.open_image_for(if cli.list { Form::Intervals } else { cli.output })?;
-    refuse_compressed(&image)?;
     if cli.list { list(cli, &image, messages) } else { headers(cli, &image, messages) }
 }
 
 fn list(cli: &Cli, image: &ImageFile, messages: Messages) -> Result<(), Failure> {
+    // What is compressed in one piece is refused here, too.
+    Frames::of_image(image)?;
     let mut lister = Unpacker::new(&Task::List, false, false, Progress::new(None)?);
     let archive = walk(cli, image, &mut lister, messages)?;
     check_unchanged(image)?;
@@ -47,7 +49,14 @@ fn headers(cli: &Cli, image: &ImageFile, messages: Messages) -> Result<(), Failu
         let files = if cli.output == Form::Map { vec![map_file(image)] } else { Vec::new() };
         let cluster_bits = BLOCK.ilog2();
         let printer = Printer { form: cli.output, virtual_size: 0, cluster_bits, files };
-        Ok(DiskExtents::new(image.path().to_path_buf(), wanted, chosen, printer, streams::stdout()?))
+        Ok(DiskExtents::new(
+            image.path().to_path_buf(),
+            Frames::of_image(image)?,
+            wanted,
+            chosen,
+            printer,
+            streams::stdout()?,
+        ))
     };
     let mut extents = printing(None)?;
     let archive = walk(cli, image, &mut extents, messages)?;
@@ -71,7 +80,7 @@ fn headers(cli: &Cli, image: &ImageFile, messages: Messages) -> Result<(), Failu
 /// Reads the headers of the archive in `image`.
 fn walk(cli: &Cli, image: &ImageFile, sink: &mut dyn Sink, messages: Messages) -> Result<Archive, Failure> {
     let input = Input::of_image(image, &cli.archive)?.by_headers();
-    let options = Options { only: cli.disk.clone(), sizes: Vec::new() };
+    let options = Options { only: cli.disk.clone(), ..Options::default() };
     let mut findings = Findings::new(Task::List.policy(false), messages);
     let (archive, done) = read(input, &options, sink, &mut findings);
     done.map(|()| archive)
@@ -83,23 +92,4 @@ fn check_unchanged(image: &ImageFile) -> Result<(), Failure> {
         Some(what) => Err(image.changed(&what)),
         None => Ok(()),
     }
-}
-
-/// Status 4 for an archive that must be decompressed first, with the command.
-fn refuse_compressed(image: &ImageFile) -> Result<(), Failure> {
-    let mut magic = [0; 4];
-    if !image.contains(0, magic.len() as u64) {
-        return Ok(());
-    }
-    image.read_exact_at(&mut magic, 0, "the first bytes")?;
-    let (format, command) = match magic {
-        [0x1f, 0x8b, ..] => ("gzip", "gzip -dc"),
-        [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => ("zstd", "zstd -dc"),
-        _ => return Ok(()),
-    };
-    let file = image.path().display();
-    Err(image.unsupported(format!(
-        "is compressed with {format}, and its blocks cannot be found without decompressing all: expected a tar; try: \
-         {command} {file} > DISK.xva"
-    )))
 }

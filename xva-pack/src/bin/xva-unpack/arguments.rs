@@ -9,6 +9,7 @@ use extents::failure::Failure;
 use extents::frame::input::InputName;
 use xva_pack::host::progress::Destination;
 use xva_pack::unpack::output_name::OutputName;
+use xva_pack::unpack::sample::{Sample, Share};
 use xva_pack::unpack::task::Task;
 
 /// List, check and unpack the disks of an XVA
@@ -45,6 +46,13 @@ struct Look {
     /// Check every block, and every rule of the importer; the default
     #[arg(long)]
     verify: bool,
+    /// Check every rule of the importer, and the checksums of the first block of each disk and of so many others, chosen
+    /// at random; only where the input can seek
+    #[arg(long, value_name = "SHARE%", conflicts_with_all = ["list", "ova", "unpack"])]
+    sample: Option<Share>,
+    /// Choose those blocks that an earlier --sample with this number chose
+    #[arg(long, value_name = "N", requires = "sample")]
+    seed: Option<u64>,
     /// Print the metadata, ova.xml
     #[arg(long)]
     ova: bool,
@@ -75,6 +83,7 @@ Examples:
   xva-unpack vm.xva
   xva-unpack vm.xva.zst
   xva-unpack --list vm.xva
+  xva-unpack --sample 1% vm.xva
   xva-unpack --disk Ref:000 -o disk.raw vm.xva
   xva-unpack --disk Ref:000 --force -o /dev/vg/disk vm.xva.zst
   xva-unpack --all -o disks --size Ref:000=10737418240 vm.xva
@@ -107,12 +116,18 @@ impl Cli {
             }
             (_, None) if self.look.list => Task::List,
             (_, None) if self.look.ova => Task::PrintOva,
+            (_, None) if self.look.sample.is_some() => Task::Sample,
             (_, None) => Task::Verify,
         };
         if task.is_to_stdout() && !force && std::io::stdout().is_terminal() {
             return Err(Failure::usage("standard output is a terminal: expected a pipe or file, or --force"));
         }
         Ok(task)
+    }
+
+    /// The blocks that are looked at, if not all.
+    pub(crate) fn sample(&self) -> Option<Sample> {
+        self.look.sample.map(|share| Sample::new(share, self.look.seed))
     }
 
     /// Status 2 for a disk that has two sizes.

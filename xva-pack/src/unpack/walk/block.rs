@@ -74,7 +74,12 @@ impl Walk<'_> {
             self.checksum(disk, member)?;
             self.deliver(disk, member, place.offset)?;
         } else {
-            self.members.skip(member)?;
+            if self.options.sample.is_some_and(|sample| disk.blocks == 0 || sample.takes(&member.name)) {
+                self.read_block(member)?;
+                disk.sampled += u64::from(member.size > 0);
+            } else {
+                self.members.skip(member)?;
+            }
             self.checksum(disk, member)?;
         }
         disk.received = disk.placement.end();

@@ -15,7 +15,7 @@ const NOT_AFTER_ITS_BLOCK: &str = "does not follow the block that it belongs to"
 const MAX_BLANKS: usize = 24;
 
 impl Walk<'_> {
-    /// Reads the checksum that follows the block `member` of `disk`, whose data is in the buffer if it is wanted.
+    /// Reads the checksum that follows the block `member` of `disk`, whose data may be in the buffer, to be compared.
     pub(crate) fn checksum(&mut self, disk: &mut DiskState, member: &Member) -> Result<(), Stop> {
         let next = self.next()?;
         let algorithm = next.as_ref().and_then(|next| match member_kind(&next.name) {
@@ -28,7 +28,7 @@ impl Walk<'_> {
         if !disk.algorithms.contains(&algorithm) {
             disk.algorithms.push(algorithm);
         }
-        if !disk.wanted {
+        if self.read.as_ref() != Some(&member.name) {
             return self.members.skip(next);
         }
         if let Some((severity, what)) = self.compared(next, algorithm)? {
