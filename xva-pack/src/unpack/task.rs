@@ -87,7 +87,7 @@ impl<'a> Unpacker<'a> {
     pub fn new(task: &'a Task, force: bool, keep_going: bool, mut progress: Progress) -> Self {
         progress.set_name(match task {
             Task::List | Task::PrintOva => "reading",
-            Task::Verify => "checking",
+            Task::Verify | Task::Sample => "checking",
             Task::One { prefix, .. } => prefix,
             Task::All { .. } => "unpacking",
         });
