@@ -216,6 +216,11 @@ crc() { python3 -c 'import sys, zlib; print("%08x" % zlib.crc32(open(sys.argv[1]
   xva-unpack --verify "$device" >/dev/null
   xva-unpack --list - <"$device" >/dev/null
   xva-unpack --disk Ref:0 -o - "$device" | cmp - d.raw
+  xva-headers --output map "$device" | xva-pack --map - --ova ova.xml | cmp - <(xva-pack --scan --ova ova.xml d.raw)
+  # By position, as of a file.
+  strace -o calls -e trace=read,pread64 xva-headers "$device" >document
+  cmp document <(xva-headers d.xva)
+  [ "$(grep -c "= 1536$" calls)" -ge 2 ]
 }
 
 @test "the one command exports an image on a device, a raw device, and both together" {
