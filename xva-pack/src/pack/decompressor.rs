@@ -32,7 +32,7 @@ pub fn check_inside(file: &ImageFile, cluster: &CompressedCluster) -> Result<(),
 /// Decompresses clusters, and keeps the last one of which only a part was asked for: a layer above may hide other parts
 /// of it, so that it is asked for again and again.
 pub struct Decompressor {
-    inflate: Decompress,
+    inflate: Option<Decompress>,
     zstd: Option<DCtx<'static>>,
     compressed: Vec<u8>,
     /// The cluster in `kept`.
@@ -44,7 +44,7 @@ impl Decompressor {
     /// Nothing is allocated before the first cluster.
     pub fn new() -> Self {
         Decompressor {
-            inflate: Decompress::new(false),
+            inflate: None,
             zstd: None,
             compressed: Vec::new(),
             key: None,
@@ -110,11 +110,12 @@ impl Decompressor {
     /// Decompresses a deflate stream; yields how many bytes of `into` were filled. What follows the stream, up to the end
     /// of a sector, means nothing.
     fn inflate(&mut self, into: &mut [u8]) -> Result<usize, String> {
-        self.inflate.reset(false);
-        self.inflate
+        let inflate = self.inflate.get_or_insert_with(|| Decompress::new(false));
+        inflate.reset(false);
+        inflate
             .decompress(&self.compressed, into, FlushDecompress::Finish)
             .map_err(|error| error.to_string())?;
-        Ok(in_memory(self.inflate.total_out()))
+        Ok(in_memory(inflate.total_out()))
     }
 
     /// Decompresses zstd; yields how many bytes of `into` were filled. The cluster may be several frames, and is at its end
