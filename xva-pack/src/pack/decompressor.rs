@@ -43,13 +43,7 @@ pub struct Decompressor {
 impl Decompressor {
     /// Nothing is allocated before the first cluster.
     pub fn new() -> Self {
-        Decompressor {
-            inflate: None,
-            zstd: None,
-            compressed: Vec::new(),
-            key: None,
-            kept: Vec::new(),
-        }
+        Decompressor { inflate: None, zstd: None, compressed: Vec::new(), key: None, kept: Vec::new() }
     }
 
     /// Fills `into` with the bytes of `cluster` from `cluster.skip` on. `number` is that of `file`.
