@@ -97,19 +97,52 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
   printf 'QFI\373' | dd of=b conv=notrunc status=none
   run -4 format_of b
   [[ $output == "b: looks like a QCOW2 and like a VHD: say which with --format" ]]
-  for line in "${OTHERS[@]}"; do
-    read -r _ name _ <<<"$line"
-    qemu-img create -q -f "${name,,}" c 1M
+  for name in vmdk vhdx vdi qed parallels; do
+    qemu-img create -q -f $name c 1M
     run -4 format_of c
-    [[ $output == "c: is a $name: see "* ]]
+    [[ ${output,,} == "c: is a $name"*": see "* ]]
   done
   truncate -s 1M raw
   run -4 format_of raw
-  [[ $output == "raw: neither a "*": if it is a raw disk, say so with --format raw" ]]
-  for line in "${FORMATS[@]}"; do
-    read -r _ name _ <<<"$line"
-    [[ $output == *" a $name"[\ :]* ]]
-  done
+  [ "$output" = "raw: neither a VHD nor a QCOW2: if it is a raw disk, say so with --format raw" ]
+}
+
+@test "what is no disk image is called what it is" {
+  . "$ROOT/scripts/image-format.bash"
+  fail() { echo "$1"; exit "$2"; }
+  head -c 100000 /dev/urandom >random
+  echo '<appliance/>' >ova.xml
+  echo '<Envelope/>' >vm.ovf
+  touch empty
+  echo data/x.vhd >disk.alias.vhd
+  xz -k random
+  bzip2 -k random
+  gzip -k random
+  zstd -q random
+  { printf '\x50\x2a\x4d\x18\x04\0\0\0abcd' && cat random.zst; } >skippable.zst
+  tar -cf vm.xva ova.xml
+  tar -cf vm.ova vm.ovf random
+  tar -cf other.tar random
+  printf '\n<!DOCTYPE html>\n<html></html>' >page
+  truncate -s 1M boot
+  printf '\125\252' | dd of=boot bs=1 seek=510 conv=notrunc status=none
+  while read -r expected file sentence; do
+    run "-$expected" format_of "$file"
+    [[ $output == "$file: is $sentence"* ]] || { echo "found $output, expected $sentence"; return 1; }
+  done <<'LIST'
+3 empty an empty file
+3 disk.alias.vhd an alias of Xen Orchestra
+4 random.xz an xz file: decompress it first; xz -dc FILE
+4 random.bz2 a bzip2 file
+4 random.gz a gzip file
+4 random.zst a zstd file
+4 skippable.zst a zstd file
+3 vm.xva an XVA, which xva-unpack reads
+3 vm.ova an OVA, which tar reads
+3 other.tar a tar
+3 page a web page (HTML)
+4 boot a raw disk with a boot sector
+LIST
 }
 
 @test "wrong usage is status 2" {
