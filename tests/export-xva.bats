@@ -150,7 +150,7 @@ LIST
   fails_with 2 export_xva -o
   fails_with 2 export_xva -o vm.tar "$ROOT/scripts/example/example.qcow2"
   fails_with 1 export_xva missing.qcow2
-  fails_with 2 export_xva --format vmdk -o vm.xva "$ROOT/scripts/example/example.qcow2"
+  fails_with 2 export_xva --format vmfs -o vm.xva "$ROOT/scripts/example/example.qcow2"
   run -0 export_xva --help
   [[ $output == *Example:* ]]
 }

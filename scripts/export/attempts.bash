@@ -2,7 +2,7 @@
 
 # make_workspace: the folder, beside the archive, whose name is in work. It is gone when the script ends, however it ends.
 make_workspace() {
-  job='' said=''
+  job=''
   # A name of its own, so that two exports to one name do not write into each other.
   work=$(umask 077 && mktemp -d -- "$output.part.XXXXXX")
   work=$(readlink -f -- "$work")
@@ -17,7 +17,7 @@ clean_up() {
   local folder
   [ -z "$job" ] || kill -TERM -- "-$job" 2>/dev/null || true
   for folder in "$work"/disk*; do [ ! -e "$folder" ] || detach_foreign "$folder"; done
-  rm -rf -- "$work"
+  rm -rf -- "$work" || true
 }
 
 # run COMMAND...: the command in a process group of its own, so that a signal to this script ends all of it at once.
@@ -49,7 +49,7 @@ again() {
       (umask 077 && : >"$work/said")
       "$@" 2>"$work/said" || status=$?
       cat "$work/said" >&2 2>/dev/null || true
-      [ "$status" -eq 1 ] && grep -qE 'changed|try again' "$work/said" || break
+      if [ "$status" -ne 1 ] || ! grep -qE 'changed|try again' "$work/said"; then break; fi
     fi
   done
   return "$status"

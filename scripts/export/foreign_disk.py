@@ -55,6 +55,8 @@ def disk(work, driver, image, number, backing_format, search):
     if driver == "ova":
         part = Machine(part, files).disk(int(number))
         driver = "null-co" if isinstance(part, int) else table.driver_of(part)
+    elif not table.is_one(part, driver):
+        raise Refused(3, "%s: is no %s" % (image, driver.upper()))
     if driver == "null-co":
         node = {"driver": driver, "size": part, "read-zeroes": True, "read-only": True}
     else:

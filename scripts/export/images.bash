@@ -65,17 +65,16 @@ is_at_rest() {
   inode=$(stat -Lc %i -- "$1")
   while read -r _ kind _ _ _ line start end _; do
     case $kind in OFDLCK | POSIX) ;; *) continue ;; esac
-    [ "${line##*:}" = "$inode" ] && [ "$start" -le 101 ] || continue
-    [ "$end" = EOF ] || [ "$end" -ge 101 ] || continue
-    return 1
+    [ "$end" != EOF ] || end=101
+    if [ "${line##*:}" = "$inode" ] && ((start <= 101 && end >= 101)); then return 1; fi
   done < <(grep -v -- '->' /proc/locks 2>/dev/null || true)
   # The name of an open file may be looked for, what it leads to need not be asked, which could wait for a server that is gone.
-  entry=$(readlink -f -- "$1")
+  entry=$(readlink -f -- "$1" | sed 's/[][*?\\]/\\&/g')
   while IFS= read -r entry; do
     flags=$(sed -n 's/^flags:[[:space:]]*//p' "${entry/\/fd\//\/fdinfo\/}" 2>/dev/null) || continue
     # The last octal digit is how it was opened: 0 for reading.
     [ -z "$flags" ] || [ $((0$flags & 3)) -eq 0 ] || return 1
-  done < <(find /proc/[0-9]*/fd -maxdepth 1 -lname "$(sed 's/[][*?\\]/\\&/g' <<<"$entry")" 2>/dev/null || true)
+  done < <(find /proc/[0-9]*/fd -maxdepth 1 -lname "$entry" 2>/dev/null || true)
   return 0
 }
 
@@ -117,7 +116,10 @@ look_into_images() {
     image=${disk_images[i]}
     case ${disk_ways[i]} in
       compressed) look_into_compressed "$image" "${disk_readers[i]}" ;;
-      foreign) again prepare_foreign "$i" >"$work/size" && size=$(cat "$work/size") ;;
+      foreign)
+        again prepare_foreign "$i" >"$work/size"
+        size=$(cat "$work/size")
+        ;;
       *)
         again size_of "${disk_ways[i]}" "$image" >"$work/size"
         size=$(cat "$work/size")

@@ -31,6 +31,10 @@ class Table:
             raise Refused(4, "%s: looks like %s and like %s" % (part.path, drivers[0], drivers[1]))
         return drivers[0] or drivers[1]
 
+    def is_one(self, part, driver):
+        """Whether PART has a magic of that driver."""
+        return any(part.bytes(offset, len(magic)) == magic for name, offset, magic in self.magics if name == driver)
+
 
 class Chain:
     """The nodes of one disk: `node` is that of qemu, `size` what its header says of its bytes (or None)."""

@@ -26,7 +26,8 @@ find_programs() {
     [ -z "$(missing_of "$found")" ] || fail "$found/$(missing_of "$found"): no such program: XVA_BIN_DIR is wrong" 1
   elif [ -n "$(missing_of "$here")" ]; then
     if [ "$share" != "$here" ]; then
-      [ -n "$on_path" ] && [ -z "$(missing_of "$on_path")" ] || fail "$here/$(missing_of "$here"): no such program, and not all are on PATH" 1
+      [ -n "$on_path" ] || on_path=$here
+      [ -z "$(missing_of "$on_path")" ] || fail "$here/$(missing_of "$here"): no such program, and not all are on PATH" 1
       found=$on_path
     elif [ -n "$on_path" ] && of_this_version "$on_path"; then
       found=$on_path
