@@ -32,6 +32,15 @@ run() {
   return "$status"
 }
 
+# show_said: what a command said, but for the names of files that only stand for an image here.
+show_said() {
+  local i text
+  [ -s "$work/said" ] || return 0
+  text=$(cat "$work/said")
+  for i in "${!disk_images[@]}"; do text=${text//"$work/disk$i/raw"/"${disk_images[i]}"}; done
+  printf '%s\n' "$text" >&2 2>/dev/null || true
+}
+
 # again COMMAND...: the command, up to three times while an image changes under it: then the status of a filter is 1, and it
 # says so. What it says is shown once it has ended; but where it draws a bar it is on the terminal at once, and not read here.
 again() {
@@ -48,7 +57,7 @@ again() {
     else
       (umask 077 && : >"$work/said")
       "$@" 2>"$work/said" || status=$?
-      cat "$work/said" >&2 2>/dev/null || true
+      show_said
       if [ "$status" -ne 1 ] || ! grep -qE 'changed|try again' "$work/said"; then break; fi
     fi
   done

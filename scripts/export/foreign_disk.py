@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-from layers import Chain, Table
+from layers import Chain, Table, file_of
 from named_files import Files, Refused, changed
 from ovf import Machine
 
@@ -28,8 +28,8 @@ def qemu_img(path, *arguments, output=subprocess.PIPE):
     done = subprocess.run(["qemu-img"] + list(arguments), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE)
     if done.returncode == 0 or arguments[0] == "check" and done.returncode == 3:
         return done.stdout
-    lines = (done.stderr or done.stdout or b"").decode("utf-8", "replace").strip().splitlines() or ["status %d" % done.returncode]
-    said = lines[0].split("qemu-img: ")[-1]
+    lines = ((done.stderr or b"") + (done.stdout or b"")).decode("utf-8", "replace").strip().splitlines()
+    said = (lines or ["status %d" % done.returncode])[0].split("qemu-img: ")[-1]
     if "json:{" in said:
         said = said.split("': ")[-1]
     raise Refused(3, "%s: qemu finds it damaged: %s" % (path, said) if arguments[0] == "check" else "%s: qemu cannot read it: %s" % (path, said))
@@ -39,12 +39,18 @@ def name(node):
     return "json:" + json.dumps(node)
 
 
+def unreadable(node):
+    """Why qemu cannot read it; nothing if it can."""
+    done = subprocess.run(["qemu-img", "info", "-U", name(node)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return done.stderr if done.returncode else b""
+
+
 def replayed(chain, node, work):
     """The same disk with the changes that stand in its log alone, which go into a file of their own."""
     image, overlay = node["file"], os.path.join(work, "replayed.qcow2")
     qemu_img(image["filename"], "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image["filename"], overlay)
     written = {"driver": "vhdx", "file": {"driver": "qcow2", "file": {"driver": "file", "filename": overlay}}}
-    qemu_img(chain.files.opened[0][0], "check", "-q", "-r", "all", name(written))
+    qemu_img(chain.files.opened[0][0], "check", "-r", "all", name(written))
     return dict(written, **{"read-only": True})
 
 
@@ -61,21 +67,22 @@ def disk(work, driver, image, number, backing_format, search):
         node = {"driver": driver, "size": part, "read-zeroes": True, "read-only": True}
     else:
         node = chain.node(part, driver)
-    if chain.replays:
+    if chain.replays and b"log" in unreadable(node):
         if node["file"]["driver"] != "file":
             raise Refused(4, "%s: has a log that must be replayed: unpack it, and export that" % part.path)
         node = replayed(chain, node, work)
     elif driver in ("vmdk", "vdi", "vhdx", "qed", "parallels", "qcow2"):
-        qemu_img(part.path, "check", "-q", "-U", name(node))
+        qemu_img(part.path, "check", "-U", name(node))
     path = part.path if not isinstance(part, int) else image
-    size = json.loads(qemu_img(path, "info", "--output=json", "-U", name(node)).decode())["virtual-size"]
+    # For this it opens no parent, and takes the option of one for a mistake.
+    alone = dict(node, backing=None) if "backing" in node else node
+    size = json.loads(qemu_img(path, "info", "--output=json", "-U", name(alone)).decode())["virtual-size"]
     if chain.size is not None and size != (chain.size + 511) // 512 * 512:
         raise Refused(4, "%s: qemu finds %d bytes, its header says %d" % (path, size, chain.size))
     with open(os.path.join(work, "extents"), "w+b") as extents:
         qemu_img(path, "map", "--output=json", "-U", name(node), output=extents)
-        if driver in ("vdi", "qed", "parallels", "qcow2", "vpc"):
-            extents.seek(0)
-            inside(extents, part)
+        extents.seek(0)
+        inside(extents, chain.places)
     # In the daemon the node wants a name, and the lock of a program that writes to the image is no obstacle.
     node["node-name"] = "disk"
     with open(os.path.join(work, "node"), "w", encoding="ascii") as out:
@@ -84,12 +91,12 @@ def disk(work, driver, image, number, backing_format, search):
     print(size)
 
 
-def inside(extents, part):
-    """Refuses data behind the end of PART, which qemu would read as zeros. A line of EXTENTS is an entry."""
-    end = (part.length + 511) // 512 * 512
+def inside(extents, places):
+    """Refuses data behind the end of its file, which qemu would read as zeros. Each line of EXTENTS is an entry."""
     for line in extents:
-        each = json.loads(line.strip(b"[], \n") or b"{}")
-        if each.get("data") and each["depth"] == 0 and "offset" in each and each["offset"] + each["length"] > end:
+        each = json.loads(line.strip(b"[], \n").decode() or "{}")
+        part = file_of(places, each["depth"], each["start"]) if each.get("data") and "offset" in each else None
+        if part is not None and each["offset"] + each["length"] > part.length:
             raise Refused(3, "%s: its data at byte %d ends at %d: found %d bytes"
                           % (part.path, each["offset"], each["offset"] + each["length"], part.length))
 

@@ -37,28 +37,32 @@ class Table:
 
 
 class Chain:
-    """The nodes of one disk: `node` is that of qemu, `size` what its header says of its bytes (or None)."""
+    """The nodes of one disk, and `size`, what its header says of its bytes (or None)."""
 
     def __init__(self, files, table, backing_format):
         self.files, self.table, self.backing_format = files, table, backing_format
-        self.depth = 0
+        # For each image of the chain, the topmost first: which bytes of the guest are in which file.
+        self.places = []
         self.size = None
         self.replays = False
 
     def node(self, part, driver):
-        self.depth += 1
-        if self.depth > DEEPEST_CHAIN:
+        self.places.append([])
+        if len(self.places) > DEEPEST_CHAIN:
             raise Refused(4, "%s: found more than %d images one over another" % (part.path, DEEPEST_CHAIN))
         if driver is None:
             raise Refused(4, "%s: its format is not known" % part.path)
         if not hasattr(self, driver):
             raise Refused(4, "%s: its format is %s, which cannot be exported" % (part.path, driver))
+        places = self.places[-1]
         node = getattr(self, driver)(part)
+        if not places and driver != "vhdx":
+            places.append((0, 1 << 63, part))
         node["read-only"] = True
         return node
 
     def vmdk(self, part):
-        return vmdk.layer(part, self.files, lambda path: self.node(self.files.open(path), "vmdk"))
+        return vmdk.layer(part, self.files, self.places[-1], lambda path: self.node(self.files.open(path), "vmdk"))
 
     def vdi(self, part):
         kind, data, each, used = (little(part, at, 4) for at in (76, 344, 376, 388))
@@ -115,6 +119,11 @@ class Chain:
             raise Refused(4, "%s: is the difference to another VHD: unpack it, and export that" % part.path)
         self.size = int.from_bytes(footer[48:56], "big")
         return {"driver": "vpc", "file": part.node()}
+
+
+def file_of(places, depth, at):
+    """The file in which the byte AT of the guest is, in the image at that DEPTH of the chain; None where that is not known."""
+    return next((part for first, last, part in (places[depth] if depth < len(places) else []) if first <= at < last), None)
 
 
 def little(part, offset, count):

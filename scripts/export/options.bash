@@ -81,7 +81,7 @@ once() {
 
 # parse_options ARGUMENT...
 parse_options() {
-  local arguments=$# verbose=no
+  local arguments=$#
   while [ $# -gt 0 ]; do
     case $1 in
       -h | --help) usage; exit 0 ;;

@@ -24,7 +24,7 @@ archive() {
   for ((i = 0; i <= last; i++)); do
     [ "$i" -lt "$last" ] || trailer=()
     reference=$(printf 'Ref:%03d' "$i")
-    say "$reference: ${disk_images[i]}, ${disk_sizes[i]} bytes"
+    say_step "$reference: ${disk_images[i]}, ${disk_sizes[i]} bytes"
     # In a file: what <(...) names, the bash 4.2 of a dom0 closes after the first command of the function that it is given to.
     pack "$i" --prefix "$reference" "$ova_option=$work/ova.xml" ${trailer[@]+"${trailer[@]}"} || return
     ova_option=--check-ova
@@ -56,7 +56,7 @@ make_archive() {
   [ "$status" -ne 74 ] || fail "$output: cannot be written" 1
   [ "$status" -eq 0 ] || exit "$status"
   if [ "$verify" = yes ]; then
-    say "checking"
+    say_step "checking"
     run verify_part || fail "$output: the archive does not read back as it was written" 3
   fi
   if [ $example = yes ]; then
@@ -71,6 +71,6 @@ make_archive() {
     chmod -- "$(printf %o $((0666 & ~$(umask))))" "$part"
   fi
   mv -T -- "$part" "$output"
-  say "$output: $(stat -c %s -- "$output") bytes, disks: ${#disk_images[@]}$([ "$verify" = no ] || echo ', checked')"
-  say "to import it on the host: xe vm-import filename=$(printf %q "$output")"
+  say "$output: $(stat -c %s -- "$output") bytes, disks: ${#disk_images[@]}$([ "$verify" = no ] || echo ', checked');" \
+    "on the host: xe vm-import filename=$(printf %q "$output")"
 }

@@ -50,8 +50,9 @@ def value_of(text, key):
     return found.group(1).strip() if found else None
 
 
-def layer(part, files, parent_of):
-    """The node of the VMDK in PART. PARENT_OF gives that of the file whose path it is called with."""
+def layer(part, files, places, parent_of):
+    """The node of the VMDK in PART. PARENT_OF gives that of the file whose path it is called with. Into PLACES goes which bytes
+    of the guest are in which file: first, last and the part."""
     if part.bytes(0, 4) == b"COWD":
         raise Refused(4, "%s: is one extent of a VMDK: export the small .vmdk that names it" % part.path)
     text, names_extents = descriptor_of(part)
@@ -66,13 +67,18 @@ def layer(part, files, parent_of):
             raise Refused(3, "%s: its parent %s has the CID %s, expected %s" % (part.path, path, quoted(found), quoted(parent_id)))
         parent = parent_of(path)
     if not names_extents:
+        places.append((0, number(part, 12, 8) * SECTOR, part))
         return {"driver": "vmdk", "file": part.node(), "backing": parent}
     if part.offset or part.link is None:
         raise Refused(4, "%s: its data lies in other files of the archive: unpack it with tar and export that" % part.path)
-    lines = []
+    lines, sectors = [], 0
     for line in text.splitlines():
         if re.match(r"\s*(RW|RDONLY|NOACCESS)\b", line, re.I):
-            lines.append(extent(line.strip(), part, files, len(lines)))
+            kind, count, data, said = extent(line.strip(), part, files, len(lines))
+            if data is not None:
+                places.append((sectors * SECTOR, (sectors + count) * SECTOR, data))
+            sectors += count
+            lines.append((kind, said))
             if len(lines) > MOST_EXTENTS:
                 raise Refused(4, "%s: found more than %d extents" % (part.path, MOST_EXTENTS))
     if not lines:
@@ -90,7 +96,7 @@ def layer(part, files, parent_of):
 
 
 def extent(line, part, files, count):
-    """The type of the extent in LINE, and the line that says the same to qemu."""
+    """The type and sectors of the extent in LINE, its file (None for zeros), and the line that says the same to qemu."""
     found = EXTENT.match(line)
     if not found:
         raise Refused(3, "%s: found the extent %s, expected an access, sectors, a type and a name" % (part.path, quoted(line)))
@@ -104,7 +110,7 @@ def extent(line, part, files, count):
         link = "zeros%d" % count
         with open(os.path.join(files.work, link), "wb") as zeros:
             zeros.truncate(sectors * SECTOR)
-        return "FLAT", 'RW %d FLAT "%s" 0' % (sectors, link)
+        return "FLAT", sectors, None, 'RW %d FLAT "%s" 0' % (sectors, link)
     if name is None:
         raise Refused(3, "%s: found an extent without a name: %s" % (part.path, quoted(line)))
     path = files.named(name, part.path)
@@ -114,9 +120,9 @@ def extent(line, part, files, count):
         expected = (offset + sectors) * SECTOR
         if data.length < expected:
             raise Refused(3, "%s: found %d bytes, expected at least %d, as %s says" % (path, data.length, expected, part.path))
-        return "FLAT", 'RW %d FLAT "%s" %d' % (sectors, link, offset)
+        return "FLAT", sectors, data, 'RW %d FLAT "%s" %d' % (sectors, link, offset)
     magic, at, width, _ = SPARSE[kind]
     # qemu takes the size from the extent: another one than that of the descriptor would move what follows.
     if data.bytes(0, len(magic)) != magic or number(data, at, width) != sectors:
         raise Refused(3, "%s: is not the extent of %d sectors that %s names" % (path, sectors, part.path))
-    return kind, 'RW %d %s "%s"' % (sectors, kind, link)
+    return kind, sectors, data, 'RW %d %s "%s"' % (sectors, kind, link)
