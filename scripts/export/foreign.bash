@@ -50,13 +50,14 @@ foreign_disk() { FORMATS=$(lines_of image qemu) python3 -B "$share/export/foreig
 
 # take_machine OVA: sets machine_disks, and from its OVF what no option says.
 take_machine() {
-  local key value facts
+  local line value facts
   facts=$(foreign_disk machine "$1")
   [ -z "${machine_of:-}" ] || fail "$1: is a machine, as $machine_of is: expected one" 2
   machine_of=$1
   ovf_networks=()
-  while IFS='=' read -r key value; do
-    case $key in
+  while IFS= read -r line; do
+    value=${line#*=}
+    case ${line%%=*} in
       name) name=${name:-$value} ;;
       memory) memory=${memory:-$value} ;;
       vcpus) vcpus=${vcpus:-$value} ;;
