@@ -39,11 +39,11 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
   tar -xOf vm.xva ova.xml | python3 -c 'import sys, xml.etree.ElementTree as e; e.fromstring(sys.stdin.read())'
 }
 
-@test "with --disk the bytes come from the raw disk, and only where the image has data" {
+@test "with --device the bytes come from the raw disk, and only where the image has data" {
   qemu-img create -q -f qcow2 a.qcow2 10M
   qemu-io -c 'write -P 7 3M 1M' a.qcow2 >/dev/null
   head -c 10M <(seq 1 2000000) >device.raw
-  export_xva -o vm.xva --disk device.raw a.qcow2
+  export_xva -o vm.xva --device device.raw a.qcow2
   [ "$(members vm.xva)" = "$(printf 'Ref:000/%08d ' 0 3 9)" ]
   tar -xOf vm.xva Ref:000/00000003 | cmp - <(tail -c +3145729 device.raw | head -c 1M)
 }
@@ -71,7 +71,7 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
 @test "a disk that is not the image's is refused, and nothing is left" {
   qemu-img create -q -f qcow2 a.qcow2 10M
   truncate -s 11M device.raw
-  run -3 --separate-stderr export_xva -o vm.xva --disk device.raw a.qcow2
+  run -3 --separate-stderr export_xva -o vm.xva --device device.raw a.qcow2
   [[ $stderr == *"device.raw: the disk is not the one in ova.xml: found 11534336 bytes or more, expected virtual_size 10485760" ]]
   [ "$(echo *)" = "a.qcow2 device.raw" ]
 }

@@ -45,7 +45,7 @@ look_into_compressed() {
   tail -c 512 <"$edges.fifo" >"$edges.end" &
   size=$(unpack "$2" "$1" 2>"$work/said" | tee "$edges.fifo" | wc -c) || status=$?
   wait $!
-  [ "$status" -eq 0 ] || fail "$1: is damaged: $(grep . "$work/said" | tail -n 1)" 3
+  [ "$status" -eq 0 ] || fail "$1: is damaged: $(grep -m 1 . "$work/said")" 3
   { unpack "$2" "$1" 2>/dev/null || true; } | { head -c 33792; cat >/dev/null; } >"$edges"
   # Of a short one the end stands there already.
   [ "$size" -le 33792 ] || cat "$edges.end" >>"$edges"

@@ -14,6 +14,7 @@ add_disk() {
 look_at_images() {
   local image
   [ -z "$device" ] || [ -e "$device" ] || fail "$device: no such device or file" 1
+  [ -z "$device" ] || [ -z "$format" ] || [ -n "$(header_tool "$format")" ] || refuse_device
   ways=() readers=()
   for image in "${images[@]}"; do
     [[ -e $image || ! $image =~ ^[a-z][a-z0-9+]*:// ]] || fail "$image: is not a file here: get it first" 4
@@ -22,12 +23,14 @@ look_at_images() {
     look_at_image "$image"
     ways+=("$way") readers+=("$reader")
   done
-  [ -z "$device" ] || [ -n "$(header_tool "${ways[0]}")" ] || fail "--device needs $(formats name ' or ') that says where data is" 2
+  [ -z "$device" ] || [ -n "$(header_tool "${ways[0]}")" ] || refuse_device
   [ -z "$backing_format" ] || [[ " ${ways[*]} ${readers[*]} " == *\ qcow2\ * || " ${readers[*]} " == *\ qed\ * ]] ||
     fail "--backing-format goes with a QCOW2 or QED" 2
   [ ${#skip_holes[@]} -eq 0 ] || [[ " ${ways[*]} " =~ \ (raw|$(formats format '|'))\  ]] ||
     fail "--skip-holes goes with $(formats name ', ') or a raw disk" 2
 }
+
+refuse_device() { fail "--device needs $(formats name ' or ') that says where data is" 2; }
 
 # look_at_image IMAGE: sets way, and reader where there is one.
 look_at_image() {
