@@ -1,11 +1,16 @@
 # Sourced by export-xva: a folder of its own to work in, what is left of it at the end, and what is tried again.
 
-# make_workspace: the folder, beside the archive, whose name is in work. It is gone when the script ends, however it ends.
+# make_workspace: the folder beside the archive whose name is in work, and where there is a place for temporary files, one
+# there, in links: not every file system has links, pipes and mounts. Both are gone when the script ends, however it ends.
 make_workspace() {
   job=''
+  # Nobody else is to look at what is half done; the archive gets the mode of any new file at the end.
+  mask=$(umask)
+  umask 077
   # A name of its own, so that two exports to one name do not write into each other.
-  work=$(umask 077 && mktemp -d -- "$output.part.XXXXXX")
+  work=$(mktemp -d -- "$output.part.XXXXXX") || fail "$output: cannot be written" 1
   work=$(readlink -f -- "$work")
+  links=$work
   trap clean_up EXIT
   trap 'exit 129' HUP
   trap 'exit 130' INT
@@ -13,11 +18,18 @@ make_workspace() {
   trap 'exit 143' TERM
 }
 
+# use_links: makes the folder for links, which only some disks need.
+use_links() {
+  local folder
+  [ "$links" = "$work" ] || return 0
+  ! folder=$(mktemp -d 2>/dev/null) || links=$(readlink -f -- "$folder")
+}
+
 clean_up() {
   local folder
   [ -z "$job" ] || kill -TERM -- "-$job" 2>/dev/null || true
-  for folder in "$work"/disk*; do [ ! -e "$folder" ] || detach_foreign "$folder"; done
-  rm -rf -- "$work" || true
+  for folder in "$links"/disk*; do [ ! -e "$folder" ] || detach_foreign "$folder"; done
+  rm -rf -- "$work" "$links" || true
 }
 
 # run COMMAND...: the command in a process group of its own, so that a signal to this script ends all of it at once.
@@ -37,7 +49,7 @@ show_said() {
   local i text
   [ -s "$work/said" ] || return 0
   text=$(cat "$work/said")
-  for i in "${!disk_images[@]}"; do text=${text//"$work/disk$i/raw"/"${disk_images[i]}"}; done
+  for i in "${!disk_images[@]}"; do text=${text//"$links/disk$i/raw"/"${disk_images[i]}"}; done
   printf '%s\n' "$text" >&2 2>/dev/null || true
 }
 
@@ -55,7 +67,6 @@ again() {
       "$@" || status=$?
       [ "$status" -eq 1 ] || break
     else
-      (umask 077 && : >"$work/said")
       "$@" 2>"$work/said" || status=$?
       show_said
       if [ "$status" -ne 1 ] || ! grep -qE 'changed|try again' "$work/said"; then break; fi

@@ -29,7 +29,7 @@ need_packer() {
 }
 
 # unpack PACKER IMAGE: its bytes, on standard output.
-unpack() { "$1" -q -dc -- "$2"; }
+unpack() { "$1" -dc -- "$2"; }
 
 # refuse_packed IMAGE PACKER WHAT: says how it can be exported.
 refuse_packed() {
@@ -40,7 +40,9 @@ refuse_packed() {
 
 # look_into_compressed IMAGE PACKER: sets size, having read it to its end; refuses what is not a raw disk.
 look_into_compressed() {
-  local edges=$work/edges found status=0
+  local edges found status=0
+  use_links
+  edges=$links/edges
   mkfifo -m 600 "$edges.fifo"
   tail -c 512 <"$edges.fifo" >"$edges.end" &
   size=$(unpack "$2" "$1" 2>"$work/said" | tee "$edges.fifo" | wc -c) || status=$?

@@ -70,9 +70,17 @@ take_machine() {
   [ ${#networks[@]} -gt 0 ] || networks=(${ovf_networks[@]+"${ovf_networks[@]}"})
 }
 
+# say_who_writes I: where a program holds a file that the image names open for writing; the image itself was looked at.
+say_who_writes() {
+  local file
+  for file in "$links/disk$1"/file*; do
+    [ "$file" -ef "${disk_images[$1]}" ] || is_at_rest "$file" || { say_open "$(readlink -- "$file")"; return; }
+  done
+}
+
 # prepare_foreign I: makes the folder of disk I, see foreign_disk.py, and prints its size.
 prepare_foreign() {
-  local folder=$work/disk$1
+  local folder=$links/disk$1
   rm -rf -- "$folder"
   mkdir -- "$folder"
   foreign_disk disk "$folder" "${disk_readers[$1]}" "${disk_images[$1]}" "${disk_numbers[$1]}" "$backing_format" ${search[@]+"${search[@]}"}
@@ -80,7 +88,7 @@ prepare_foreign() {
 
 # attach_foreign I: its bytes become those of the file raw in its folder.
 attach_foreign() {
-  local folder=$work/disk$1 raw=$work/disk$1/raw
+  local folder=$links/disk$1 raw=$links/disk$1/raw
   : >"$raw"
   if type -P qemu-storage-daemon >/dev/null && qemu-storage-daemon --daemonize --pidfile "$folder/pid" --blockdev "$(cat "$folder/node")" \
     --export "type=fuse,id=raw,node-name=disk,mountpoint=${raw//,/,,}" >"$folder/daemon" 2>&1 &&
@@ -89,8 +97,11 @@ attach_foreign() {
   fi
   detach_foreign "$folder"
   say "${disk_images[$1]}: qemu cannot show it as a file here (FUSE), so it is unpacked into a temporary one first"
-  rm -f -- "$raw"
-  qemu-img convert -O raw "json:$(cat "$folder/node")" "$raw" || fail "${disk_images[$1]}: could not be unpacked beside $output" 1
+  rm -f -- "$raw" "$work/unpacked"
+  # Beside the archive, where there is room.
+  qemu-img convert -O raw "json:$(cat "$folder/node")" "$work/unpacked" ||
+    fail "${disk_images[$1]}: could not be unpacked into a file beside $output" 1
+  ln -s -- "$work/unpacked" "$raw"
 }
 
 # detach_foreign FOLDER: ends the daemon, which takes its file system with it.
@@ -103,18 +114,21 @@ detach_foreign() {
     kill -0 "$pid" 2>/dev/null || break
     sleep 0.05
   done
+  if kill -KILL "$pid" 2>/dev/null; then
+    umount -- "$1/raw" 2>/dev/null || fusermount3 -u -- "$1/raw" 2>/dev/null || true
+  fi
   rm -f -- "$1/pid"
 }
 
 # pack_foreign I PACK-COMMAND...
 pack_foreign() {
-  local folder=$work/disk$1 size status=0
+  local folder=$links/disk$1 size status=0
   size=$(prepare_foreign "$1") || return
   [ "$size" = "${disk_sizes[$1]}" ] || { warn "${disk_images[$1]}: changed while it was read: found $size bytes; try again"; return 1; }
   attach_foreign "$1"
   extents-merge -- "$folder/extents" | "${@:2}" -- "$folder/raw" || status=$?
   detach_foreign "$folder"
   [ "$status" -ne 0 ] || foreign_disk unchanged "$folder" || status=$?
-  rm -rf -- "$folder"
+  rm -rf -- "$folder" "$work/unpacked"
   return "$status"
 }

@@ -56,8 +56,12 @@ look_at_image() {
     [ ! -b "$1" ] || fail "$1: is a device: $reader is read from files" 4
   fi
   [ -b "$1" ] || [ -s "$1" ] || fail "$1: is empty: found 0 bytes, expected a disk" 4
-  is_at_rest "$1" || warn "$1: another program has it open for writing, a running VM perhaps: what is exported may be of" \
-    "different moments, without what the guest had not yet written; shut the VM down or export a snapshot of it"
+  is_at_rest "$1" || say_open "$1"
+}
+
+say_open() {
+  say "$1: another program has it open for writing, a running VM perhaps: what is exported may be of different moments," \
+    "without what the guest had not yet written; shut the VM down or export a snapshot of it"
 }
 
 # is_at_rest IMAGE: fails if a program holds it open for writing, as far as one can see: by the locks of qemu, which holds its
@@ -105,6 +109,8 @@ size_of() {
 look_into_images() {
   local i j image count
   make_workspace
+  # A VMDK may have more parts than files may be open by default.
+  ulimit -S -n "$(ulimit -H -n)" 2>/dev/null || true
   for i in "${!images[@]}"; do
     image=${images[i]}
     if [ "${readers[i]}" = ova ]; then
@@ -120,8 +126,10 @@ look_into_images() {
     case ${disk_ways[i]} in
       compressed) look_into_compressed "$image" "${disk_readers[i]}" ;;
       foreign)
+        use_links
         again prepare_foreign "$i" >"$work/size"
         size=$(cat "$work/size")
+        say_who_writes "$i"
         ;;
       *)
         again size_of "${disk_ways[i]}" "$image" >"$work/size"

@@ -78,6 +78,13 @@ class Chain:
         return {"driver": "vhdx", "file": part.node()}
 
     def parallels(self, part):
+        # It does not say itself that it holds the changes since a snapshot only.
+        try:
+            with open(os.path.join(os.path.dirname(os.path.abspath(part.path)), "DiskDescriptor.xml"), "rb") as descriptor:
+                if descriptor.read(1 << 20).count(b"<Image>") > 1:
+                    raise Refused(4, "%s: is one image of several, as DiskDescriptor.xml beside it says: merge its snapshots" % part.path)
+        except OSError:
+            pass
         return {"driver": "parallels", "file": part.node()}
 
     def qed(self, part):

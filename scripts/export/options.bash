@@ -32,13 +32,13 @@ and OVA, whose machine is exported with its disks. Without any argument: a small
   --version            print the version
   -h, --help           this text
 
-Examples: $command -o web.xva.zst --name web --memory 2G --vcpus 2 --firmware uefi system.qcow2 data.vhd
+Example:  $command -o web.xva.zst --name web --memory 2G --vcpus 2 --firmware uefi system.qcow2 data.vhd
           $command appliance.ova
           $command server-disk1.vmdk
           $command --format raw disk.raw
 
-A compressed raw disk, disk.raw.zst, .gz, .xz or .bz2, is unpacked on the way. An image that changed while it was read is exported again,
-three times in all.
+A compressed raw disk, disk.raw.zst, .gz, .xz or .bz2, is unpacked on the way. An image that changed while it was read is
+exported again, three times in all.
 END
   if [ "$share" = "$here" ]; then
     cat <<END

@@ -14,6 +14,7 @@ from named_files import Refused, quoted
 
 LONGEST_DESCRIPTION = 4 << 20
 MOST_MEMBERS = 10000
+MOST_ITEMS = 1000
 PROCESSOR, MEMORY, CONTROLLERS, NETWORK, DISK = "3", "4", ("5", "6", "20"), "10", "17"
 
 
@@ -91,6 +92,8 @@ class Machine:
         sections = self.system.findall("VirtualHardwareSection")
         self.items = [item for section in sections[:1] for item in section if item.tag in ("Item", "StorageItem", "EthernetPortItem")
                       and not item.get("bound") and item.get("configuration") in (None, default)]
+        if max(len(self.items), len(list(self.root.iter("Disk"))), len(list(self.root.iter("File")))) > MOST_ITEMS:
+            raise Refused(4, "%s: found more than %d devices, disks or files in the OVF" % (self.path, MOST_ITEMS))
 
     def description(self):
         """The bytes of the OVF."""

@@ -46,12 +46,8 @@ verify_part() { "${expand[@]}" <"$work/archive" | xva-unpack --verify -q ${progr
 make_archive() {
   local i disks=() part=$work/archive status=0 found
   for i in "${!disk_sizes[@]}"; do disks+=(--disk "$(printf 'Ref:%03d' "$i")=${disk_sizes[i]}"); done
-  (
-    umask 077
-    ova-xml --name="${name:-${base%.*}}" --memory="${memory:-1G}" --vcpus="${vcpus:-1}" --firmware="${firmware:-bios}" \
-      ${machine[@]+"${machine[@]}"} ${networks[@]+"${networks[@]}"} "${disks[@]}" >"$work/ova.xml"
-    : >"$part"
-  )
+  ova-xml --name="${name:-${base%.*}}" --memory="${memory:-1G}" --vcpus="${vcpus:-1}" --firmware="${firmware:-bios}" \
+    ${machine[@]+"${machine[@]}"} ${networks[@]+"${networks[@]}"} "${disks[@]}" >"$work/ova.xml"
   again run write_part || status=$?
   [ "$status" -ne 74 ] || fail "$output: cannot be written" 1
   [ "$status" -eq 0 ] || exit "$status"
@@ -68,7 +64,7 @@ make_archive() {
   if [ -f "$output" ]; then
     cp --attributes-only --preserve=mode,ownership -- "$output" "$part"
   else
-    chmod -- "$(printf %o $((0666 & ~$(umask))))" "$part"
+    chmod -- "$(printf %o $((0666 & ~mask)))" "$part"
   fi
   mv -T -- "$part" "$output"
   say "$output: $(stat -c %s -- "$output") bytes, disks: ${#disk_images[@]}$([ "$verify" = no ] || echo ', checked');" \

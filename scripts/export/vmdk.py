@@ -67,6 +67,7 @@ def layer(part, files, places, parent_of):
             raise Refused(3, "%s: its parent %s has the CID %s, expected %s" % (part.path, path, quoted(found), quoted(parent_id)))
         parent = parent_of(path)
     if not names_extents:
+        whole(part, text)
         places.append((0, number(part, 12, 8) * SECTOR, part))
         return {"driver": "vmdk", "file": part.node(), "backing": parent}
     if part.offset or part.link is None:
@@ -93,6 +94,13 @@ def layer(part, files, places, parent_of):
             create_type, "\n".join(line for _, line in lines)))
     file = {"driver": "file", "filename": os.path.join(files.work, name), "read-only": True}
     return {"driver": "vmdk", "file": file, "backing": parent}
+
+
+def whole(part, text):
+    """Refuses one extent of several: taken alone it would be a piece of the disk."""
+    sectors = [int(found) for found in re.findall(r"^[ \t]*(?:RW|RDONLY)[ \t]+(\d{1,19})[ \t]", text, re.M | re.I)]
+    if len(sectors) != 1 or sectors[0] > number(part, 12, 8):
+        raise Refused(4, "%s: is one extent of a VMDK: export the small .vmdk that names it" % part.path)
 
 
 def extent(line, part, files, count):
