@@ -245,9 +245,49 @@ def bench_merge():
     peak("memory of extents-merge", f"extents-merge {runs}")
 
 
+def file_system():
+    """A real file system: half a GiB of what lies in /usr/lib, in ext4."""
+    def make(path):
+        root = path + ".files"
+        shell(f"mkdir {root}; tar -c -C /usr/lib . 2> /dev/null | head -c 420M | tar -x -C {root} 2> /dev/null || true; "
+              f"truncate -s 512M {path}; mke2fs -q -t ext4 -d {root} {path}; rm -r {root}")
+    return made("usr.raw", make)
+
+
+def bench_zstd():
+    raw = file_system()
+    archive = made("usr.xva", lambda p: shell(f"xva-pack --scan --pad {raw} > {p}"))
+    table("A file system of 512 MiB, compressed in frames, against zstd -T0")
+    sizes = []
+    for level in (1, 3, 9):
+        ours, theirs = (os.path.join(HERE, f"{name}-{level}.zst") for name in ("frames", "one"))
+        compare(f"xva-zstd -{level} : zstd -T0 -{level}", f"xva-zstd -{level} {archive} > {ours}",
+                f"zstd -q -T0 -{level} -c {archive} > {theirs}", RUNS if level == 3 else 3)
+        sizes.append(f"{level}: {os.path.getsize(ours) / os.path.getsize(theirs):.4f}")
+    frames = os.path.join(HERE, "frames-3.zst")
+    compare("xva-unpack --verify of frames : zstd -dc \\| xva-unpack --verify", f"xva-unpack --verify -q {frames}",
+            f"zstd -dc {frames} | xva-unpack --verify -q -")
+    peak("memory of xva-zstd", f"xva-zstd --jobs 2 {archive}")
+    peak("memory of xva-unpack --verify", f"xva-unpack --verify -q {frames}")
+    print("\nBytes in frames for each byte of zstd -T0, by level: " + ", ".join(sizes) + ".")
+
+
+def bench_export():
+    raw = file_system()
+    qcow2 = made("usr.qcow2", lambda p: shell(f"qemu-img convert -f raw -O qcow2 {raw} {p}"))
+    ours, theirs, out = (os.path.join(HERE, name) for name in ("export.zst", "pipeline.zst", "converted.raw"))
+    pack = f"qcow-headers --output map {qcow2} | xva-pack --map -"
+    table("From an image to a compressed archive that was read back")
+    exported = f"{pack} | xva-zstd > {ours}; xva-unpack --verify -q {ours}"
+    compare("the filters : the filters with zstd -T0", exported,
+            f"{pack} | zstd -q -T0 > {theirs}; zstd -dc {theirs} | xva-unpack --verify -q -", 3)
+    compare("the filters : qemu-img convert -O raw, then tar and zstd -T0", exported,
+            f"qemu-img convert -O raw {qcow2} {out}; tar -c -C {HERE} converted.raw | zstd -q -T0 > {theirs}; zstd -qt {theirs}; rm {out}", 3)
+
+
 HERE = sys.argv[1]
 PARTS = {"floor": bench_floor, "pack": bench_pack, "headers": bench_headers, "scenarios": bench_scenarios, "map": bench_map,
-         "verify": bench_verify, "merge": bench_merge}
+         "verify": bench_verify, "merge": bench_merge, "zstd": bench_zstd, "export": bench_export}
 os.makedirs(HERE, exist_ok=True)
 for part in sys.argv[2:] or PARTS:
     if part not in PARTS:

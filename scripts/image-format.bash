@@ -38,7 +38,7 @@ formats() { lines_of image | fields "$1" "$2"; }
 
 # What the workspace builds for its users.
 # shellcheck disable=SC2034,SC2207
-PROGRAMS=($(formats tool ' ') extents-merge xva-pack xva-unpack xva-headers ova-xml)
+PROGRAMS=($(formats tool ' ') extents-merge xva-pack xva-unpack xva-zstd xva-headers ova-xml)
 # The scripts that are commands of theirs too.
 # shellcheck disable=SC2034
 COMMANDS=(export-xva restore-disk)

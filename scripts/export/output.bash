@@ -13,9 +13,9 @@ look_at_output() {
 
   # shellcheck disable=SC2034
   case $output in
-    *.zst | *.zstd) need zstd zstd; compress=(zstd -q -T0 -c) expand=(zstd -q -d -c) ;;
-    *.gz) need gzip gzip; compress=(gzip -c) expand=(gzip -d -c) ;;
-    *.xva) compress=(cat) expand=(cat) ;;
+    *.zst | *.zstd) compress=(xva-zstd) ;;
+    *.gz) need gzip gzip; compress=(gzip -c) ;;
+    *.xva) compress=(cat) ;;
     *) fail "$output: the name must end with .xva, .xva.zst or .xva.gz" 2 ;;
   esac
 

@@ -53,6 +53,8 @@ impl Table {
         if let Some(output) = self.written.get(&identity).filter(|output| *output != path) {
             return Err(self.refuse(path, "is another output", output));
         }
+        // What it replaced is gone, and another output may be the next file with that inode.
+        self.written.retain(|_, output| output != path);
         self.written.insert(identity, path.to_path_buf());
         Ok(())
     }
@@ -173,6 +175,16 @@ mod tests {
             table.write(&of(path), path).unwrap();
         }
         assert!(table.write(&of(&link), &link).unwrap_err().to_string().contains("is another output"));
+    }
+
+    #[test]
+    fn an_output_may_get_the_inode_of_the_file_that_another_one_replaced() {
+        let (_folder, [file, _, other]) = files();
+        let mut table = Table::default();
+        let old = of(&file);
+        table.write(&old, Path::new("first")).unwrap();
+        table.write(&of(&other), Path::new("first")).unwrap();
+        table.write(&old, Path::new("second")).unwrap();
     }
 
     #[test]

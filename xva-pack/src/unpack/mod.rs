@@ -12,7 +12,7 @@
 //! held, never a disk. What `xva-unpack` does with the bytes is a [`task::Task`]; what `xva-headers` prints of the places is
 //! [`disk_extents::DiskExtents`].
 //!
-//! This room knows the rooms `xva`, `host`, `ova` and `index`, and not `pack`.
+//! This room knows the rooms `xva`, `host`, `ova`, `index` and `zstd`, and not `pack`.
 
 pub mod disk_extents;
 pub(crate) mod disk_state;

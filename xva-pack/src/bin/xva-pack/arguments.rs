@@ -122,7 +122,7 @@ pub(crate) struct Operation {
 
 const EXAMPLES: &str = "\
 Examples:
-  vhd-headers disk.vhd | extents-merge | xva-pack /dev/disk | zstd > disk.xva.zst
+  vhd-headers disk.vhd | extents-merge | xva-pack /dev/disk | xva-zstd > disk.xva.zst
   qcow-headers --output map disk.qcow2 | xva-pack --map - > disk.xva
   zstdcat disk.raw.zst | xva-pack --scan - > disk.xva
   { xva-pack --pad --ova ova.xml --prefix Ref:000 --no-trailer a.raw < a.json &&

@@ -20,6 +20,7 @@ pub(crate) mod after_last;
 pub(crate) mod block;
 pub(crate) mod checksum;
 pub(crate) mod disks;
+pub(crate) mod jump;
 pub mod metadata;
 pub(crate) mod state;
 
@@ -60,6 +61,7 @@ impl Walk<'_> {
                 self.sink.expect(&disk.prefix, size)?;
             }
         }
+        self.jump();
         while let Some(member) = self.coming()? {
             self.member(&member)?;
         }
