@@ -1,29 +1,40 @@
-# Sourced by the scripts: the formats that a header tool reads, and what a disk image is by the bytes at its beginning and
-# end. A new format is a line here.
-
-# Each line: the format for --format, its name for people, its header tool, and the magics of which an image has one, as
-# OFFSET:HEX; a negative OFFSET counts from the end. A VHD has its magic at the start (dynamic disks) or only at the end.
+# Sourced by the scripts: the formats that a header tool reads, and what a file is by the bytes at its beginning and end. The
+# table of them all, which the programs read too, is extents-merge/src/image/formats.table; a new format is a line there.
 #
 # A header tool takes --output intervals (the default) or map, --search-path DIR as often as you like, and -- IMAGE. Its
 # document of intervals begins with {"virtual_size":N, without blanks, and it ends with the statuses in README.md.
-FORMATS=(
-  'vhd   VHD   vhd-headers  0:636f6e6563746978 -512:636f6e6563746978 -511:636f6e6563746978'
-  'qcow2 QCOW2 qcow-headers 0:514649fb'
-)
-# The same without a tool: formats that only qemu reads.
-OTHERS=(
-  '- VMDK - 0:4b444d56'
-  '- VHDX - 0:7668647866696c65'
-  '- VDI  - 64:7f10dabe'
-)
 
-# formats FIELD SEPARATOR: the format, name or tool of every line of the table, joined.
-formats() {
-  local format name tool joined=''
+# load_table: the lines of the table, FORMAT|KIND|NAME|READER|MAGICS, in TABLE. Installed, it lies beside this.
+load_table() {
+  local here line
+  here=$(dirname -- "${BASH_SOURCE[0]}")
+  TABLE=()
+  while IFS= read -r line; do TABLE+=("$line"); done < <(
+    sed -e '/^#/d' -e '/^$/d' -e 's/ *| */|/g' "$here/formats.table" 2>/dev/null ||
+      sed -e '/^#/d' -e '/^$/d' -e 's/ *| */|/g' "$here/../extents-merge/src/image/formats.table"
+  )
+}
+load_table
+
+# lines_of KIND...: the lines of the table of these kinds.
+lines_of() {
+  local line kind
+  for line in "${TABLE[@]}"; do
+    kind=${line#*|} kind=${kind%%|*}
+    case " $* " in *" $kind "*) printf '%s\n' "$line" ;; esac
+  done
+}
+
+# fields FIELD SEPARATOR: the format, kind, name (with an article) or tool (the reader) of each of the lines on standard input, joined.
+fields() {
+  local format kind name tool joined=''
   # shellcheck disable=SC2034
-  while read -r format name tool _; do joined+=${joined:+$2}${!1}; done < <(printf '%s\n' "${FORMATS[@]}")
+  while IFS='|' read -r format kind name tool _; do joined+=${joined:+$2}${!1}; done
   printf '%s\n' "$joined"
 }
+
+# formats FIELD SEPARATOR: the same of the formats that a header tool reads.
+formats() { lines_of image | fields "$1" "$2"; }
 
 # What the workspace builds for its users.
 # shellcheck disable=SC2034,SC2207
@@ -35,55 +46,97 @@ COMMANDS=(export-xva restore-disk)
 # header_tool FORMAT: the program that reads it; nothing for another.
 header_tool() {
   local format tool
-  while read -r format _ tool _; do
+  while IFS='|' read -r format _ _ tool _; do
     [ "$format" != "$1" ] || echo "$tool"
-  done < <(printf '%s\n' "${FORMATS[@]}")
+  done < <(lines_of image)
 }
 
-# has_magic FILE OFFSET:HEX...: whether FILE has one of the magics.
+# hex: standard input in hexadecimal, without blanks.
+hex() { od -An -v -tx1 | tr -d ' \n'; }
+
+# has_magic BEGINNING END MAGIC...: whether a file with these edges, in hexadecimal, has one of the magics; see the table.
 has_magic() {
-  local magic offset
-  for magic in "${@:2}"; do
-    offset=${magic%:*} magic=${magic#*:}
-    [ "$(bytes_at "$1" "$offset" $((${#magic} / 2)))" != "$magic" ] || return 0
+  local magic part offset digits first last piece at fits LC_ALL=C
+  for magic in "${@:3}"; do
+    fits=yes
+    for part in ${magic//+/ }; do
+      offset=${part%%:*} digits=${part#*:} first=${offset%%..*} last=${offset##*..}
+      case $offset in
+        name) piece='' first=0 last=0 ;;
+        -*)
+          piece='' first=0 last=0
+          [ ${#2} -lt $((2 * ${offset#-})) ] || piece=${2:${#2} - 2 * ${offset#-}}
+          ;;
+        *) piece=${1:2 * first:2 * (last - first) + ${#digits}} ;;
+      esac
+      for ((at = 0; at <= last - first; at++)); do
+        # A question mark fits any digit.
+        # shellcheck disable=SC2053
+        [[ ${piece:2 * at:${#digits}} != $digits ]] || continue 2
+      done
+      fits=no
+      break
+    done
+    [ $fits = no ] || return 0
   done
   return 1
 }
 
-# bytes_at FILE OFFSET COUNT: so many bytes of FILE in hexadecimal; a negative OFFSET counts from the end.
-bytes_at() {
-  if [ "$2" -lt 0 ]; then tail -c "${2#-}" -- "$1"; else tail -c "+$(($2 + 1))" -- "$1"; fi 2>/dev/null |
-    head -c "$3" | od -An -tx1 | tr -d ' \n'
+# matches IMAGE: the lines of the table that it looks like: more than one if its end says something else than its beginning; of
+# a raw disk only that, if there is nothing else.
+matches() {
+  local beginning end line magics first='' last='' named=''
+  beginning=$(head -c 33792 -- "$1" 2>/dev/null | hex)
+  end=$(tail -c 512 -- "$1" 2>/dev/null | hex)
+  for line in "${TABLE[@]}"; do
+    magics=${line##*|}
+    # shellcheck disable=SC2086
+    [ -n "$first" ] || ! has_magic "$beginning" '' $magics || first=$line
+    # shellcheck disable=SC2086
+    [ -n "$last" ] || ! has_magic '' "$end" $magics || last=$line
+    case $magics in name:*) [[ $1 != *"${magics#name:}" ]] || named=$line ;; esac
+  done
+  [ "$first" != "$last" ] || last=''
+  if [ -n "$last" ]; then
+    case $first in *'|raw|'*) first='' ;; esac
+  fi
+  [ -n "$first$last" ] || first=$named
+  printf '%s' "${first:+$first$'\n'}" "${last:+$last$'\n'}"
 }
 
-# looks_like IMAGE FIELD LINE...: that field of every line one of whose magics IMAGE has, the last one first, with blanks
-# between them.
+# looks_like IMAGE KIND...: the names, with articles, of the formats of these kinds that it looks like; nothing for others.
 looks_like() {
-  local image=$1 field=$2 format name magics found=''
-  # shellcheck disable=SC2034,SC2086
-  while read -r format name _ magics; do
-    ! has_magic "$image" $magics || found="${!field}${found:+ $found}"
-  done < <(printf '%s\n' "${@:3}")
-  printf '%s\n' "$found"
+  local format kind name joined=''
+  while IFS='|' read -r format kind name _; do
+    case " ${*:2} " in *" $kind "*) joined+=${joined:+ and like }$name ;; esac
+  done < <(matches "$1")
+  printf '%s\n' "$joined"
 }
 
-# magic_format IMAGE: the names of the formats whose magic it has.
-magic_format() { looks_like "$1" name "${FORMATS[@]}"; }
+# The kinds of files of which the guest does not see the bytes as they are: all but raw disks.
+# shellcheck disable=SC2034
+CONTAINERS=(image qemu compressed archive text)
 
 # format_of IMAGE: its format for --format, by its magic; calls `fail` where that is not known.
 format_of() {
-  local found
-  found=$(looks_like "$1" format "${FORMATS[@]}")
+  local found format kind name reader
+  found=$(matches "$1")
   case $found in
-    *' '*)
-      found=$(magic_format "$1")
-      fail "$1: looks like a ${found// / and like a }: say which with --format" 4
+    *$'\n'*) fail "$1: looks like $(fields name ' and like ' <<<"$found"): say which with --format" 4 ;;
+    '')
+      [ -s "$1" ] || [ ! -f "$1" ] || fail "$1: is an empty file: expected a disk image" 3
+      fail "$1: neither $(formats name ' nor '): if it is a raw disk, say so with --format raw" 4
       ;;
-    ?*) echo "$found" ;;
+  esac
+  IFS='|' read -r format kind name reader _ <<<"$found"
+  case $kind in
+    image) echo "$format" ;;
+    qemu) fail "$1: is $name: see \"Other formats\" in README.md" 4 ;;
+    compressed) fail "$1: is $name: decompress it first; $reader FILE does that" 4 ;;
+    raw) fail "$1: is $name: if it is to be exported as it is, say so with --format raw" 4 ;;
     *)
-      found=$(looks_like "$1" name "${OTHERS[@]}")
-      [ -z "$found" ] || fail "$1: is a $found: see \"Other formats\" in README.md" 4
-      fail "$1: neither a $(formats name ' nor a '): if it is a raw disk, say so with --format raw" 4
+      [ "$reader" = - ] || name="$name, which $reader reads"
+      fail "$1: is $name: expected a disk image" 3
       ;;
   esac
 }

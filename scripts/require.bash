@@ -59,7 +59,7 @@ install_needed() {
   packages=${packages% }
   [ "$may_install" = yes ] || give_up "these are missing (names of Debian): $packages"
   type -P apt-get >/dev/null || give_up "these are missing, and there is no apt-get to install them (names of Debian): $packages"
-  as_root true 2>/dev/null || give_up "packages are missing that only root may install: sudo apt-get install $packages"
+  as_root true 2>/dev/null || give_up "packages are missing that only root may install; as root: apt-get install $packages"
   echo "$(basename "$0"): installing: $packages" >&2
   # Names of packages have no blanks.
   # shellcheck disable=SC2086

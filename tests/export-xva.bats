@@ -39,11 +39,11 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
   tar -xOf vm.xva ova.xml | python3 -c 'import sys, xml.etree.ElementTree as e; e.fromstring(sys.stdin.read())'
 }
 
-@test "with --disk the bytes come from the raw disk, and only where the image has data" {
+@test "with --device the bytes come from the raw disk, and only where the image has data" {
   qemu-img create -q -f qcow2 a.qcow2 10M
   qemu-io -c 'write -P 7 3M 1M' a.qcow2 >/dev/null
   head -c 10M <(seq 1 2000000) >device.raw
-  export_xva -o vm.xva --disk device.raw a.qcow2
+  export_xva -o vm.xva --device device.raw a.qcow2
   [ "$(members vm.xva)" = "$(printf 'Ref:000/%08d ' 0 3 9)" ]
   tar -xOf vm.xva Ref:000/00000003 | cmp - <(tail -c +3145729 device.raw | head -c 1M)
 }
@@ -71,7 +71,7 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
 @test "a disk that is not the image's is refused, and nothing is left" {
   qemu-img create -q -f qcow2 a.qcow2 10M
   truncate -s 11M device.raw
-  run -3 --separate-stderr export_xva -o vm.xva --disk device.raw a.qcow2
+  run -3 --separate-stderr export_xva -o vm.xva --device device.raw a.qcow2
   [[ $stderr == *"device.raw: the disk is not the one in ova.xml: found 11534336 bytes or more, expected virtual_size 10485760" ]]
   [ "$(echo *)" = "a.qcow2 device.raw" ]
 }
@@ -97,19 +97,52 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
   printf 'QFI\373' | dd of=b conv=notrunc status=none
   run -4 format_of b
   [[ $output == "b: looks like a QCOW2 and like a VHD: say which with --format" ]]
-  for line in "${OTHERS[@]}"; do
-    read -r _ name _ <<<"$line"
-    qemu-img create -q -f "${name,,}" c 1M
+  for name in vmdk vhdx vdi qed parallels; do
+    qemu-img create -q -f $name c 1M
     run -4 format_of c
-    [[ $output == "c: is a $name: see "* ]]
+    [[ ${output,,} == "c: is a $name"*": see "* ]]
   done
   truncate -s 1M raw
   run -4 format_of raw
-  [[ $output == "raw: neither a "*": if it is a raw disk, say so with --format raw" ]]
-  for line in "${FORMATS[@]}"; do
-    read -r _ name _ <<<"$line"
-    [[ $output == *" a $name"[\ :]* ]]
-  done
+  [ "$output" = "raw: neither a VHD nor a QCOW2: if it is a raw disk, say so with --format raw" ]
+}
+
+@test "what is no disk image is called what it is" {
+  . "$ROOT/scripts/image-format.bash"
+  fail() { echo "$1"; exit "$2"; }
+  head -c 100000 /dev/urandom >random
+  echo '<appliance/>' >ova.xml
+  echo '<Envelope/>' >vm.ovf
+  touch empty
+  echo data/x.vhd >disk.alias.vhd
+  xz -k random
+  bzip2 -k random
+  gzip -k random
+  zstd -q random
+  { printf '\x50\x2a\x4d\x18\x04\0\0\0abcd' && cat random.zst; } >skippable.zst
+  tar -cf vm.xva ova.xml
+  tar -cf vm.ova vm.ovf random
+  tar -cf other.tar random
+  printf '\n<!DOCTYPE html>\n<html></html>' >page
+  truncate -s 1M boot
+  printf '\125\252' | dd of=boot bs=1 seek=510 conv=notrunc status=none
+  while read -r expected file sentence; do
+    run "-$expected" format_of "$file"
+    [[ $output == "$file: is $sentence"* ]] || { echo "found $output, expected $sentence"; return 1; }
+  done <<'LIST'
+3 empty an empty file
+3 disk.alias.vhd an alias of Xen Orchestra
+4 random.xz an xz file: decompress it first; xz -dc FILE
+4 random.bz2 a bzip2 file
+4 random.gz a gzip file
+4 random.zst a zstd file
+4 skippable.zst a zstd file
+3 vm.xva an XVA, which xva-unpack reads
+3 vm.ova an OVA, which tar reads
+3 other.tar a tar
+3 page a web page (HTML)
+4 boot a raw disk with a boot sector
+LIST
 }
 
 @test "wrong usage is status 2" {
@@ -117,7 +150,7 @@ export_xva() { "$ROOT/scripts/export-xva" "$@"; }
   fails_with 2 export_xva -o
   fails_with 2 export_xva -o vm.tar "$ROOT/scripts/example/example.qcow2"
   fails_with 1 export_xva missing.qcow2
-  fails_with 2 export_xva --format vmdk -o vm.xva "$ROOT/scripts/example/example.qcow2"
+  fails_with 2 export_xva --format vmfs -o vm.xva "$ROOT/scripts/example/example.qcow2"
   run -0 export_xva --help
   [[ $output == *Example:* ]]
 }

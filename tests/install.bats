@@ -69,7 +69,7 @@ typed() {
   cp -r "$usr" usr
   rm usr/bin/ova-xml
   truncate -s 3M disk.raw
-  fails_with 1 env -u XVA_BIN_DIR usr/bin/export-xva --format raw -o disk.xva disk.raw
+  fails_with 1 env -u XVA_BIN_DIR PATH=/usr/bin:/bin usr/bin/export-xva --format raw -o disk.xva disk.raw
   [[ $stderr == *"usr/bin/ova-xml: no such program"* ]]
 }
 

@@ -21,7 +21,7 @@ use crate::arguments::{Archive, Cli, Metadata, settings};
 
 mod arguments;
 
-extents::main!(run, Output::Other);
+extents::main!(run, Output::Archive);
 
 fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let begun = Instant::now();

@@ -1,0 +1,255 @@
+//! What a file is, by its bytes. Nothing is decided by it: a guest can write any magic into its raw disk. It is for sentences,
+//! so that one who took the wrong file is told which one it is and what reads it.
+//!
+//! The formats stand in `formats.table`, which the scripts read too.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::extent::length::in_memory;
+use crate::failure::Failure;
+use crate::image::file::ImageFile;
+
+const TABLE: &str = include_str!("formats.table");
+
+/// Bytes at the beginning of a file that tell what it is.
+pub const BEGINNING: usize = 33 << 10;
+/// Bytes at its end that tell it.
+const END: usize = 512;
+/// Bytes of an unknown file that a sentence shows.
+const SHOWN: usize = 8;
+
+/// What can be done with a file of a format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A disk image: the guest's bytes are not where the guest sees them.
+    Image,
+    /// To be decompressed first.
+    Compressed,
+    /// A tar of some kind.
+    Archive,
+    /// No disk at all.
+    Text,
+    /// What a raw disk begins with.
+    Raw,
+}
+
+/// A format of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// Its short name: what `--format` calls it, or qemu.
+    pub id: &'static str,
+    /// What can be done with it.
+    pub kind: Kind,
+    /// For people, with an article.
+    pub name: &'static str,
+    /// The program that reads it, with its options.
+    pub reader: Option<&'static str>,
+    magics: &'static str,
+}
+
+/// `a VMDK, which qemu-img reads`
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        self.reader.map_or(Ok(()), |reader| write!(f, ", which {reader} reads"))
+    }
+}
+
+/// The table, in its order.
+fn formats() -> impl Iterator<Item = Format> {
+    TABLE.lines().filter_map(format)
+}
+
+/// A line of the table; none for a comment.
+fn format(line: &'static str) -> Option<Format> {
+    let mut fields = line.split('|').map(str::trim);
+    let id = fields.next().filter(|id| !id.starts_with('#'))?;
+    let kind = match fields.next()? {
+        "image" | "qemu" => Kind::Image,
+        "compressed" => Kind::Compressed,
+        "archive" => Kind::Archive,
+        "text" => Kind::Text,
+        "raw" => Kind::Raw,
+        _ => return None,
+    };
+    let name = fields.next()?;
+    let reader = fields.next().filter(|reader| *reader != "-");
+    Some(Format { id, kind, name, reader, magics: fields.next()? })
+}
+
+/// The format with this short name.
+pub fn by_id(id: &str) -> Option<Format> {
+    formats().find(|format| format.id == id)
+}
+
+/// What a file seems to be that begins with `beginning`, at most [`BEGINNING`] bytes. More than one if its `end` says something
+/// else; of a raw disk only that, if there is nothing else.
+pub fn formats_of(beginning: &[u8], end: &[u8], name: Option<&Path>) -> Vec<Format> {
+    let at_start = formats().find(|format| format.fits(&mut |magic| is_at(magic, beginning, 0)));
+    let at_end = formats().find(|format| format.fits(&mut |magic| is_at(magic, end, end.len())));
+    let mut found: Vec<Format> = at_start.into_iter().chain(at_end).collect();
+    found.dedup();
+    if found.len() > 1 {
+        found.retain(|format| format.kind != Kind::Raw);
+    }
+    if found.is_empty() {
+        let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let has_ending = |magic: &str| magic.strip_prefix("name:").is_some_and(|end| name.ends_with(end));
+        found.extend(formats().find(|format| format.magics.split(' ').any(has_ending)));
+    }
+    found
+}
+
+/// What `file` seems to be, as far as that is known.
+pub fn formats_of_file(file: &ImageFile) -> Result<Vec<Format>, Failure> {
+    let (beginning, end) = edges(file)?;
+    Ok(formats_of(&beginning, &end, Some(file.path())))
+}
+
+/// What `file` is, for a sentence that says that it is something else than was expected.
+pub fn describe_file(file: &ImageFile) -> Result<String, Failure> {
+    let (beginning, end) = edges(file)?;
+    Ok(match formats_of(&beginning, &end, Some(file.path()))[..] {
+        [] => describe_unknown(&beginning, file.size()),
+        [only] => only.to_string(),
+        [first, ..] => format!("what begins as {first}"),
+    })
+}
+
+/// What begins with `beginning` and has `size` bytes, if it is of no known format.
+pub fn describe_unknown(beginning: &[u8], size: u64) -> String {
+    if size == 0 {
+        "an empty file".to_owned()
+    } else if beginning.iter().all(|&byte| byte == 0) {
+        let all = size <= beginning.len() as u64;
+        if all { format!("{size} zero bytes") } else { "zeros at its beginning".to_owned() }
+    } else {
+        let shown = &beginning[..beginning.len().min(SHOWN)];
+        format!("\"{}\" at its beginning", shown.escape_ascii())
+    }
+}
+
+/// The bytes at both ends of a file.
+fn edges(file: &ImageFile) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+    let read = |offset, length| {
+        let mut bytes = vec![0; length];
+        file.read_exact_at(&mut bytes, offset, "the bytes that tell its format").map(|()| bytes)
+    };
+    let end = in_memory(file.size()).min(END);
+    let beginning = read(0, in_memory(file.size()).min(BEGINNING))?;
+    Ok((beginning, read(file.size() - end as u64, end)?))
+}
+
+impl Format {
+    /// Whether one of its magics is all there.
+    fn fits(&self, is_there: &mut dyn FnMut(&str) -> bool) -> bool {
+        self.magics.split(' ').any(|magic| magic.split('+').all(&mut *is_there))
+    }
+}
+
+/// Whether `OFFSET:HEX` or `OFFSET..LAST:HEX` is in `bytes`, which begin at offset 0, or end `end` bytes after negative ones.
+fn is_at(magic: &str, bytes: &[u8], end: usize) -> bool {
+    let Some((offsets, hex)) = magic.split_once(':') else { return false };
+    let (first, last) = offsets.split_once("..").unwrap_or((offsets, offsets));
+    let offset = |text: &str| match text.strip_prefix('-') {
+        Some(back) if end > 0 => back.parse().ok().and_then(|back| end.checked_sub(back)),
+        None if end == 0 => text.parse().ok(),
+        _ => None,
+    };
+    let (Some(first), Some(last)) = (offset(first), offset(last)) else { return false };
+    (first..=last).any(|at| bytes.get(at..).is_some_and(|bytes| begins_with(bytes, hex)))
+}
+
+/// Whether `bytes` begin with the hexadecimal digits `hex`, two a byte, of which ? is any.
+fn begins_with(bytes: &[u8], hex: &str) -> bool {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let wanted = hex.bytes().filter(|byte| !byte.is_ascii_whitespace());
+    bytes.len() * 2 >= hex.len()
+        && wanted.zip(digits).all(|(wanted, digit)| {
+            wanted == b'?' || char::from(wanted).to_digit(16) == Some(u32::from(digit))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn ids(beginning: &[u8], end: &[u8], name: &str) -> Vec<&'static str> {
+        formats_of(beginning, end, Some(Path::new(name))).iter().map(|format| format.id).collect()
+    }
+
+    #[test]
+    fn every_line_of_the_table_is_a_format_whose_magics_can_be_found() {
+        let lines = TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        assert_eq!(formats().count(), lines.count());
+        for format in formats() {
+            for magic in format.magics.split(' ').flat_map(|magic| magic.split('+')) {
+                let (offset, hex) = magic.split_once(':').unwrap();
+                if offset == "name" {
+                    continue;
+                }
+                assert!(
+                    hex.len() % 2 == 0 && hex.bytes().all(|b| b == b'?' || b.is_ascii_hexdigit()),
+                    "{magic}"
+                );
+                let bytes: Vec<u8> = hex
+                    .replace('?', "0")
+                    .as_bytes()
+                    .chunks(2)
+                    .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+                    .collect();
+                let (last, is_end) = (offset.rsplit("..").next().unwrap(), offset.starts_with('-'));
+                let at: usize = last.trim_start_matches('-').parse().unwrap();
+                let mut edge = vec![1; if is_end { END } else { BEGINNING }];
+                let at = if is_end { END - at + bytes.len().min(at) - bytes.len() } else { at };
+                edge[at..at + bytes.len()].copy_from_slice(&bytes);
+                assert!(is_at(magic, &edge, if is_end { END } else { 0 }), "{magic}");
+                edge[at] ^= 0xff;
+                assert!(!is_at(magic, &edge, if is_end { END } else { 0 }), "{magic}");
+                assert!(
+                    !is_at(magic, &edge[..at + bytes.len() - 1], if is_end { END } else { 0 }),
+                    "{magic}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn of_what_stands_at_the_beginning_the_first_line_counts_and_the_end_besides() {
+        let footer = [b"conectix".as_slice(), &[0; 504]].concat();
+        assert_eq!(ids(b"QFI\xfb\0\0\0\x01", b"", ""), ["qcow"]);
+        assert_eq!(ids(b"QFI\xfb\0\0\0\x03", b"", ""), ["qcow2"]);
+        assert_eq!(ids(b"QFI\xfb\0\0\0\x03", &footer, ""), ["qcow2", "vhd"]);
+        assert_eq!(ids(b"conectix", &footer, ""), ["vhd"]);
+        assert_eq!(ids(b"", &footer[..511], ""), ["vhd"]);
+        let mut boot = vec![0; 512];
+        boot[510..].copy_from_slice(b"\x55\xaa");
+        assert_eq!(ids(&boot, &boot, ""), ["mbr"]);
+        assert_eq!(ids(&boot, &footer, ""), ["vhd"]);
+    }
+
+    #[test]
+    fn a_file_that_is_too_short_or_unknown_is_nothing_whatever_it_is_called() {
+        for bytes in [b"".as_slice(), b"Q", b"QFI", &[0; 4096]] {
+            assert!(ids(bytes, bytes, "a.qcow2").is_empty());
+        }
+        assert_eq!(ids(b"data/x.vhd", b"data/x.vhd", "a/b.alias.vhd"), ["alias"]);
+        assert_eq!(ids(b"QFI\xfb", b"", "a/b.alias.vhd"), ["qcow2"]);
+    }
+
+    #[test]
+    fn what_is_unknown_is_shown() {
+        assert_eq!(describe_unknown(b"", 0), "an empty file");
+        assert_eq!(describe_unknown(&[0; 9], 9), "9 zero bytes");
+        assert_eq!(describe_unknown(&[0; 9], 10), "zeros at its beginning");
+        assert_eq!(describe_unknown(b"\x01abc", 4), "\"\\x01abc\" at its beginning");
+    }
+
+    #[test]
+    fn no_two_names_are_the_same() {
+        let names: BTreeSet<_> = formats().map(|format| format.name).collect();
+        assert_eq!(names.len(), formats().count());
+    }
+}

@@ -1,0 +1,76 @@
+# Sourced by export-xva: a folder of its own to work in, what is left of it at the end, and what is tried again.
+
+# make_workspace: the folder beside the archive whose name is in work, and where there is a place for temporary files, one
+# there, in links: not every file system has links, pipes and mounts. Both are gone when the script ends, however it ends.
+make_workspace() {
+  job=''
+  # Nobody else is to look at what is half done; the archive gets the mode of any new file at the end.
+  mask=$(umask)
+  umask 077
+  # A name of its own, so that two exports to one name do not write into each other.
+  work=$(mktemp -d -- "$output.part.XXXXXX") || fail "$output: cannot be written" 1
+  work=$(readlink -f -- "$work")
+  links=$work
+  trap clean_up EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 131' QUIT
+  trap 'exit 143' TERM
+}
+
+# use_links: makes the folder for links, which only some disks need.
+use_links() {
+  local folder
+  [ "$links" = "$work" ] || return 0
+  ! folder=$(mktemp -d 2>/dev/null) || links=$(readlink -f -- "$folder")
+}
+
+clean_up() {
+  local folder
+  [ -z "$job" ] || kill -TERM -- "-$job" 2>/dev/null || true
+  for folder in "$links"/disk*; do [ ! -e "$folder" ] || detach_foreign "$folder"; done
+  rm -rf -- "$work" "$links" || true
+}
+
+# run COMMAND...: the command in a process group of its own, so that a signal to this script ends all of it at once.
+run() {
+  local status=0
+  set -m
+  "$@" &
+  job=$!
+  set +m
+  wait "$job" || status=$?
+  job=
+  return "$status"
+}
+
+# show_said: what a command said, but for the names of files that only stand for an image here.
+show_said() {
+  local i text
+  [ -s "$work/said" ] || return 0
+  text=$(cat "$work/said")
+  for i in "${!disk_images[@]}"; do text=${text//"$links/disk$i/raw"/"${disk_images[i]}"}; done
+  printf '%s\n' "$text" >&2 2>/dev/null || true
+}
+
+# again COMMAND...: the command, up to three times while an image changes under it: then the status of a filter is 1, and it
+# says so. What it says is shown once it has ended; but where it draws a bar it is on the terminal at once, and not read here.
+again() {
+  local attempt status
+  for attempt in first second third; do
+    if [ $attempt != first ]; then
+      sleep 1
+      say "$attempt attempt, as an image changed while it was read"
+    fi
+    status=0
+    if [ "$1" = run ] && [ ${#progress[@]} -gt 0 ]; then
+      "$@" || status=$?
+      [ "$status" -eq 1 ] || break
+    else
+      "$@" 2>"$work/said" || status=$?
+      show_said
+      if [ "$status" -ne 1 ] || ! grep -qE 'changed|try again' "$work/said"; then break; fi
+    fi
+  done
+  return "$status"
+}

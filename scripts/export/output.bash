@@ -1,0 +1,43 @@
+# Sourced by export-xva: the archive that will be written, its name and its compression.
+
+# look_at_output: refuses, before anything is read, what cannot become the archive.
+look_at_output() {
+  local image i
+  # To a filter - would be standard input.
+  for i in "${!images[@]}"; do [ "${images[i]}" != - ] || images[i]=./-; done
+  [ "$device" != - ] || device=./-
+  [ -z "$device" ] || [ ${#images[@]} -eq 1 ] || fail "--device goes with one image; see --help" 2
+  base=$(basename -- "${images[0]}")
+  base=$(uncompressed_name "$base")
+  output=${output:-${base%.*}.xva.zst}
+
+  # shellcheck disable=SC2034
+  case $output in
+    *.zst | *.zstd) compress=(xva-zstd) ;;
+    *.gz) need gzip gzip; compress=(gzip -c) ;;
+    *.xva) compress=(cat) ;;
+    *) fail "$output: the name must end with .xva, .xva.zst or .xva.gz" 2 ;;
+  esac
+
+  # What a link leads to is replaced, and not the link.
+  if [ -L "$output" ]; then
+    [ -e "$output" ] || fail "$output: is a link that leads nowhere" 1
+    output=$(readlink -f -- "$output")
+  fi
+  [ ! -d "$output" ] || fail "$output: is a directory" 1
+  for image in "${images[@]}" ${device:+"$device"}; do
+    [ ! "$output" -ef "$image" ] || fail "$output: is what would be exported" 2
+  done
+  [ ! -f "$output" ] || [ -z "$(looks_like "$output" image qemu)" ] || fail "$output: is a disk image: expected the name of an archive" 2
+  [ -d "$(dirname -- "$output")" ] || fail "$(dirname -- "$output"): no such directory" 1
+  [ -w "$(dirname -- "$output")" ] || fail "$(dirname -- "$output"): cannot be written to" 1
+}
+
+# reads_no_output FORMAT IMAGE: fails if $output is a file that IMAGE names, its backing or data file, say. Which they are, the
+# header tool knows: it refuses (status 2) what is its own standard output, and into this one it cannot write.
+reads_no_output() {
+  local status=0
+  [ -f "$output" ] || return 0
+  headers "$1" --output map -- "$2" 1<"$output" 2>/dev/null || status=$?
+  [ "$status" -ne 2 ] || fail "$output: is a file that $2 is read with: expected another name" 2
+}

@@ -1,0 +1,183 @@
+"""An OVA, or the OVF in it: which machine it describes, and where its disks are.
+
+The text is a stranger's: it is bounded, declares no entities, and what it says is only handed on as the values of options.
+DMTF DSP0243; resource types are those of CIM_ResourceAllocationSettingData.
+"""
+
+import os
+import re
+import tarfile
+import xml.etree.ElementTree as ElementTree
+from xml.parsers import expat
+
+from named_files import Refused, quoted
+
+LONGEST_DESCRIPTION = 4 << 20
+MOST_MEMBERS = 10000
+MOST_ITEMS = 1000
+PROCESSOR, MEMORY, CONTROLLERS, NETWORK, DISK = "3", "4", ("5", "6", "20"), "10", "17"
+
+
+def local(name):
+    return name.split("}")[-1]
+
+
+def parse(text, path):
+    """The root, without name spaces."""
+    builder, parser = ElementTree.TreeBuilder(), expat.ParserCreate(None, "}")
+
+    def refuse(*_):
+        raise Refused(4, "%s: declares a document type, which no OVF needs" % path)
+
+    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
+    parser.buffer_text = True
+    depth = [0]
+
+    def start(name, attributes):
+        depth[0] += 1
+        if depth[0] > 100:
+            raise Refused(4, "%s: found more than 100 elements one in another" % path)
+        builder.start(local(name), {local(key): value for key, value in attributes.items()})
+
+    def end(name):
+        depth[0] -= 1
+        builder.end(local(name))
+
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, builder.data
+    try:
+        parser.Parse(text, True)
+        return builder.close()
+    except (expat.ExpatError, AssertionError, LookupError, ValueError) as error:
+        raise Refused(3, "%s: is no sound XML: %s" % (path, error))
+
+
+def said(element, name):
+    """The text of the child NAME, on one line; nothing where there is none."""
+    child = element.find(name)
+    return " ".join((child.text or "").split()) if child is not None else ""
+
+
+def whole(text, what, path):
+    if not re.match(r"^[0-9]{1,18}$", text):
+        raise Refused(3, "%s: found %s for %s, expected a number" % (path, quoted(text), what))
+    return int(text)
+
+
+def unit(text, path):
+    """Bytes in a unit of allocation, such as byte * 2^20."""
+    words = {"": 1, "byte": 1, "bytes": 1, "kilobytes": 1 << 10, "kb": 1 << 10, "megabytes": 1 << 20, "mb": 1 << 20,
+             "gigabytes": 1 << 30, "gb": 1 << 30}
+    found = re.match(r"^byte\*(2|10)\^([0-9]{1,2})$", "".join(text.lower().split()))
+    if found and int(found.group(2)) < 64:
+        return int(found.group(1)) ** int(found.group(2))
+    if text.lower() in words:
+        return words[text.lower()]
+    raise Refused(4, "%s: found the unit %s" % (path, quoted(text)))
+
+
+class Machine:
+    """What an OVF describes."""
+
+    def __init__(self, part, files):
+        self.path, self.archive, self.files, self.members = part.path, part, files, None
+        self.root = parse(self.description(), self.path)
+        systems = list(self.root.iter("VirtualSystem"))
+        if local(self.root.tag) != "Envelope" or len(systems) != 1:
+            raise Refused(4, "%s: found %d machines in the OVF, expected one" % (self.path, len(systems)))
+        self.system = systems[0]
+        chosen = [each for each in self.root.iter("Configuration")]
+        default = next((each for each in chosen if each.get("default") in ("true", "1")), chosen[0] if chosen else None)
+        default = default.get("id") if default is not None else None
+        sections = self.system.findall("VirtualHardwareSection")
+        self.items = [item for section in sections[:1] for item in section if item.tag in ("Item", "StorageItem", "EthernetPortItem")
+                      and not item.get("bound") and item.get("configuration") in (None, default)]
+        if max(len(self.items), len(list(self.root.iter("Disk"))), len(list(self.root.iter("File")))) > MOST_ITEMS:
+            raise Refused(4, "%s: found more than %d devices, disks or files in the OVF" % (self.path, MOST_ITEMS))
+
+    def description(self):
+        """The bytes of the OVF."""
+        if self.archive.bytes(0, 512)[257:262] == b"ustar":
+            self.members = self.read_members()
+            descriptions = [name for name in self.members if name.lower().endswith(".ovf")]
+            if len(descriptions) != 1:
+                raise Refused(4, "%s: found %d OVF descriptions in it, expected one" % (self.path, len(descriptions)))
+            text = self.members[descriptions[0]]
+        else:
+            text = self.archive
+        if text.length > LONGEST_DESCRIPTION:
+            raise Refused(4, "%s: found an OVF of %d bytes, expected at most %d" % (self.path, text.length, LONGEST_DESCRIPTION))
+        return text.bytes(0, text.length)
+
+    def read_members(self):
+        members = {}
+        try:
+            with os.fdopen(os.dup(self.archive.descriptor), "rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
+                for member in tar:
+                    if not member.isreg():
+                        continue
+                    if member.issparse() or member.name in members:
+                        raise Refused(4, "%s: found %s twice, or as a sparse member" % (self.path, quoted(member.name)))
+                    if member.offset_data + member.size > self.archive.length:
+                        raise Refused(3, "%s: ends before its member %s does" % (self.path, quoted(member.name)))
+                    members[member.name] = self.archive.within(
+                        member.offset_data, member.size, "%s: %s" % (self.path, quoted(member.name)))
+                    if len(members) > MOST_MEMBERS:
+                        raise Refused(4, "%s: found more than %d members" % (self.path, MOST_MEMBERS))
+        except (tarfile.TarError, OSError, ValueError) as error:
+            raise Refused(3, "%s: is no sound tar: %s" % (self.path, error))
+        return members
+
+    def facts(self):
+        """Lines KEY=VALUE: name, memory in bytes, vcpus, firmware, and every network."""
+        facts = [("name", said(self.system, "Name") or self.system.get("id") or "")]
+        for kind, key in ((MEMORY, "memory"), (PROCESSOR, "vcpus")):
+            found = [item for item in self.items if said(item, "ResourceType") == kind]
+            if found:
+                count = whole(said(found[0], "VirtualQuantity"), key, self.path)
+                units = said(found[0], "AllocationUnits")
+                facts.append((key, count * (unit(units or "byte * 2^20", self.path) if kind == MEMORY else 1)))
+        firmware = [each.get("value") for each in self.system.iter("Config") if each.get("key") == "firmware"]
+        firmware += [each.get("type") for each in self.system.iter("Firmware")]
+        if any((each or "").lower().startswith("efi") for each in firmware):
+            facts.append(("firmware", "uefi"))
+        facts += [("network", said(item, "Connection") or "network") for item in self.items if said(item, "ResourceType") == NETWORK]
+        return facts
+
+    def disks(self):
+        """Ids of the disks in the order in which the machine sees them: by controller, then by place on it."""
+        known = [disk.get("diskId") for section in self.root.iter("DiskSection") for disk in section.iter("Disk")]
+        controllers = [said(item, "InstanceID") for item in self.items if said(item, "ResourceType") in CONTROLLERS]
+        attached = []
+        for position, item in enumerate(self.items):
+            if said(item, "ResourceType") != DISK:
+                continue
+            name = said(item, "HostResource").split("/")[-1]
+            if name not in known or "/disk/" not in said(item, "HostResource"):
+                raise Refused(4, "%s: found the disk %s, which the OVF does not describe" % (self.path, quoted(name)))
+            parent, place = said(item, "Parent"), said(item, "AddressOnParent")
+            attached.append((controllers.index(parent) if parent in controllers else len(controllers),
+                             int(place) if re.match(r"^[0-9]{1,9}$", place) else position, position, name))
+        found = [name for _, _, _, name in sorted(attached)]
+        if len(set(found)) != len(found):
+            raise Refused(4, "%s: attaches one disk twice" % self.path)
+        # What is attached to nothing is not lost.
+        return found + [name for name in known if name not in found]
+
+    def disk(self, number):
+        """The bytes of a disk's image; or, of one that is still empty, its size."""
+        name = self.disks()[number]
+        disk = next(each for each in self.root.iter("Disk") if each.get("diskId") == name)
+        if disk.get("parentRef"):
+            raise Refused(4, "%s: its disk %s is the difference to another one" % (self.path, quoted(name)))
+        if not disk.get("fileRef"):
+            return whole(disk.get("capacity") or "", "a capacity", self.path) * unit(disk.get("capacityAllocationUnits") or "byte", self.path)
+        file = next((each for each in self.root.iter("File") if each.get("id") == disk.get("fileRef")), None)
+        href = file.get("href") or "" if file is not None else ""
+        if file is not None and (file.get("compression") not in (None, "", "identity") or file.get("chunkSize")):
+            raise Refused(4, "%s: its file %s is compressed or in chunks: unpack it with tar, and export the disks" % (self.path, quoted(href)))
+        if self.members is None:
+            return self.files.open(self.files.named(href, self.path))
+        if href not in self.members:
+            raise Refused(3, "%s: describes the file %s, which is not in it" % (self.path, quoted(href)))
+        return self.members[href]

@@ -1,0 +1,145 @@
+#!/usr/bin/env bats
+# What export-xva says first: what is wrong with arguments and files before anything is installed or built, what is missing
+# in one sentence, and where its programs are.
+
+load common
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return 1
+  PROGRAMS_HERE=${XVA_BIN_DIR:-$ROOT/target/release}
+  unset XVA_BIN_DIR
+  # A copy of the scripts in sources that nobody has built.
+  mkdir -p src/extents-merge/src/image tools fake
+  cp -r "$ROOT/scripts" "$ROOT/Cargo.toml" src/
+  cp "$ROOT/extents-merge/src/image/formats.table" src/extents-merge/src/image/
+  ln -s /usr/bin/* tools/ 2>/dev/null
+  rm -f tools/{cargo,rustc,apt-get,apt-cache,sudo,xva-*,qcow-headers,vhd-headers,extents-merge,ova-xml}
+  qemu-img create -q -f qcow2 a.qcow2 3M
+}
+
+teardown() { [ -z "${open:-}" ] || rm -rf -- "$open"; }
+
+# faked NAME...: commands that only write down that they were called, and fail.
+faked() {
+  local name
+  for name in "$@"; do
+    printf '#!/bin/sh\necho "%s $*" >>"%s/called"\nexit 1\n' "$name" "$PWD" >"fake/$name"
+    chmod +x "fake/$name"
+  done
+}
+
+# stranger COMMAND...: with none of the surroundings of these tests.
+stranger() { env -i PATH="$PWD/fake:$PWD/tools" HOME=/nowhere "$@"; }
+
+export_xva() { stranger src/scripts/export-xva "$@"; }
+
+@test "arguments and files are looked at before anything is installed or built" {
+  faked cargo apt-get apt-cache sudo
+  truncate -s 0 empty.qcow2
+  seq 1 100000 >text.qcow2
+  while read -r expected arguments; do
+    echo "$arguments"
+    # shellcheck disable=SC2086
+    fails_with "$expected" export_xva $arguments
+  done <<'LIST'
+1 missing.qcow2
+2 --bogus a.qcow2
+2 --format bogus a.qcow2
+2 -o vm.tar a.qcow2
+2 -o a.xva -o b.xva a.qcow2
+2 --name a --name=b a.qcow2
+2 --cd --cd a.qcow2
+2 -q -q a.qcow2
+2 -q -v a.qcow2
+2 --firmware cmos a.qcow2
+2 --checksum md5 a.qcow2
+2 --memory
+2 --device a.qcow2 --disk a.qcow2 a.qcow2
+2 --device a.qcow2 a.qcow2 a.qcow2
+2 --device a.qcow2 --format raw a.qcow2
+2 --skip-holes --format vmdk a.qcow2
+2 --backing-format raw --format vhd a.qcow2
+2 --backing-format vhd a.qcow2
+1 --device missing a.qcow2
+1 -o missing/a.xva a.qcow2
+2 -o a.qcow2 a.qcow2
+3 empty.qcow2
+4 text.qcow2
+4 https://localhost/a.qcow2
+LIST
+  [ ! -e called ] || { cat called; return 1; }
+}
+
+@test "without cargo that is said before anything is installed" {
+  faked apt-get sudo
+  fails_with 1 export_xva -o a.xva.zst a.qcow2
+  [[ $stderr == "export-xva: cargo is missing: install Rust "*" from https://rustup.rs" ]]
+  [ ! -e called ]
+}
+
+@test "the programs are taken from XVA_BIN_DIR, from beside the command, and from PATH if they are of its version" {
+  faked cargo
+  for program in "$PROGRAMS_HERE"/*; do [ -d "$program" ] || ln -s "$program" fake/; done
+  export_xva -o a.xva a.qcow2
+  [ ! -e called ]
+  rm a.xva
+  stranger XVA_BIN_DIR="$PROGRAMS_HERE" src/scripts/export-xva -o a.xva a.qcow2
+  fails_with 1 stranger XVA_BIN_DIR=/nowhere src/scripts/export-xva -o a.xva a.qcow2
+  [[ $stderr == *"/nowhere/"*": no such program: XVA_BIN_DIR is wrong" ]]
+  # Of another version they would not know what is asked of them.
+  rm fake/xva-pack
+  printf '#!/bin/sh\necho xva-pack 9.9.9\n' >fake/xva-pack
+  chmod +x fake/xva-pack
+  run -1 export_xva -o a.xva a.qcow2
+  [ -e called ]
+}
+
+# cargo_that COMMAND: a cargo that is new enough, and builds by running the COMMAND of a shell.
+cargo_that() {
+  printf '#!/bin/sh\ncase $1 in --version) echo cargo 1.999.0 ;; *) %s ;; esac\n' "$1" >fake/cargo
+  chmod +x fake/cargo
+}
+
+@test "a build shows that it lives, and one that fails is one sentence and status 1" {
+  [ -n "$(command -v cc)" ] || skip "no C compiler"
+  cargo_that 'echo "   Compiling x"; echo "error: no space left" >&2; echo more >&2; exit 101'
+  run --separate-stderr -1 export_xva -o a.xva a.qcow2
+  [ "${#stderr_lines[@]}" -eq 2 ]
+  [[ ${stderr_lines[0]} == "export-xva: building the programs; the first time this takes some minutes" ]]
+  [[ ${stderr_lines[1]} == "export-xva: the programs could not be built: error: no space left; all of it: cd "*"cargo build --locked --release" ]]
+  cargo_that "mkdir -p target; ln -s '$PROGRAMS_HERE' target/release"
+  run --separate-stderr -0 export_xva -o a.xva a.qcow2
+  [[ ${stderr_lines[0]} == *"building the programs"* ]]
+  [ -s a.xva ]
+}
+
+@test "all that is missing is named at once, with the command, where it may not be installed" {
+  [ "$(id -u)" -eq 0 ] || skip "needs another user"
+  ! setpriv --reuid=65534 --regid=65534 --clear-groups true 2>/dev/null && skip "no other user"
+  faked apt-get
+  rm -f tools/{xz,gzip}
+  seq 1 1000 | xz >a.raw.xz
+  # Where others may look, unlike where tests are run.
+  open=$(mktemp -d)
+  cp -r src fake tools a.raw.xz "$open"
+  mkdir "$open/bin"
+  cp "$PROGRAMS_HERE"/* "$open/bin" 2>/dev/null || true
+  cd "$open"
+  mkdir -m 777 out
+  chmod 755 . fake fake/*
+  as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups env -i PATH="$PWD/fake:$PWD/tools" HOME=/nowhere XVA_BIN_DIR="$PWD/bin" "$@"; }
+  expected="export-xva: packages are missing that only root may install; as root: apt-get install gzip xz-utils"
+  fails_with 1 as_nobody src/scripts/export-xva -o out/a.xva.gz a.raw.xz
+  [ "$stderr" = "$expected" ]
+  # A sudo that refuses says nothing of its own.
+  printf '#!/bin/sh\necho "sudo: a password is required" >&2\nexit 1\n' >fake/sudo
+  chmod 755 fake/sudo
+  fails_with 1 as_nobody src/scripts/export-xva -o out/a.xva.gz a.raw.xz
+  [ "$stderr" = "$expected" ]
+  [ ! -e called ]
+}
+
+@test "the version is that of the sources" {
+  run -0 export_xva --version
+  [ "$output" = "export-xva $(sed -n 's/^version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml" | head -n 1)" ]
+}

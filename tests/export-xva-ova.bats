@@ -1,0 +1,126 @@
+#!/usr/bin/env bats
+# OVA: a machine with its disks, read where they lie in the archive.
+
+load common
+load archive
+load ovf
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return 1
+  export XVA_BIN_DIR=${XVA_BIN_DIR:-$ROOT/target/release}
+  truncate -s 20M first.raw
+  head -c 100k /dev/urandom | dd of=first.raw bs=1M seek=3 conv=notrunc status=none
+  truncate -s 7M second.raw
+  head -c 100k /dev/urandom | dd of=second.raw bs=1M seek=5 conv=notrunc status=none
+  truncate -s 3M blank.raw
+}
+
+export_xva() { "$ROOT/scripts/export-xva" "$@"; }
+
+reads_as() { xva-unpack -q --disk "$3" -o - "$1" | cmp - "$2"; }
+
+# disks_of FORMAT [OPTION]: both disks, under their names in the OVF.
+disks_of() {
+  qemu-img convert -f raw -O "$1" ${2:+-o "$2"} first.raw m-disk1.vmdk
+  qemu-img convert -f raw -O "$1" ${2:+-o "$2"} second.raw m-disk2.vmdk
+}
+
+@test "an OVA of two disks is that machine, in the order in which it sees them" {
+  disks_of vmdk subformat=streamOptimized
+  ovf >m.ovf
+  tar -cf m.ova m.ovf m-disk1.vmdk m-disk2.vmdk
+  run -0 --separate-stderr export_xva -o out.xva m.ova
+  [ "${#stderr_lines[@]}" -eq 1 ]
+  reads_as out.xva first.raw Ref:000
+  reads_as out.xva second.raw Ref:001
+  reads_as out.xva blank.raw Ref:002
+  ova-xml --name 'web & co = 1=' --memory 3G --vcpus 4 --firmware uefi --network 'VM Network' \
+    --disk Ref:000=20M --disk Ref:001=7M --disk Ref:002=3M >expected.xml
+  xva-unpack --ova out.xva | cmp - expected.xml
+  [ -z "$(find . -name '*.part*')" ]
+}
+
+@test "an option goes over what the OVF says" {
+  disks_of vmdk subformat=streamOptimized
+  ovf >m.ovf
+  tar -cf m.ova m.ovf m-disk1.vmdk m-disk2.vmdk
+  export_xva -o out.xva --name other --memory 1G --vcpus 1 --firmware bios --network a --network b m.ova
+  ova-xml --name other --memory 1G --vcpus 1 --firmware bios --network a --network b \
+    --disk Ref:000=20M --disk Ref:001=7M --disk Ref:002=3M >expected.xml
+  xva-unpack --ova out.xva | cmp - expected.xml
+  # Its disks beside the OVF, and others after them.
+  export_xva -o out.xva --format raw second.raw
+  export_xva -o out.xva m.ovf
+  reads_as out.xva first.raw Ref:000
+  qemu-img create -q -f qcow2 more.qcow2 3M
+  export_xva -o out.xva m.ova more.qcow2
+  reads_as out.xva second.raw Ref:001
+  reads_as out.xva blank.raw Ref:003
+  fails_with 2 export_xva -o out.xva m.ova m.ova
+}
+
+@test "disks of other formats are read where they lie in an OVA" {
+  for format in vdi qcow2 vpc vhdx; do
+    disks_of $format "$([ $format != vpc ] || echo force_size=on)"
+    ovf >m.ovf
+    tar -cf m.ova m.ovf m-disk1.vmdk m-disk2.vmdk
+    export_xva -o out.xva m.ova
+    reads_as out.xva first.raw Ref:000
+    reads_as out.xva second.raw Ref:001
+  done
+}
+
+@test "a disk of an OVA cannot name another file" {
+  head -c 1M /dev/urandom >secret.raw
+  cp second.raw m-disk2.vmdk
+  ovf >m.ovf
+  for kind in 'qcow2 -F raw -b secret.raw' 'qed -F raw -b secret.raw'; do
+    # shellcheck disable=SC2086
+    qemu-img create -q -u -f $kind m-disk1.vmdk 1M
+    mkdir vm
+    tar -cf vm/m.ova m.ovf m-disk1.vmdk m-disk2.vmdk
+    run --separate-stderr export_xva -o out.xva vm/m.ova
+    [[ $status =~ [14] ]]
+    [ ! -e out.xva ]
+    rm -r vm
+  done
+  printf '# Disk DescriptorFile\nCID=1\nparentCID=ffffffff\nRW 2048 FLAT "secret.raw" 0\n' >m-disk1.vmdk
+  tar -cf m.ova m.ovf m-disk1.vmdk m-disk2.vmdk
+  fails_with 4 export_xva -o out.xva m.ova
+  # Nor can the OVF, when it stands beside its disks.
+  sed 's/m-disk1.vmdk/..\/..\/etc\/passwd/' m.ovf >e.ovf
+  run --separate-stderr export_xva -o out.xva e.ovf
+  [[ $status =~ [14] ]]
+  [ ! -e out.xva ]
+}
+
+@test "what is not sound in an OVA is refused with one sentence" {
+  disks_of vmdk subformat=streamOptimized
+  while IFS='|' read -r expected edit sentence; do
+    ovf | sed "$edit" >m.ovf
+    tar -cf m.ova m.ovf m-disk1.vmdk m-disk2.vmdk
+    echo "$edit"
+    fails_with "$expected" export_xva -o out.xva m.ova
+    [[ $stderr == *"$sentence"* ]]
+  done <<'LIST'
+4|s/^<Envelope/<!DOCTYPE a [<!ENTITY b "c">]><Envelope/|declares a document type
+3|s/<References>/<References/|is no sound XML
+4|s/VirtualSystem /VirtualSystemCollection /; s/<.VirtualSystem>/<\/VirtualSystemCollection>/|found 0 machines
+3|s/m-disk1.vmdk/missing.vmdk/|which is not in it
+4|s/m-disk1.vmdk"/m-disk1.vmdk" ovf:compression="gzip"/|is compressed
+4|s/ovf:capacity="20"/ovf:capacity="20" ovf:parentRef="second"/|is the difference to another one
+3|s/ovf:capacity="3"/ovf:capacity="x"/|found x for a capacity
+4|s/byte . 2^20/furlongs/|found the unit furlongs
+4|s/disk.first/disk\/third/|which the OVF does not describe
+LIST
+  ovf >m.ovf
+  tar -cf m.ova m.ovf m-disk1.vmdk m-disk2.vmdk
+  truncate -s 40000 m.ova
+  fails_with 3 export_xva -o out.xva m.ova
+  [[ $stderr == *"ends before its member m-disk1.vmdk does" ]]
+  { ovf && head -c 5M /dev/zero | tr '\0' ' '; } >m.ovf
+  tar -cf m.ova m.ovf m-disk1.vmdk m-disk2.vmdk
+  fails_with 4 export_xva -o out.xva m.ova
+  [[ $stderr == *"found an OVF of "* ]]
+  [ "$(ls *.xva 2>/dev/null)" = "" ]
+}
