@@ -16,6 +16,7 @@
 pub(crate) mod disk_state;
 pub(crate) mod finding;
 pub mod findings;
+pub(crate) mod foreign;
 pub mod input;
 pub(crate) mod learned_sizes;
 pub(crate) mod members;
