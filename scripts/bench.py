@@ -145,6 +145,20 @@ def bench_pack():
     peak("memory of xva-pack", f"xva-pack {raw} < {runs}")
 
 
+def bench_floor():
+    raw = random_disk()
+    runs = document("random.json", GIB, [[0, 1023]])
+    qcow2 = made("random.qcow2", lambda p: shell(f"qemu-img convert -f raw -O qcow2 {raw} {p}"))
+    floor = os.path.join(HERE, "floor")
+    shell(f"cc -O2 -pthread -o {floor} scripts/bench-floor.c")
+    sink = "| cat > /dev/null"
+    table("1 GiB, against two threads that only copy it into the pipe (scripts/bench-floor.c)")
+    compare("xva-pack", f"xva-pack {raw} < {runs} {sink}", f"{floor} {raw} {sink}")
+    compare("xva-pack --jobs 1", f"xva-pack --jobs 1 {raw} < {runs} {sink}", f"{floor} {raw} {sink}")
+    compare("xva-pack --map, from a QCOW2", f"qcow-headers --output map {qcow2} | xva-pack --map - {sink}",
+            f"{floor} {qcow2} {sink}")
+
+
 def bench_headers():
     table("Reading allocation tables, against qemu-img map --output=json")
     full = made("full-1t.qcow2", lambda p: shell(f"qemu-img create -q -f qcow2 -o preallocation=metadata {p} 1T"))
@@ -231,9 +245,49 @@ def bench_merge():
     peak("memory of extents-merge", f"extents-merge {runs}")
 
 
+def file_system():
+    """A real file system: half a GiB of what lies in /usr/lib, in ext4."""
+    def make(path):
+        root = path + ".files"
+        shell(f"mkdir {root}; tar -c -C /usr/lib . 2> /dev/null | head -c 420M | tar -x -C {root} 2> /dev/null || true; "
+              f"truncate -s 512M {path}; mke2fs -q -t ext4 -d {root} {path}; rm -r {root}")
+    return made("usr.raw", make)
+
+
+def bench_zstd():
+    raw = file_system()
+    archive = made("usr.xva", lambda p: shell(f"xva-pack --scan --pad {raw} > {p}"))
+    table("A file system of 512 MiB, compressed in frames, against zstd -T0")
+    sizes = []
+    for level in (1, 3, 9):
+        ours, theirs = (os.path.join(HERE, f"{name}-{level}.zst") for name in ("frames", "one"))
+        compare(f"xva-zstd -{level} : zstd -T0 -{level}", f"xva-zstd -{level} {archive} > {ours}",
+                f"zstd -q -T0 -{level} -c {archive} > {theirs}", RUNS if level == 3 else 3)
+        sizes.append(f"{level}: {os.path.getsize(ours) / os.path.getsize(theirs):.4f}")
+    frames = os.path.join(HERE, "frames-3.zst")
+    compare("xva-unpack --verify of frames : zstd -dc \\| xva-unpack --verify", f"xva-unpack --verify -q {frames}",
+            f"zstd -dc {frames} | xva-unpack --verify -q -")
+    peak("memory of xva-zstd", f"xva-zstd --jobs 2 {archive}")
+    peak("memory of xva-unpack --verify", f"xva-unpack --verify -q {frames}")
+    print("\nBytes in frames for each byte of zstd -T0, by level: " + ", ".join(sizes) + ".")
+
+
+def bench_export():
+    raw = file_system()
+    qcow2 = made("usr.qcow2", lambda p: shell(f"qemu-img convert -f raw -O qcow2 {raw} {p}"))
+    ours, theirs, out = (os.path.join(HERE, name) for name in ("export.zst", "pipeline.zst", "converted.raw"))
+    pack = f"qcow-headers --output map {qcow2} | xva-pack --map -"
+    table("From an image to a compressed archive that was read back")
+    exported = f"{pack} | xva-zstd > {ours}; xva-unpack --verify -q {ours}"
+    compare("the filters : the filters with zstd -T0", exported,
+            f"{pack} | zstd -q -T0 > {theirs}; zstd -dc {theirs} | xva-unpack --verify -q -", 3)
+    compare("the filters : qemu-img convert -O raw, then tar and zstd -T0", exported,
+            f"qemu-img convert -O raw {qcow2} {out}; tar -c -C {HERE} converted.raw | zstd -q -T0 > {theirs}; zstd -qt {theirs}; rm {out}", 3)
+
+
 HERE = sys.argv[1]
-PARTS = {"pack": bench_pack, "headers": bench_headers, "scenarios": bench_scenarios, "map": bench_map,
-         "verify": bench_verify, "merge": bench_merge}
+PARTS = {"floor": bench_floor, "pack": bench_pack, "headers": bench_headers, "scenarios": bench_scenarios, "map": bench_map,
+         "verify": bench_verify, "merge": bench_merge, "zstd": bench_zstd, "export": bench_export}
 os.makedirs(HERE, exist_ok=True)
 for part in sys.argv[2:] or PARTS:
     if part not in PARTS:

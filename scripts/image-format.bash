@@ -38,10 +38,10 @@ formats() { lines_of image | fields "$1" "$2"; }
 
 # What the workspace builds for its users.
 # shellcheck disable=SC2034,SC2207
-PROGRAMS=($(formats tool ' ') extents-merge xva-pack xva-unpack ova-xml)
+PROGRAMS=($(formats tool ' ') extents-merge xva-pack xva-unpack xva-zstd xva-headers ova-xml)
 # The scripts that are commands of theirs too.
 # shellcheck disable=SC2034
-COMMANDS=(export-xva)
+COMMANDS=(export-xva restore-disk)
 
 # header_tool FORMAT: the program that reads it; nothing for another.
 header_tool() {

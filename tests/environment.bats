@@ -25,6 +25,7 @@ extents-merge @/d.json
 xva-pack --scan @/d.raw
 xva-pack --extents @/d.json @/d.raw
 xva-unpack --list @/d.xva
+xva-headers --list @/d.xva
 xva-unpack -q --disk Ref:0 -o - @/d.xva
 ova-xml --name a --memory 1G --vcpus 1 --firmware bios --disk Ref:0=3M
 EOF

@@ -238,8 +238,9 @@ SH
 @test "an archive that cannot be written is not tried again" {
   qemu-img create -q -f qcow2 a.qcow2 10M
   fake_headers 0 1
-  printf '#!/bin/sh\nexec cat >/dev/full\n' >../bin/zstd
-  chmod +x ../bin/zstd
+  rm -f ../bin/xva-zstd
+  printf '#!/bin/sh\nexec cat >/dev/full\n' >../bin/xva-zstd
+  chmod +x ../bin/xva-zstd
   run -1 --separate-stderr export_xva -o vm.xva.zst a.qcow2
   [ "$(wc -l <../calls)" -eq 1 ]
   [[ $stderr != *attempt* ]]

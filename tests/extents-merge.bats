@@ -186,6 +186,32 @@ EOF
   [ "$output" = '{"virtual_size":1099511627776,"cluster_bits":20,"data_clusters":[[0,1048575]]}' ]
 }
 
+# scattered RUNS DISTANCE ORDER: single blocks, each DISTANCE after the one before; ORDER -1 is from the last to the first.
+scattered() {
+  python3 -c 'import sys; n, distance, order = map(int, sys.argv[1:]); print("{\"virtual_size\":%d,\"cluster_bits\":20,\"data_clusters\":%s}" %
+    (n * distance << 20, [i * distance for i in range(n)][::order]))' "$@"
+}
+
+@test "what is scattered over the largest XVA is held, and what is scattered over more than can be held is refused early" {
+  scattered 100000 1000 -1 > largest.json
+  run -0 in_memory 24576 extents-merge --output list largest.json
+  [[ "$output" == *',99999000]}' ]]
+  for order in 1 -1; do
+    scattered 500000 20000 "$order" > scattered.json
+    run -4 --separate-stderr bash -c 'ulimit -v 65536; exec extents-merge scattered.json'
+    [ "$stderr" = "extents-merge: scattered.json: too many scattered clusters to hold: expected larger ones" ]
+    [ -z "${output%%'{"exit_status"'*}" ]
+    extents-merge --cluster-bits 30 scattered.json > /dev/null
+  done
+}
+
+@test "a system that gives no memory is said in a sentence" {
+  scattered 100000 1000 1 > document.json
+  run -1 --separate-stderr bash -c 'ulimit -v 8192; exec extents-merge document.json'
+  [ "${#stderr_lines[@]}" -eq 1 ]
+  [[ "$stderr" == "extents-merge: document.json: no memory for "* ]]
+}
+
 @test "the summary is a picture on stderr, the document stays on stdout" {
   run --separate-stderr -0 extents-merge --summary <<<"$DOCUMENT"
   [ "$output" = "$(extents-merge <<<"$DOCUMENT")" ]

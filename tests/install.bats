@@ -82,22 +82,28 @@ typed() {
   cmp out.raw disk.raw
 }
 
+@test "the wrappers for xapi find the filters where they are installed" {
+  qemu-img create -q -f qcow2 disk.qcow2 8M
+  qemu-io -f qcow2 -c 'write -q -P 7 1M 64k' disk.qcow2
+  env -i PATH=/sbin:/usr/sbin:/bin:/usr/bin "$usr/libexec/xva-tools/qemu-img" map "$PWD/disk.qcow2" --output=json >map
+  jq -e '[.[] | select(.data)] == [.[] | select(.start == 1048576)] and length > 1' map
+  qemu-img convert -f qcow2 -O vpc disk.qcow2 disk.vhd
+  env -i PATH=/sbin:/usr/sbin:/bin:/usr/bin "$usr/libexec/xva-tools/vhd-tool" read_headers_interval "$PWD/disk.vhd" |
+    cmp - <(vhd-headers --skip-holes disk.vhd | extents-merge | tr -d '\n')
+}
+
 @test "the options of a page are those of --help" {
   for command in "${PROGRAMS[@]}" "${COMMANDS[@]}"; do
     "$usr/bin/$command" --help >help
     shown "$usr/share/man/man1/$command.1" >page
-    if [[ " ${COMMANDS[*]} " == *" $command "* ]]; then
-      # In the help of a script some options share a sentence.
-      grep -oE -- '(^|[^-[:alnum:]])--?[a-z][-a-z]*' help | grep -oE -- '-.*' | sort -u >expected
-      sed -n '/^OPTIONS/,/^EXIT/p' page | grep -oE -- '(^|[^-[:alnum:]])--?[a-z][-a-z]*' | grep -oE -- '-.*' | sort -u >found
-    else
-      grep -oE '^ +-.*' help | grep -oE -- '(^|[ ,])--?[a-zA-Z][-a-z]*' | tr -d ' ,' | sort -u >expected
-      sed -n '/^OPTIONS/,/^EXIT/p' page | grep -E '^       -' | grep -oE -- '^ +--?[a-zA-Z][-a-z]*|, --?[a-z][-a-z]*' | tr -d ' ,' |
-        sort -u >found
-    fi
+    # Where a line begins; some options of scripts share a sentence, which follows a colon.
+    grep -E '^ +-' help | sed 's/^ *//; s/   .*//; s/: .*//' | grep -oE -- '(^|[ ,])--?[a-zA-Z][-a-z]*' | tr -d ' ,' | sort -u >expected
+    sed -n '/^OPTIONS/,/^EXIT/p' page | grep -E '^       -' | grep -oE -- '(^ +|, )--?[a-zA-Z][-a-z]*' | tr -d ' ,' | sort -u >found
     [ "$(wc -l <expected)" -gt 4 ]
     diff expected found || { echo "$command"; return 1; }
   done
+  "$usr/libexec/xva-tools/check-host" --help | grep -oE -- '--[a-z][-a-z]*' | sort -u >expected
+  shown "$usr/share/man/man8/xva-xapi.8" | sed -n '/^OPTIONS/,/^EXIT/p' | grep -oE -- '--[a-z][-a-z]*' | grep -vx -- --help | sort -u | diff expected -
 }
 
 @test "no page has a fault, and every one has its sections in the same order" {
@@ -107,7 +113,7 @@ typed() {
     order='NAME SYNOPSIS EXAMPLES DESCRIPTION OPTIONS EXIT STATUS ENVIRONMENT SEE ALSO'
     case $page in
       *.5) order='NAME SYNOPSIS EXAMPLES DESCRIPTION SEE ALSO' ;;
-      */nbdkit-map.1 | *.8) order=${order/OPTIONS /} ;;
+      */nbdkit-map.1) order=${order/OPTIONS /} ;;
     esac
     [ "$(grep -E '^[A-Z]+( [A-Z]+)?$' page | tr '\n' ' ')" = "$order " ] || { echo "$page"; return 1; }
     # Other pages of the project that it names are there.

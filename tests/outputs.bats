@@ -51,7 +51,8 @@ refused() {
 }
 
 @test "nothing that an archive is made of is written over by it or by its report" {
-  qcow-headers --output map upper.qcow2 >map
+  # Without the states of the files, which every other link to one would change.
+  qcow-headers --output map upper.qcow2 | sed 's/"state": {[^}]*}, //' >map
   for command in d.raw:'--scan d.raw' d.raw:'--scan - <d.raw' d.raw:'--extents d.json d.raw' d.json:'d.raw <d.json' \
     d.json:'--fallback-scan --extents d.json d.raw' ova.xml:'--scan --ova ova.xml d.raw' \
     ova.xml:'--scan --check-ova ova.xml d.raw' map:'--map map' base.qcow2:'--map map' upper.qcow2:'--map - <map'; do

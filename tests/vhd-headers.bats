@@ -87,7 +87,7 @@ PY
   run -0 vhd-headers --help
   [[ "$output" == *Examples:* && "$output" == *"Exit status:"* && "$output" == *--search-path* ]]
   run -0 vhd-headers --version
-  [[ "$output" =~ ^vhd-headers\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+  [[ "$output" =~ ^vhd-headers\ [0-9]+\.[0-9]+\.[0-9]+(\ \([^()]+\))?$ ]]
 }
 
 @test "wrong usage is status 2 and one line" {

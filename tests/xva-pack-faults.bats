@@ -75,6 +75,28 @@ pack_while() {
   [ -z "$stderr" ]
 }
 
+# with_late_trailer BYTES_READ: how xva-pack ended whose reader took so many bytes of the archive, and left before the
+# end-of-tar was written.
+with_late_trailer() {
+  strace -qq -o /dev/null -e inject=write:delay_enter=300000:when=2 xva-pack --scan small | head -c "$1" > taken
+  echo "${PIPESTATUS[0]}"
+}
+
+@test "a reader that has everything but the end-of-tar may leave, one that lacks a byte of the checksum may not" {
+  # All of it fits into the pipe.
+  head -c 64K "$(disk)" > small
+  xva-pack --scan small > archive
+  local members=$(($(stat -c %s archive) - 1024))
+  # The checksum has 16 characters; the rest of its record is padding.
+  for taken in $members $((members - 496)); do
+    [ "$(with_late_trailer "$taken")" = 0 ]
+    cmp taken <(head -c "$taken" archive)
+  done
+  for taken in $((members - 497)) 1000; do
+    [ "$(with_late_trailer "$taken")" = 141 ]
+  done
+}
+
 @test "signals end it without an end-of-tar" {
   for signal in INT TERM; do
     rm -f pipe archive
@@ -145,4 +167,25 @@ PYTHON
   for jobs in 1 8 64; do
     in_memory 65536 xva-pack --keep-zeros --jobs $jobs --extents document huge > /dev/null
   done
+}
+
+@test "where the system gives no memory there are fewer threads and blocks, and at last a sentence" {
+  head -c 8M "$(disk)" > part
+  xva-pack --scan part > whole
+  # The program alone, and the little that it needs to say something.
+  local limit=4096 more refused=0
+  until (ulimit -v "$limit"; exec xva-pack --version) > version 2>&1; do limit=$((limit + 256)); done
+  for more in 1024 1536 2560 4096 8192 16384 32768; do
+    for jobs in 1 2 8; do
+      status=0
+      (ulimit -v $((limit + more)); exec xva-pack --jobs "$jobs" --scan part) > archive 2> errors || status=$?
+      case $status in
+        0) cmp archive whole ;;
+        1) grep -q '^xva-pack: no memory for a block' errors && refused=$more ;;
+        *) echo "found status $status with $more KiB more than nothing"; cat errors; return 1 ;;
+      esac
+    done
+  done
+  [ "$refused" -gt 0 ]
+  [ "$refused" -lt 4096 ]
 }

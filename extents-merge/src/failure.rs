@@ -66,6 +66,11 @@ impl Failure {
         Failure::system(format!("{}: {what}: {error}", file.display()))
     }
 
+    /// Status 1, for `bytes` of memory for `what` that the system does not give.
+    pub fn no_memory(what: &str, bytes: usize) -> Self {
+        Failure::system(format!("no memory for {what}: expected {bytes} bytes more"))
+    }
+
     /// Status 1, for a write to standard output that failed.
     pub fn output(error: &io::Error) -> Self {
         Failure::system(format!("standard output: cannot write: {error}"))

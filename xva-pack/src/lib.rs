@@ -1,13 +1,13 @@
 //! XVA, the format in which xapi, the toolstack of XCP-ng, exports a VM: a tar of its metadata and of its disks, one member for
 //! each 1 MiB block that holds data, each followed by its checksum. This library packs disks into such an archive and
-//! reads it as xapi's importer does; the programs `xva-pack`, `xva-unpack` and `ova-xml` are its command lines.
+//! reads it as xapi's importer does; the programs `xva-pack`, `xva-zstd`, `xva-unpack` and `ova-xml` are its command lines.
 //!
 //! ```text
-//! xva  (what an archive is) ─┬─ ova (what a VM is) ─┬─ pack   (disk to archive) ─┬─ bin
-//! host (progress, pipes)    ─┘                      └─ unpack (archive to disk) ─┘
+//! xva  (what an archive is) ─┬─ ova  (what a VM is)          ─┬─ pack   (disk to archive) ─┬─ bin
+//! host (progress, pipes)    ─┴─ zstd (compressed archives)   ─┴─ unpack (archive to disk) ─┘
 //! ```
 //!
-//! A room knows what is left of it; `xva` and `host` do not know each other, nor do `pack` and `unpack`. All rooms know
+//! A room knows what is left of it; those one above the other do not know each other. All rooms know
 //! the library `extents`, for files, failures and messages.
 //!
 //! An archive is checked block by block, and never held:
@@ -59,7 +59,9 @@
 //! ```
 
 pub mod host;
+pub mod index;
 pub mod ova;
 pub mod pack;
 pub mod unpack;
 pub mod xva;
+pub mod zstd;

@@ -71,7 +71,7 @@ proptest! {
         let fit = Fit { pad: true, ..Fit::default() };
         let plan = MapPlan::new(map.as_bytes(), PathBuf::from("map"), Arc::clone(&files), fit, false);
         let mut reader = Reader::new(files, false);
-        let mut memory = MemberPair::new();
+        let mut memory = MemberPair::new().unwrap();
         let mut read = Vec::new();
         let mut required = Vec::new();
         for job in plan {

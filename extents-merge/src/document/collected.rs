@@ -11,14 +11,14 @@ pub(crate) struct Collected {
     pub(crate) unit_bits: u32,
     /// The units that may hold data.
     pub(crate) data: UnitSet,
-    /// A failure of status 4 that ended the reading, which serde's errors cannot carry.
-    pub(crate) unsupported: Option<Failure>,
+    /// A failure that ended the reading and is no damage, which serde's errors cannot carry.
+    pub(crate) no_damage: Option<Failure>,
 }
 
 impl Collected {
     /// Nothing in it yet, and units of 2^`unit_bits` bytes.
     pub(crate) fn new(unit_bits: u32) -> Self {
-        Collected { unit_bits, data: UnitSet::new(), unsupported: None }
+        Collected { unit_bits, data: UnitSet::new(), no_damage: None }
     }
 
     /// Fails when a disk of `size` bytes has more units than the set holds.
@@ -35,17 +35,18 @@ impl Collected {
 
     /// Ends the reading with status 4, when the caller passes the sentence on as its error.
     pub(crate) fn refuse(&mut self, sentence: String) -> String {
-        self.unsupported = Some(Failure::unsupported(sentence.as_str()));
-        sentence
+        self.pass_on(Failure::unsupported(sentence))
+    }
+
+    /// Ends the reading with `failure`, when the caller passes the sentence on as its error.
+    pub(crate) fn pass_on(&mut self, failure: Failure) -> String {
+        self.no_damage.insert(failure).to_string()
     }
 
     /// Adds the guest bytes `[start, end)`, rounded outwards.
     pub(crate) fn add_bytes(&mut self, start: u64, end: u64) -> Result<(), String> {
         if let Some((first, last)) = touched(start, end, self.unit_bits) {
-            self.data.insert(first, last);
-        }
-        if self.data.is_too_large() {
-            return Err(self.refuse("too many scattered clusters to hold: expected larger ones".to_owned()));
+            self.data.insert(first, last).map_err(|failure| self.pass_on(failure))?;
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ pub(crate) fn mark(status: Status) -> Vec<u8> {
 
 /// Input from another filter, which remembers how it ended.
 #[derive(Debug)]
-pub(crate) struct Upstream<R> {
+pub struct Upstream<R> {
     input: R,
     /// As many of the last bytes as a mark has.
     tail: Vec<u8>,
@@ -29,12 +29,12 @@ pub(crate) struct Upstream<R> {
 
 impl<R: Read> Upstream<R> {
     /// Reads from `input`, which must not be read from in other ways.
-    pub(crate) fn new(input: R) -> Self {
+    pub fn new(input: R) -> Self {
         Upstream { input, tail: Vec::new() }
     }
 
     /// To be asked when the input is no whole document: the failure of the filter before, if it told of one.
-    pub(crate) fn failure(&mut self) -> Option<Failure> {
+    pub fn failure(&mut self) -> Option<Failure> {
         // What cannot be read now was no mark.
         let _ = io::copy(&mut self.by_ref().take(LOOK_AHEAD), &mut io::sink());
         let digit = std::str::from_utf8(self.tail.strip_prefix(MARK)?).ok()?;

@@ -36,6 +36,17 @@ pub struct Printer {
     pub files: Vec<MapFile>,
 }
 
+/// A disk of which some extents are printed.
+#[derive(Debug)]
+pub struct Printing<W: Write>(Begun<W>);
+
+#[derive(Debug)]
+enum Begun<W: Write> {
+    Map(MapWriter<BufWriter<W>>),
+    /// With log2 of its unit.
+    Document(DocumentWriter<BufWriter<W>>, u32),
+}
+
 impl Printer {
     /// Prints `extents`, which cover the virtual size, to `out`. After a failure the output is incomplete.
     ///
@@ -45,28 +56,46 @@ impl Printer {
         extents: impl Iterator<Item = Result<Extent, Failure>>,
         out: impl Write,
     ) -> Result<(), Failure> {
+        let mut printing = self.begin(out)?;
+        for extent in extents {
+            printing.push(extent?)?;
+        }
+        printing.finish()
+    }
+
+    /// Begins to print to `out`, for whoever learns of the extents one after the other. As [`Printer::print`].
+    pub fn begin<W: Write>(&self, out: W) -> Result<Printing<W>, Failure> {
         let out = BufWriter::with_capacity(BUFFER, out);
         let (size, bits) = (self.virtual_size, self.cluster_bits);
         let writer = match self.form {
             Form::Intervals => DocumentWriter::intervals(out, size, bits),
             Form::List => DocumentWriter::list(out, size, bits),
-            Form::Map => {
-                let mut writer = MapWriter::new(out, &self.files)?;
-                for extent in extents {
-                    writer.push(extent?)?;
-                }
-                return writer.finish();
-            }
+            Form::Map => return Ok(Printing(Begun::Map(MapWriter::new(out, &self.files)?))),
         };
-        let mut writer = writer.map_err(|error| Failure::output(&error))?;
-        for extent in extents {
-            let extent = extent?;
-            if let Some((first, last)) = touched(extent.start, extent.end(), bits)
-                && extent.is_data()
-            {
-                writer.push(first, last).map_err(|error| Failure::output(&error))?;
-            }
+        let writer = writer.map_err(|error| Failure::output(&error))?;
+        Ok(Printing(Begun::Document(writer, bits)))
+    }
+}
+
+impl<W: Write> Printing<W> {
+    /// Prints the extent that follows the last one.
+    pub fn push(&mut self, extent: Extent) -> Result<(), Failure> {
+        match &mut self.0 {
+            Begun::Map(writer) => writer.push(extent),
+            Begun::Document(writer, bits) => match touched(extent.start, extent.end(), *bits) {
+                Some((first, last)) if extent.is_data() => {
+                    writer.push(first, last).map_err(|error| Failure::output(&error))
+                }
+                _ => Ok(()),
+            },
         }
-        writer.finish().map_err(|error| Failure::output(&error))
+    }
+
+    /// Completes what is printed; without this it passes for nothing whole.
+    pub fn finish(self) -> Result<(), Failure> {
+        match self.0 {
+            Begun::Map(writer) => writer.finish(),
+            Begun::Document(writer, _) => writer.finish().map_err(|error| Failure::output(&error)),
+        }
     }
 }

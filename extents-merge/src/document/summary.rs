@@ -142,7 +142,7 @@ mod tests {
     fn summary(virtual_size: u64, unit_bits: u32, runs: &[(u64, u64)]) -> Summary {
         let mut data = UnitSet::new();
         for &(first, last) in runs {
-            data.insert(first, last);
+            data.insert(first, last).unwrap();
         }
         Summary::new(&data, unit_bits, virtual_size)
     }

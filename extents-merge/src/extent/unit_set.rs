@@ -1,6 +1,7 @@
 //! A set of clusters or blocks as a paged bitmap: the result of a union, whatever the order of what went in.
 
 use crate::extent::length::in_memory;
+use crate::failure::Failure;
 
 /// Units in a page: a page of bits takes 8 KiB.
 const PAGE_UNITS: u64 = 1 << 16;
@@ -9,7 +10,7 @@ const WORDS: usize = (PAGE_UNITS / 64) as usize;
 /// A set of unit numbers below [`UnitSet::MAX_UNITS`].
 ///
 /// Memory: 16 bytes for each 65 536 units up to the highest, and 8 KiB for each such page that is
-/// neither empty nor filled by one run. The largest XVA has 10^8 blocks: 12.5 MiB at most.
+/// neither empty nor full. The largest XVA has 10^8 blocks: 12.5 MiB at most.
 #[derive(Clone, Debug, Default)]
 pub struct UnitSet {
     pages: Vec<Page>,
@@ -22,15 +23,16 @@ enum Page {
     #[default]
     Empty,
     Full,
-    Bits(Box<[u64; WORDS]>),
+    Bits(Box<[u64]>),
 }
 
 impl UnitSet {
     /// One more than the highest unit: 32 TiB by the sector, 64 EiB by the MiB. It bounds the page table to 16 MiB.
     pub const MAX_UNITS: u64 = 1 << 36;
 
-    /// Pages of bits that a set should have at most, 512 MiB: enough for 2 TiB by the sector.
-    const MAX_BIT_PAGES: usize = 1 << 16;
+    /// Pages of bits that a set has at most, 32 MiB. Units may be scattered over 256 TiB by the MiB, more than the largest
+    /// XVA, over 16 TiB by 64 KiB, the cluster of QCOW2, and over 128 GiB by the sector.
+    const MAX_BIT_PAGES: usize = 1 << 12;
 
     /// The empty set.
     pub fn new() -> Self {
@@ -38,24 +40,32 @@ impl UnitSet {
     }
 
     /// Adds the units `first..=last`; units from [`UnitSet::MAX_UNITS`] on are left out.
-    pub fn insert(&mut self, first: u64, last: u64) {
+    ///
+    /// Status 4 when the units are too many and too scattered to hold, status 1 when the system has no memory for them. After
+    /// a failure some of the units are missing, and the set must not be used.
+    pub fn insert(&mut self, first: u64, last: u64) -> Result<(), Failure> {
         let last = last.min(Self::MAX_UNITS - 1);
         let mut next = first;
         while next <= last {
             let page_last = (next | (PAGE_UNITS - 1)).min(last);
             let page = in_memory(next / PAGE_UNITS);
             if self.pages.len() <= page {
+                let more = page + 1 - self.pages.len();
+                self.pages.try_reserve(more).map_err(|_| no_memory(more * size_of::<Page>()))?;
                 self.pages.resize_with(page + 1, Page::default);
             }
-            self.bit_pages += usize::from(self.pages[page].insert(next % PAGE_UNITS, page_last % PAGE_UNITS));
+            let had_bits = self.pages[page].has_bits();
+            self.pages[page].insert(next % PAGE_UNITS, page_last % PAGE_UNITS)?;
+            self.bit_pages =
+                self.bit_pages + usize::from(self.pages[page].has_bits()) - usize::from(had_bits);
+            if self.bit_pages > Self::MAX_BIT_PAGES {
+                return Err(Failure::unsupported(
+                    "too many scattered clusters to hold: expected larger ones",
+                ));
+            }
             next = page_last + 1;
         }
-    }
-
-    /// Whether the set takes more memory than any disk is worth. It grows on all the same: whoever fills it from input
-    /// that may be hostile must ask.
-    pub(crate) fn is_too_large(&self) -> bool {
-        self.bit_pages > Self::MAX_BIT_PAGES
+        Ok(())
     }
 
     /// Whether the set has this unit.
@@ -113,30 +123,42 @@ impl UnitSet {
 }
 
 impl Page {
-    /// Adds the units `first..=last` of this page; true when it had no bits and has some now.
-    fn insert(&mut self, first: u64, last: u64) -> bool {
-        if matches!(self, Page::Full) {
-            return false;
-        }
-        if first == 0 && last == PAGE_UNITS - 1 {
-            // Its bits, if it had any, stay counted: a page that is filled twice is none to save on.
-            *self = Page::Full;
-            return false;
-        }
-        let was_empty = matches!(self, Page::Empty);
-        if was_empty {
-            *self = Page::Bits(Box::new([0; WORDS]));
-        }
-        if let Page::Bits(bits) = self {
-            let (low, high) = (word_of(first), word_of(last));
-            for (word, bits) in bits.iter_mut().enumerate().take(high + 1).skip(low) {
-                let from = if word == low { first % 64 } else { 0 };
-                let until = if word == high { last % 64 } else { 63 };
-                *bits |= (u64::MAX >> (63 - until)) & (u64::MAX << from);
-            }
-        }
-        was_empty
+    fn has_bits(&self) -> bool {
+        matches!(self, Page::Bits(_))
     }
+
+    /// Adds the units `first..=last` of this page.
+    fn insert(&mut self, first: u64, last: u64) -> Result<(), Failure> {
+        if first == 0 && last == PAGE_UNITS - 1 {
+            *self = Page::Full;
+        }
+        if matches!(self, Page::Empty) {
+            *self = Page::Bits(zero_words()?);
+        }
+        let Page::Bits(bits) = self else { return Ok(()) };
+        let (low, high) = (word_of(first), word_of(last));
+        for (word, bits) in bits.iter_mut().enumerate().take(high + 1).skip(low) {
+            let from = if word == low { first % 64 } else { 0 };
+            let until = if word == high { last % 64 } else { 63 };
+            *bits |= (u64::MAX >> (63 - until)) & (u64::MAX << from);
+        }
+        // Runs come in order, mostly: the last unit comes last.
+        if last == PAGE_UNITS - 1 && bits.iter().all(|word| *word == u64::MAX) {
+            *self = Page::Full;
+        }
+        Ok(())
+    }
+}
+
+fn zero_words() -> Result<Box<[u64]>, Failure> {
+    let mut words = Vec::new();
+    words.try_reserve_exact(WORDS).map_err(|_| no_memory(WORDS * size_of::<u64>()))?;
+    words.resize(WORDS, 0);
+    Ok(words.into_boxed_slice())
+}
+
+fn no_memory(bytes: usize) -> Failure {
+    Failure::no_memory("the set of clusters", bytes)
 }
 
 fn word_of(index: u64) -> usize {
@@ -144,7 +166,7 @@ fn word_of(index: u64) -> usize {
 }
 
 /// The first bit at or after `from` that is `wanted`.
-fn find_bit(bits: &[u64; WORDS], from: u64, wanted: bool) -> Option<u64> {
+fn find_bit(bits: &[u64], from: u64, wanted: bool) -> Option<u64> {
     let flip = if wanted { 0 } else { u64::MAX };
     let start = word_of(from);
     let first = (bits[start] ^ flip) & (u64::MAX << (from % 64));
@@ -164,9 +186,9 @@ mod tests {
     #[test]
     fn the_last_unit_of_all_can_be_held() {
         let mut set = UnitSet::new();
-        set.insert(UnitSet::MAX_UNITS - 1, u64::MAX);
+        set.insert(UnitSet::MAX_UNITS - 1, u64::MAX).unwrap();
         assert_eq!(set.runs().collect::<Vec<_>>(), [(UnitSet::MAX_UNITS - 1, UnitSet::MAX_UNITS - 1)]);
-        set.insert(UnitSet::MAX_UNITS, u64::MAX);
+        set.insert(UnitSet::MAX_UNITS, u64::MAX).unwrap();
         assert_eq!(set.len(), 1);
     }
 
@@ -179,7 +201,7 @@ mod tests {
         ];
         let mut set = UnitSet::new();
         for (first, last) in runs {
-            set.insert(first, last);
+            set.insert(first, last).unwrap();
         }
         assert_eq!(set.runs().collect::<Vec<_>>(), runs);
         // From inside of a page that is full, and of one that is empty.
@@ -188,11 +210,35 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_is_all_data_takes_no_bits_however_large_it_is() {
+    fn a_disk_that_is_all_data_takes_no_bits_however_large_it_is_and_in_however_many_runs() {
         let mut set = UnitSet::new();
-        set.insert(0, UnitSet::MAX_UNITS / 8);
-        assert!(!set.is_too_large());
+        set.insert(0, UnitSet::MAX_UNITS / 8).unwrap();
+        assert_eq!(set.bit_pages, 1);
         assert_eq!(set.len(), UnitSet::MAX_UNITS / 8 + 1);
+        let mut set = UnitSet::new();
+        // A step that no page is a multiple of.
+        for first in (0..4 * PAGE_UNITS).step_by(1000) {
+            set.insert(first, first + 999).unwrap();
+        }
+        assert_eq!((set.bit_pages, set.next_run(0)), (1, Some((0, 262_999))));
+    }
+
+    #[test]
+    fn what_is_scattered_over_the_largest_xva_is_held_and_what_takes_more_than_32_mib_is_refused() {
+        let mut set = UnitSet::new();
+        let scattered = |set: &mut UnitSet, end: u64| {
+            (0..end).step_by(in_memory(PAGE_UNITS) / 2).try_for_each(|unit| set.insert(unit, unit))
+        };
+        scattered(&mut set, 100_000_000).unwrap();
+        assert_eq!(set.len(), 100_000_000_u64.div_ceil(PAGE_UNITS / 2));
+        let most = UnitSet::MAX_BIT_PAGES as u64 * PAGE_UNITS;
+        scattered(&mut set, most).unwrap();
+        assert_eq!(scattered(&mut set, most + 1).unwrap_err().status() as u8, 4);
+        // A page that becomes full makes room again.
+        let mut set = UnitSet::new();
+        scattered(&mut set, most).unwrap();
+        set.insert(0, PAGE_UNITS - 1).unwrap();
+        set.insert(most, most).unwrap();
     }
 
     proptest! {
@@ -202,7 +248,7 @@ mod tests {
             let mut set = UnitSet::new();
             let mut truth = BTreeSet::new();
             for (first, length) in runs {
-                set.insert(first, first + length);
+                set.insert(first, first + length).unwrap();
                 truth.extend(first..=first + length);
             }
             prop_assert_eq!(set.len(), truth.len() as u64);

@@ -25,7 +25,7 @@ fuzz_target!(|input: &[u8]| {
     let fit = Fit { pad: input.len() % 2 == 0, ..Fit::default() };
     let plan = MapPlan::new(input, PathBuf::from("map"), Arc::clone(&files), fit, false);
     let mut reader = Reader::new(Arc::clone(&files), false);
-    let mut memory = MemberPair::new();
+    let mut memory = MemberPair::new().unwrap();
     let mut next = 0;
     for job in plan.take(ENOUGH) {
         let Ok(job) = job else { break };

@@ -1,6 +1,11 @@
 //! The pipe to the next program.
 
+use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use signal_hook::consts::SIGPIPE;
+use signal_hook::{flag, low_level};
 
 /// The largest pipe that a program without privileges may ask for (/proc/sys/fs/pipe-max-size).
 ///
@@ -12,4 +17,21 @@ const PIPE_BYTES: usize = 1 << 20;
 /// stays as it is, and a pipe that cannot grow is only slower.
 pub fn enlarge(output: impl AsFd) {
     let _ = rustix::pipe::fcntl_setpipe_size(output, PIPE_BYTES);
+}
+
+/// Writes `end`, which only says that everything is written. A reader that has left is no failure, if it had read all of what
+/// was written before but for `spare` bytes at most; else it ends the program, as it does in the midst of data.
+///
+/// From then on SIGPIPE is not what ends the program; a write to a closed pipe fails.
+pub(crate) fn write_end(mut output: impl Write + AsFd, end: &[u8], spare: u64) -> io::Result<()> {
+    flag::register(SIGPIPE, Arc::default())?;
+    let Err(error) = output.write_all(end) else { return Ok(()) };
+    if error.kind() == ErrorKind::BrokenPipe {
+        // What the pipe still holds nobody will read.
+        if rustix::io::ioctl_fionread(&output).is_ok_and(|unread| unread <= spare) {
+            return Ok(());
+        }
+        low_level::emulate_default_handler(SIGPIPE)?;
+    }
+    Err(error)
 }

@@ -83,7 +83,7 @@ mod tests {
 
     fn blocks(bytes: &[u8], fit: Fit) -> Result<Vec<(usize, usize, bool)>, Failure> {
         let mut stream = BlockStream::new(bytes, fit);
-        let mut memory = MemberPair::new();
+        let mut memory = MemberPair::new().unwrap();
         let mut blocks = Vec::new();
         while let Some(block) = stream.read_block(&mut memory)? {
             blocks.push((block.disk_length, block.length, block.required));
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(blocks(&disk, promised(3 * BLOCK)).unwrap().len(), 3);
         assert_eq!(blocks(&disk, promised(4 * BLOCK)).unwrap_err().status() as u8, 3);
         let mut stream = BlockStream::new(&disk[..=2 * BLOCK_LEN], promised(2 * BLOCK));
-        let mut memory = MemberPair::new();
+        let mut memory = MemberPair::new().unwrap();
         assert!(stream.read_block(&mut memory).unwrap().is_some());
         assert_eq!(stream.read_block(&mut memory).unwrap_err().status() as u8, 3);
     }
@@ -135,7 +135,7 @@ mod tests {
         // One byte after block 0 shows that another one follows.
         for (bytes, number) in [(BLOCK_LEN + 1, 1), (BLOCK_LEN, 0), (0, 0)] {
             let mut stream = BlockStream::new(Failing(bytes), Fit::default());
-            let mut memory = MemberPair::new();
+            let mut memory = MemberPair::new().unwrap();
             for _ in 0..number {
                 assert_eq!(
                     stream.read_block(&mut memory).unwrap().map(|block| block.disk_length),

@@ -1,6 +1,7 @@
 //! The copy: from the plan through the workers into the archive.
 
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +52,7 @@ pub fn pack(
     settings: &Settings,
     ova_xml: Option<&[u8]>,
     progress: &mut Progress,
-    out: impl Write,
+    out: impl Write + AsFd,
 ) -> Result<Packed, Failure> {
     let Source { feed, files, total, origin } = source;
     let jobs = if matches!(origin, Origin::Map(_)) { settings.jobs.min(MAX_MAP_JOBS) } else { settings.jobs };
@@ -83,7 +84,7 @@ pub fn pack(
         workers.give_back(read.memory);
     }
     files.check_unchanged()?;
-    let counts = writer.finish(settings.others_follow)?;
+    let counts = writer.finish(settings.others_follow, settings.sealing.algorithm)?;
     progress.finish();
     let disk = settings.sealing.with_crc.then(|| crc.clone());
     let padding = archived_size - crc.length();

@@ -17,12 +17,12 @@ use crate::pack::job::{Block, Job, Segment};
 use crate::xva::block::{BLOCK, BLOCK_BITS};
 
 /// The whole of a disk: what `--scan` reads.
-pub(crate) fn all_blocks(virtual_size: u64) -> UnitSet {
+pub(crate) fn all_blocks(virtual_size: u64) -> Result<UnitSet, Failure> {
     let mut blocks = UnitSet::new();
     if let Some((first, last)) = touched(0, virtual_size, BLOCK_BITS) {
-        blocks.insert(first, last);
+        blocks.insert(first, last)?;
     }
-    blocks
+    Ok(blocks)
 }
 
 /// The blocks that the file system does not report as holes: what `--scan --skip-holes` reads.
@@ -33,7 +33,7 @@ pub(crate) fn blocks_with_data(disk: &ImageFile) -> Result<UnitSet, Failure> {
     while offset < disk.size() {
         let data = holes.next_data(offset)?;
         if let Some((first, last)) = touched(data.start, data.end, BLOCK_BITS) {
-            blocks.insert(first, last);
+            blocks.insert(first, last)?;
         }
         offset = data.end.max(offset + 1);
     }
@@ -68,12 +68,12 @@ impl DiskPlan {
         (disk, file): (Arc<ImageFile>, FileNumber),
         archived_size: u64,
         read_ahead: bool,
-    ) -> Self {
-        blocks.insert(0, 0);
+    ) -> Result<Self, Failure> {
+        blocks.insert(0, 0)?;
         if let Some((_, last)) = touched(0, disk.size(), BLOCK_BITS) {
-            blocks.insert(last, last);
+            blocks.insert(last, last)?;
         }
-        DiskPlan { blocks, run: 0..0, announced: VecDeque::new(), disk, file, archived_size, read_ahead }
+        Ok(DiskPlan { blocks, run: 0..0, announced: VecDeque::new(), disk, file, archived_size, read_ahead })
     }
 
     /// How many bytes will be read.
@@ -135,9 +135,9 @@ mod tests {
         let (files, number) = Files::of_disk(disk(size, &[])).unwrap();
         let mut blocks = UnitSet::new();
         for &(first, last) in named {
-            blocks.insert(first, last);
+            blocks.insert(first, last).unwrap();
         }
-        let plan = DiskPlan::new(blocks, (files.get(number).unwrap(), number), archived_size, false);
+        let plan = DiskPlan::new(blocks, (files.get(number).unwrap(), number), archived_size, false).unwrap();
         let (announced, mut read, mut jobs) = (plan.bytes(), 0, Vec::new());
         for job in plan {
             read += job.bytes_to_read();
@@ -176,7 +176,7 @@ mod tests {
         for at in data {
             assert_eq!(blocks.next_run(at / BLOCK).map(|(first, _)| first), Some(at / BLOCK), "byte {at}");
         }
-        assert_eq!(all_blocks(9 * BLOCK + 1).next_run(0), Some((0, 9)));
-        assert_eq!(all_blocks(0).next_run(0), None);
+        assert_eq!(all_blocks(9 * BLOCK + 1).unwrap().next_run(0), Some((0, 9)));
+        assert_eq!(all_blocks(0).unwrap().next_run(0), None);
     }
 }

@@ -10,7 +10,7 @@ use crate::xva::tar_member::{RECORD, TRAILER, padding};
 ///
 /// `ova_xml` is the length of that file, if it goes into the archive.
 pub fn archive(mut feed: Feed, ova_xml: Option<usize>, others_follow: bool) -> Result<u64, Failure> {
-    let mut memory = MemberPair::new();
+    let mut memory = MemberPair::new()?;
     let mut bytes = if others_follow { 0 } else { TRAILER.len() as u64 };
     if let Some(length) = ova_xml {
         bytes += (RECORD + length + padding(length as u64)) as u64;

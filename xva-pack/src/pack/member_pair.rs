@@ -27,11 +27,15 @@ pub struct MemberPair {
 }
 
 impl MemberPair {
-    /// Allocates 1 MiB and a little.
-    pub fn new() -> Self {
-        let memory = vec![0; CAPACITY];
+    /// Allocates 1 MiB and a little; status 1 if the system does not give twice as much, for small things, whose want would
+    /// end the program, need memory too.
+    pub fn new() -> Result<Self, Failure> {
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(2 * CAPACITY).map_err(|_| Failure::no_memory("a block", 2 * CAPACITY))?;
+        memory.resize(CAPACITY, 0);
+        memory.shrink_to_fit();
         let data = RECORD + memory[RECORD..].as_ptr().align_offset(PAGE).min(PAGE - 1);
-        MemberPair { memory, data, sealed: 0..0 }
+        Ok(MemberPair { memory, data, sealed: 0..0 })
     }
 
     /// The first `length` bytes of the block, at most 1 MiB.
@@ -80,12 +84,6 @@ impl MemberPair {
     }
 }
 
-impl Default for MemberPair {
-    fn default() -> Self {
-        MemberPair::new()
-    }
-}
-
 /// Bytes that a block of `length` bytes takes in the archive, with its checksum member.
 pub(crate) fn archived_length(length: u64) -> u64 {
     let records = 3 * RECORD as u64;
@@ -99,7 +97,7 @@ mod tests {
     #[test]
     fn the_length_that_is_measured_is_that_of_the_sealed_members() {
         let prefix = Prefix::parse("Ref:0").unwrap();
-        let mut pair = MemberPair::new();
+        let mut pair = MemberPair::new().unwrap();
         for length in [1, 500, 512, 513, BLOCK_LEN] {
             for algorithm in Algorithm::all() {
                 pair.seal(&prefix, 7, length, algorithm).unwrap();

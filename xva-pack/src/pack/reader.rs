@@ -66,7 +66,7 @@ mod tests {
         std::fs::write(&path, [b'x'; 4096]).unwrap();
         let (files, file) = Files::of_disk(ImageFile::open(&path).unwrap()).unwrap();
         let mut reader = Reader::new(files, false);
-        let mut memory = MemberPair::new();
+        let mut memory = MemberPair::new().unwrap();
         for (ranges, is_sound) in [
             (&[(0, 512), (512, 512)][..], true),
             (&[(512, 512), (1536, 512)], true),

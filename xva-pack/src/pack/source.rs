@@ -117,7 +117,7 @@ impl Source {
                 let (blocks, reason) = if *skip_holes {
                     (blocks_with_data(&disk)?, "--scan --skip-holes")
                 } else {
-                    (all_blocks(disk.size()), "--scan")
+                    (all_blocks(disk.size())?, "--scan")
                 };
                 Source::disk(disk, archived_size, blocks, Origin::Scan(reason.to_owned()), read_ahead)
             }
@@ -133,7 +133,7 @@ impl Source {
         read_ahead: bool,
     ) -> Result<Self, Failure> {
         let (files, number) = Files::of_disk(disk)?;
-        let plan = DiskPlan::new(blocks, (files.get(number)?, number), archived_size, read_ahead);
+        let plan = DiskPlan::new(blocks, (files.get(number)?, number), archived_size, read_ahead)?;
         let total = Some(plan.bytes());
         Ok(Source { feed: Feed::Jobs(Box::new(plan.map(Ok))), files, total, origin })
     }
@@ -206,7 +206,7 @@ fn extents_or_scan(
         .in_file(name)),
         Err(failure) if fallback && failure.status() != Status::Usage => {
             messages.warn(format!("{failure}; reading the whole disk instead"));
-            Ok((all_blocks(disk.size()), Origin::Scan(failure.to_string())))
+            Ok((all_blocks(disk.size())?, Origin::Scan(failure.to_string())))
         }
         Err(failure) => Err(failure),
     }

@@ -1,4 +1,8 @@
-//! The threads that read blocks, look for zeros and hash, and the order in which their results come back.
+//! The workers that read blocks, look for zeros and hash, and the order in which their results come back.
+//!
+//! One of them is the thread that asks for the blocks, and writes them: it works while the block that it waits for is not
+//! done, so that on two processors one thread reads and one writes, and neither is ever idle. A pipe costs half as much where one
+//! thread does all writing.
 //!
 //! A worker takes memory first and then the next block of the feed, so that the block that is waited for always has
 //! memory and the number of blocks on the way never grows.
@@ -17,13 +21,28 @@ use crate::pack::sealing::ReadBlock;
 /// The most workers: with two blocks for each, half of the 64 MiB that the program may take.
 pub(crate) const MAX_JOBS: usize = 16;
 
+/// Bytes of a thread's stack: the large things are on the heap.
+const STACK: usize = 512 << 10;
+
 /// What comes of a turn: a block, nothing at the end of the feed, or a failure.
 type Outcome = Result<Option<ReadBlock>, Failure>;
 
+/// What is done to a block that was pulled, in this memory.
+pub(crate) trait Worker:
+    FnMut(Pulled, MemberPair) -> Result<ReadBlock, Failure> + Send + 'static
+{
+}
+
+impl<F: FnMut(Pulled, MemberPair) -> Result<ReadBlock, Failure> + Send + 'static> Worker for F {}
+
 /// The running workers.
-#[derive(Debug)]
-pub(crate) struct Workers {
+pub(crate) struct Workers<W> {
     shared: Arc<Shared>,
+    /// What the asking thread does to a block.
+    own: W,
+    /// Whether it does so while others do.
+    helps: bool,
+    /// From the other threads.
     done: Receiver<(u64, Outcome)>,
     /// What came before its turn, by ticket.
     early: BTreeMap<u64, Outcome>,
@@ -49,6 +68,8 @@ struct Queue {
 #[derive(Debug)]
 struct Memory {
     idle: Vec<MemberPair>,
+    /// How many may still be allocated.
+    more: usize,
     closed: bool,
 }
 
@@ -58,27 +79,32 @@ impl std::fmt::Debug for Queue {
     }
 }
 
-impl Workers {
-    /// Starts `jobs` threads (at most [`MAX_JOBS`]). Each does its own `worker()` for one block of the feed after the other.
-    pub(crate) fn start<W>(feed: Feed, worker: impl Fn() -> W, jobs: usize) -> Result<Self, Failure>
-    where
-        W: FnMut(Pulled, MemberPair) -> Result<ReadBlock, Failure> + Send + 'static,
-    {
+impl<W: Worker> Workers<W> {
+    /// Makes `jobs` workers (at most [`MAX_JOBS`]), of which all but one are threads. Each does its own `worker()` for one
+    /// block of the feed after the other. There are fewer where the system gives no more threads or memory; status 1 if it
+    /// does not even give the memory of a block.
+    pub(crate) fn start(feed: Feed, worker: impl Fn() -> W, jobs: usize) -> Result<Self, Failure> {
         let jobs = jobs.clamp(1, MAX_JOBS);
-        let idle = (0..2 * jobs).map(|_| MemberPair::new()).collect();
+        let memory = Memory { idle: vec![MemberPair::new()?], more: 2 * jobs - 1, closed: false };
+        // A stream may stall, and whoever reads on in it cannot write what is done.
+        let helps = matches!(feed, Feed::Jobs(_));
         let shared = Arc::new(Shared {
             queue: Mutex::new(Queue { feed, tickets: 0, ended: false }),
-            memory: Mutex::new(Memory { idle, closed: false }),
+            memory: Mutex::new(memory),
             returned: Condvar::new(),
         });
         let (sender, done) = channel();
-        for _ in 0..jobs {
+        let mut threads = 0;
+        while threads < jobs - 1 {
             let (shared, worker, sender) = (Arc::clone(&shared), worker(), sender.clone());
-            thread::Builder::new()
-                .spawn(move || run_worker(&shared, worker, &sender))
-                .map_err(|error| Failure::system(format!("cannot start a thread: {error}")))?;
+            let builder = thread::Builder::new().stack_size(STACK);
+            if builder.spawn(move || run_worker(&shared, worker, &sender)).is_err() {
+                break;
+            }
+            threads += 1;
         }
-        Ok(Workers { shared, done, early: BTreeMap::new(), turn: 0 })
+        let own = worker();
+        Ok(Workers { shared, own, helps: helps || threads == 0, done, early: BTreeMap::new(), turn: 0 })
     }
 
     /// The next block of the feed, done; none when the feed has come to its end. Give its memory back with
@@ -89,10 +115,35 @@ impl Workers {
                 self.turn += 1;
                 return outcome;
             }
-            let ended = |_| Failure::system("a worker ended before its work was done");
-            let (ticket, outcome) = self.done.recv().map_err(ended)?;
+            let (ticket, outcome) = match self.done.try_recv() {
+                Ok(done) => done,
+                Err(_) => match self.help() {
+                    Some(done) => done,
+                    None => self
+                        .done
+                        .recv()
+                        .map_err(|_| Failure::system("a worker ended before its work was done"))?,
+                },
+            };
             self.early.insert(ticket, outcome);
         }
+    }
+
+    /// Does a block, if there is one, and memory for it, and no other thread is about to get it out of the feed.
+    fn help(&mut self) -> Option<(u64, Outcome)> {
+        if !self.helps {
+            return None;
+        }
+        let mut memory = lock(&self.shared.memory).take()?;
+        let pulled = match self.shared.queue.try_lock() {
+            Ok(mut queue) => queue.pull(&mut memory),
+            Err(_) => None,
+        };
+        if let Some((ticket, pulled)) = pulled {
+            return Some((ticket, work(&mut self.own, pulled, memory)));
+        }
+        self.give_back(memory);
+        None
     }
 
     /// Makes the memory of a block available for another.
@@ -102,7 +153,7 @@ impl Workers {
     }
 }
 
-impl Drop for Workers {
+impl<W> Drop for Workers<W> {
     /// Lets the threads end with the block they are at. Nobody waits for them: one may hang in a read.
     fn drop(&mut self) {
         lock(&self.shared.memory).closed = true;
@@ -111,19 +162,20 @@ impl Drop for Workers {
 }
 
 /// What each thread runs, until the feed ends or nobody wants its blocks.
-fn run_worker(
-    shared: &Shared,
-    mut worker: impl FnMut(Pulled, MemberPair) -> Result<ReadBlock, Failure>,
-    done: &Sender<(u64, Outcome)>,
-) {
+fn run_worker(shared: &Shared, mut worker: impl Worker, done: &Sender<(u64, Outcome)>) {
     while let Some(mut memory) = shared.take_memory() {
         let Some((ticket, pulled)) = lock(&shared.queue).pull(&mut memory) else { return };
-        let outcome = pulled.and_then(|pulled| pulled.map(|pulled| worker(pulled, memory)).transpose());
+        let outcome = work(&mut worker, pulled, memory);
         let last = !matches!(outcome, Ok(Some(_)));
         if done.send((ticket, outcome)).is_err() || last {
             return;
         }
     }
+}
+
+/// Does what was pulled, if it is a block.
+fn work(worker: &mut impl Worker, pulled: Result<Option<Pulled>, Failure>, memory: MemberPair) -> Outcome {
+    pulled?.map(|pulled| worker(pulled, memory)).transpose()
 }
 
 impl Queue {
@@ -140,6 +192,18 @@ impl Queue {
     }
 }
 
+impl Memory {
+    /// Memory for a block, if there is any. What there is must do where the system gives no more.
+    fn take(&mut self) -> Option<MemberPair> {
+        if self.idle.is_empty() && self.more > 0 {
+            let pair = MemberPair::new();
+            self.more = if pair.is_ok() { self.more - 1 } else { 0 };
+            self.idle.extend(pair);
+        }
+        self.idle.pop()
+    }
+}
+
 impl Shared {
     /// Waits for memory; none when nobody wants the blocks any more.
     fn take_memory(&self) -> Option<MemberPair> {
@@ -148,7 +212,7 @@ impl Shared {
             if memory.closed {
                 return None;
             }
-            if let Some(pair) = memory.idle.pop() {
+            if let Some(pair) = memory.take() {
                 return Some(pair);
             }
             memory = self.returned.wait(memory).unwrap_or_else(PoisonError::into_inner);

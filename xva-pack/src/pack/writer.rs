@@ -1,13 +1,16 @@
 //! The archive on its way out: blocks in order, and what was written.
 
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use extents::failure::Failure;
 use serde::Serialize;
 
+use crate::host::pipe;
 use crate::ova::metadata::FILE_NAME;
 use crate::pack::sealing::{ReadBlock, Sealing};
+use crate::xva::checksum::Algorithm;
 use crate::xva::tar_member::{RECORD, TRAILER, header, padding};
 
 /// What was read and written. The report has these fields under their names.
@@ -33,7 +36,7 @@ pub(crate) struct Writer<W> {
     last_output: Instant,
 }
 
-impl<W: Write> Writer<W> {
+impl<W: Write + AsFd> Writer<W> {
     /// Writes to `out`, which need not be buffered.
     pub(crate) fn new(out: W, keepalive: Option<Duration>) -> Self {
         Writer { out, counts: Counts::default(), keepalive, last_output: Instant::now() }
@@ -72,10 +75,14 @@ impl<W: Write> Writer<W> {
         self.counts
     }
 
-    /// Ends the archive, unless other disks follow.
-    pub(crate) fn finish(mut self, others_follow: bool) -> Result<Counts, Failure> {
+    /// Ends the archive, unless other disks follow. A reader that does not wait for the end-of-tar, as xapi's importer, may
+    /// have left by then.
+    pub(crate) fn finish(mut self, others_follow: bool, algorithm: Algorithm) -> Result<Counts, Failure> {
         if !others_follow {
-            self.write(&TRAILER)?;
+            // The last member is a checksum, and nobody misses its padding.
+            let spare = padding(algorithm.text_length() as u64) as u64;
+            pipe::write_end(&mut self.out, &TRAILER, spare).map_err(|error| Failure::output(&error))?;
+            self.counts.bytes_written += TRAILER.len() as u64;
         }
         self.out.flush().map_err(|error| Failure::output(&error))?;
         Ok(self.counts)

@@ -1,6 +1,7 @@
 //! One disk of the archive while its blocks come.
 
 use extents::extent::unit_set::UnitSet;
+use extents::failure::Failure;
 
 use crate::unpack::report::DiskReport;
 use crate::xva::checksum::Algorithm;
@@ -73,11 +74,9 @@ impl DiskState {
         self.expected.is_some_and(|size| self.placement.end() >= size)
     }
 
-    /// Takes note that the block with this number came.
-    pub(crate) fn came(&mut self, digits: &str) {
-        if let Some(number) = number(digits) {
-            self.numbers.insert(number, number);
-        }
+    /// Takes note that the block with this number came; fails where the system has no memory for that.
+    pub(crate) fn came(&mut self, digits: &str) -> Result<(), Failure> {
+        number(digits).map_or(Ok(()), |number| self.numbers.insert(number, number))
     }
 
     /// Whether the block with this number came.

@@ -14,6 +14,8 @@ use crate::xva::tar_member::RECORD;
 
 /// Bytes of a tar of nothing as GNU tar writes it.
 const EMPTY_TAR: u64 = 20 * RECORD as u64;
+/// Bytes that are read to see whether all of them are zero.
+const LOOKED_AT: u64 = 64 << 20;
 /// What was expected.
 const EXPECTED: &str = "expected an XVA, which begins with ova.xml";
 
@@ -42,10 +44,15 @@ pub(crate) fn refuse_empty(input: &mut Input) -> Result<Stop, Stop> {
     if let [format, ..] = formats(input, &beginning)[..] {
         return Ok(Stop::Refused(not_an_xva(format, input.name().path())));
     }
-    let begun = input.position();
-    let (rest, zero) = input.drain()?;
-    let length = begun.saturating_add(rest);
-    let found = if !zero || beginning.iter().any(|&byte| byte != 0) {
+    let mut is_zero = beginning.iter().all(|&byte| byte == 0);
+    let mut at_end = beginning.len() < magic::BEGINNING;
+    while is_zero && !at_end && input.position() < LOOKED_AT {
+        let count = input.read(&mut beginning)?;
+        at_end = count == 0;
+        is_zero = beginning.iter().take(count).all(|&byte| byte == 0);
+    }
+    let length = input.position();
+    let found = if !is_zero || !at_end {
         "zeros at its beginning".to_owned()
     } else if length <= EMPTY_TAR {
         return Ok(Stop::Refused(Failure::damaged("is empty: expected an archive")));

@@ -1,18 +1,21 @@
 //! The members of a tar one after the other: headers, long names, pax attributes, the zero records at the end.
 
 use extents::extent::length::in_memory;
-use extents::failure::Failure;
 
 use crate::unpack::finding::{Finding, Severity, Stop};
 use crate::unpack::findings::Findings;
 use crate::unpack::foreign;
 use crate::unpack::input::Input;
+use crate::xva::block::BLOCK;
 use crate::xva::extended_header::Overrides;
 use crate::xva::tar_header::{self, TarHeader};
 use crate::xva::tar_member::{RECORD, padding};
 
 /// Bytes of a long name or of pax attributes. GNU tar and bsdtar write less than 4 KiB for names of this length.
 const MAX_EXTENDED: u64 = 64 << 10;
+
+/// The most bytes of no meaning that may follow an archive inside its compression: a few of them can say many.
+const MAX_REST: u64 = 64 << 20;
 
 /// A member whose data comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,11 +58,13 @@ pub(crate) struct Members {
     ended: bool,
     /// One name with a leading `./` was reported already: they come by the thousand.
     dot_reported: bool,
+    /// Bytes passed over where nothing is expected any more, without the members of 1 MiB that are blocks perhaps.
+    passed_over: u64,
 }
 
 impl Members {
     pub(crate) fn new(input: Input) -> Self {
-        Members { input, trailer_seen: false, ended: false, dot_reported: false }
+        Members { input, trailer_seen: false, ended: false, dot_reported: false, passed_over: 0 }
     }
 
     /// The next member; none at the end of the archive.
@@ -74,7 +79,11 @@ impl Members {
     pub(crate) fn next_beyond(&mut self) -> Result<Beyond, Stop> {
         while !self.ended {
             let begun = self.input.position();
-            match self.next_with_findings() {
+            let found = self.next_with_findings();
+            if !matches!(found, Ok(Some(_))) {
+                self.pass_over(self.input.position() - begun)?;
+            }
+            match found {
                 Ok(Some((member, _))) => return Ok(Beyond::Member(member)),
                 Ok(None) => {}
                 // Where nothing could be read, nothing else can be.
@@ -87,10 +96,21 @@ impl Members {
 
     /// Leaves out a member that was found there; it may be cut off.
     pub(crate) fn skip_beyond(&mut self, member: &Member) -> Result<(), Stop> {
+        self.pass_over(member.size.saturating_sub(BLOCK))?;
         match self.skip(member) {
             Err(Stop::Damaged(_)) => Ok(()),
             done => done,
         }
+    }
+
+    /// Takes note of so many bytes of which nobody knows what they are.
+    fn pass_over(&mut self, length: u64) -> Result<(), Stop> {
+        self.passed_over = self.passed_over.saturating_add(length);
+        if self.input.is_compressed() && self.passed_over > MAX_REST {
+            let what = format!("goes on after its end: found more than {MAX_REST} bytes");
+            return Err(Finding::damage_at(self.input.position(), what).into());
+        }
+        Ok(())
     }
 
     /// The next member, and what the importer would refuse in its headers.
@@ -178,9 +198,6 @@ impl Members {
                 }
             }
             if record != [0; RECORD] {
-                if self.input.position() == RECORD as u64 {
-                    refuse_compressed(&record, &self.input)?;
-                }
                 return Ok(Some(record));
             }
             zeros += 1;
@@ -245,18 +262,4 @@ impl Members {
         }
         Ok((member, found))
     }
-}
-
-/// Status 4 for what must be decompressed first, with the command.
-fn refuse_compressed(record: &[u8; RECORD], input: &Input) -> Result<(), Stop> {
-    let (format, command) = match record {
-        [0x1f, 0x8b, ..] => ("gzip", "gzip -dc"),
-        // The second is a skippable frame, as pzstd writes it first: xapi takes it for gzip, and fails.
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => ("zstd", "zstd -dc"),
-        _ => return Ok(()),
-    };
-    let file = input.name().path().map_or_else(|| "ARCHIVE".to_owned(), |path| path.display().to_string());
-    Err(Stop::Refused(Failure::unsupported(format!(
-        "is compressed with {format}: expected a tar; try: {command} {file} | xva-unpack ..."
-    ))))
 }

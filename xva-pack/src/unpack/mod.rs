@@ -2,23 +2,26 @@
 //! is right, and what the importer would refuse.
 //!
 //! ```text
-//! input -> members -> walk -> sink: task -> raw_output -> sparse_file
-//!                      |
-//!                      +---> findings (what is wrong), report (what was found) -> table
+//! window -> input -> members -> walk -> sink: task -> raw_output -> sparse_file
+//!                                |
+//!                                +---> findings (what is wrong), report (what was found) -> table
 //! ```
 //!
 //! [`walk::read`] goes over the members of a tar from an [`input::Input`], finds where each block of a disk belongs,
 //! hands its bytes to a [`sink::Sink`], and reports every departure from the format to [`findings::Findings`]. A block is
-//! held, never a disk. What `xva-unpack` does with the bytes is a [`task::Task`].
+//! held, never a disk. What `xva-unpack` does with the bytes is a [`task::Task`]; what `xva-headers` prints of the places is
+//! [`disk_extents::DiskExtents`].
 //!
-//! This room knows the rooms `xva`, `host` and `ova`, and not `pack`.
+//! This room knows the rooms `xva`, `host`, `ova`, `index` and `zstd`, and not `pack`.
 
+pub mod disk_extents;
 pub(crate) mod disk_state;
 pub(crate) mod finding;
 pub mod findings;
 pub(crate) mod foreign;
 pub mod input;
 pub(crate) mod learned_sizes;
+pub mod listing;
 pub(crate) mod members;
 pub mod options;
 pub mod output_name;
@@ -29,3 +32,4 @@ pub(crate) mod sparse_file;
 pub mod table;
 pub mod task;
 pub mod walk;
+pub(crate) mod window;

@@ -45,7 +45,7 @@ fn row(disk: &DiskReport) -> [String; 8] {
         disk.blocks.to_string(),
         disk.blocks_of_disk.to_string(),
         share(disk.bytes, disk.size),
-        checksums(disk),
+        checksums(disk).unwrap_or_else(|| "-".to_owned()),
         disk.crc32.map_or_else(|| "-".to_owned(), |crc| format!("{crc:08x}")),
         match (disk.whole, disk.crc32) {
             (false, _) => "damaged",
@@ -65,13 +65,14 @@ fn share(bytes: u64, size: u64) -> String {
     }
 }
 
-fn checksums(disk: &DiskReport) -> String {
+/// The kinds of checksum of its blocks, `none` among them where one has no checksum, joined by `+`; nothing without blocks.
+pub(crate) fn checksums(disk: &DiskReport) -> Option<String> {
     let values = disk.algorithms.iter().filter_map(Algorithm::to_possible_value);
     let mut names: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
     if disk.unchecked > 0 {
         names.push("none".to_owned());
     }
-    if names.is_empty() { "-".to_owned() } else { names.join("+") }
+    (!names.is_empty()).then(|| names.join("+"))
 }
 
 /// The beginning of a name, without anything that moves the cursor.

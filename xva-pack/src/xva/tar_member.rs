@@ -48,8 +48,10 @@ pub fn header(name: &str, size: u64) -> Result<[u8; RECORD], Failure> {
 
 /// The sum of all bytes of a header, those of the checksum itself taken as spaces.
 pub(crate) fn checksum(header: &[u8; RECORD]) -> u64 {
-    let byte = |(at, &byte)| u64::from(if CHECKSUM.contains(&at) { b' ' } else { byte });
-    header.iter().enumerate().map(byte).sum()
+    // Two sums without a question for each byte: half the time that reading a header takes is spent here.
+    let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
+    let blanks = CHECKSUM.len() * usize::from(b' ');
+    u64::from(sum(header) - sum(&header[CHECKSUM])) + blanks as u64
 }
 
 /// Octal digits with leading zeros and a final NUL that fill the field.

@@ -112,7 +112,11 @@ fn keep(add: &mut Collected, runs: &mut Vec<(u64, u64)>, run: (u64, u64)) -> Res
                 "more than {MAX_EARLY_RUNS} runs before virtual_size and cluster_bits: expected these first"
             )));
         }
-        _ => runs.push(run),
+        _ => {
+            let no_memory = |_| add.pass_on(Failure::no_memory("the runs", size_of::<(u64, u64)>()));
+            runs.try_reserve(1).map_err(no_memory)?;
+            runs.push(run);
+        }
     }
     Ok(())
 }

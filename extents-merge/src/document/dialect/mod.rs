@@ -27,7 +27,7 @@ pub(crate) fn read(input: impl Read, collected: &mut Collected) -> Result<u64, F
         Err(failure) => Err(failure),
     };
     // Also after a sound document: in one without brackets, the mark could pass for a part of it.
-    let failed = collected.unsupported.take().or_else(|| input.get_mut().failure());
+    let failed = collected.no_damage.take().or_else(|| input.get_mut().failure());
     failed.map_or(read, Err)
 }
 

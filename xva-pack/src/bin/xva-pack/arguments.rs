@@ -108,7 +108,8 @@ pub(crate) struct Operation {
     /// idle
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) keepalive: Option<u64>,
-    /// Worker threads; by default one for each processor, up to 8. At most 16 are started
+    /// Threads that read and hash, of which one writes too; by default one for each processor, from 2 to 8. At most 16
+    /// are used
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
     /// Let the kernel forget the pages that were read
@@ -121,7 +122,7 @@ pub(crate) struct Operation {
 
 const EXAMPLES: &str = "\
 Examples:
-  vhd-headers disk.vhd | extents-merge | xva-pack /dev/disk | zstd > disk.xva.zst
+  vhd-headers disk.vhd | extents-merge | xva-pack /dev/disk | xva-zstd > disk.xva.zst
   qcow-headers --output map disk.qcow2 | xva-pack --map - > disk.xva
   zstdcat disk.raw.zst | xva-pack --scan - > disk.xva
   { xva-pack --pad --ova ova.xml --prefix Ref:000 --no-trailer a.raw < a.json &&
@@ -155,8 +156,9 @@ impl Metadata {
 
 /// How to pack.
 pub(crate) fn settings(archive: Archive, operation: &Operation) -> Settings {
-    // Measured on two processors only; 8 keep the memory of the blocks at 16 MiB.
-    let processors = || std::thread::available_parallelism().map_or(2, |n| n.get().min(8));
+    // Two read and write at the same time also where there is one processor. Measured on two only; 8 keep the memory of the
+    // blocks at 16 MiB.
+    let processors = || std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
     Settings {
         sealing: Sealing {
             prefix: archive.prefix,

@@ -13,7 +13,8 @@ use xva_pack::unpack::task::Task;
 
 /// List, check and unpack the disks of an XVA
 ///
-/// Reads an archive in one pass from a file or a pipe, and checks it as xapi's importer does. Without --list, --ova,
+/// Reads an archive in one pass from a file or a pipe, and checks it as xapi's importer does. What is compressed with zstd or
+/// gzip is decompressed on the way. Without --list, --ova,
 /// --disk or --all it only verifies: nothing is written.
 #[derive(Parser, Debug)]
 #[command(version, after_help = EXAMPLES)]
@@ -72,10 +73,10 @@ pub(crate) struct Unpack {
 const EXAMPLES: &str = "\
 Examples:
   xva-unpack vm.xva
-  zstd -dc vm.xva.zst | xva-unpack
+  xva-unpack vm.xva.zst
   xva-unpack --list vm.xva
   xva-unpack --disk Ref:000 -o disk.raw vm.xva
-  zstd -dc vm.xva.zst | xva-unpack --disk Ref:000 --force -o /dev/vg/disk
+  xva-unpack --disk Ref:000 --force -o /dev/vg/disk vm.xva.zst
   xva-unpack --all -o disks --size Ref:000=10737418240 vm.xva
 
 What xapi would refuse ends --verify with status 3; the other tasks warn of
@@ -89,7 +90,7 @@ A file gets its name once it is whole; until then it has none, or where the
 file system cannot do that, .FILE.XXXXXX.part.
 
 Exit status: 0 done, 1 system failure, 2 wrong usage, 3 damaged archive,
-4 compressed or beyond what is supported";
+4 beyond what is supported";
 
 impl Cli {
     /// What is done with the archive. Status 2 for an output that cannot be meant.

@@ -34,7 +34,9 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let progress = Progress::new(cli.progress)?;
     let mut unpacker = Unpacker::new(&task, cli.unpack.force, cli.keep_going, progress);
     unpacker.prepare(&cli.archive, &options)?;
-    let (archive, done) = read(Input::open(&cli.archive)?, &options, &mut unpacker, &mut findings);
+    let input = Input::open(&cli.archive)?;
+    let input = if task == Task::List { input.by_headers() } else { input };
+    let (archive, done) = read(input, &options, &mut unpacker, &mut findings);
     if done.is_ok() {
         unpacker.finish();
     }

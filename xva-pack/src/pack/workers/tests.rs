@@ -12,7 +12,7 @@ use crate::pack::feed::{Feed, Pulled};
 use crate::pack::job::{Block, Job};
 use crate::pack::member_pair::MemberPair;
 use crate::pack::sealing::ReadBlock;
-use crate::pack::workers::{Workers, lock};
+use crate::pack::workers::{Worker, Workers, lock};
 
 /// Long enough to be sure that what has not happened by then will not happen.
 const SOON: Duration = Duration::from_millis(100);
@@ -42,7 +42,7 @@ fn idle() -> impl FnMut(Pulled, MemberPair) -> Result<ReadBlock, Failure> + Send
 }
 
 /// The number of the next block, whose memory is given back.
-fn next(workers: &mut Workers) -> Result<Option<u64>, Failure> {
+fn next(workers: &mut Workers<impl Worker>) -> Result<Option<u64>, Failure> {
     Ok(workers.next_block()?.map(|read| {
         workers.give_back(read.memory);
         read.block.number
@@ -59,8 +59,8 @@ fn wait_until(condition: impl Fn() -> bool) {
 
 #[test]
 fn blocks_come_in_order_and_then_the_end() {
-    for threads in [0, 1, 2, 7, 1000] {
-        let mut workers = Workers::start(Feed::Jobs(jobs(200).0), idle, threads).unwrap();
+    for workers in [0, 1, 2, 7, 1000] {
+        let mut workers = Workers::start(Feed::Jobs(jobs(200).0), idle, workers).unwrap();
         for number in 0..200 {
             assert_eq!(next(&mut workers), Ok(Some(number)));
         }
@@ -83,7 +83,7 @@ fn a_slow_block_is_waited_for_and_those_after_it_stay_in_order_and_within_their_
         }
     };
     let mut workers = Workers::start(Feed::Jobs(jobs), worker, 3).unwrap();
-    // One thread reads block 0, the others go as far as the memory goes.
+    // One thread reads block 0, the other one goes as far as the memory goes.
     wait_until(|| pulled.load(Ordering::SeqCst) == 6);
     thread::sleep(SOON);
     assert_eq!(pulled.load(Ordering::SeqCst), 6);
@@ -147,7 +147,7 @@ fn a_failure_of_a_worker_comes_in_its_turn_whatever_was_done_before() {
 }
 
 /// Its workers say that they are gone by closing the channel.
-fn start(jobs: Jobs, threads: usize, hangs: bool) -> (Workers, Receiver<()>, Sender<()>) {
+fn start(jobs: Jobs, workers: usize, hangs: bool) -> (Workers<impl Worker>, Receiver<()>, Sender<()>) {
     let (alive, gone) = channel();
     let (release, released) = channel();
     let released = Arc::new(Mutex::new(released));
@@ -161,7 +161,7 @@ fn start(jobs: Jobs, threads: usize, hangs: bool) -> (Workers, Receiver<()>, Sen
             Ok(done(&pulled, memory))
         }
     };
-    (Workers::start(Feed::Jobs(jobs), worker, threads).unwrap(), gone, release)
+    (Workers::start(Feed::Jobs(jobs), worker, workers).unwrap(), gone, release)
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn workers_that_wait_for_memory_end_when_nobody_wants_the_blocks() {
 #[test]
 fn nobody_waits_for_a_worker_that_hangs_in_a_read() {
     let (jobs, pulled) = jobs(100);
-    let (workers, gone, release) = start(jobs, 1, true);
+    let (workers, gone, release) = start(jobs, 2, true);
     wait_until(|| pulled.load(Ordering::SeqCst) == 1);
     drop(workers);
     assert_eq!(gone.recv_timeout(SOON), Err(RecvTimeoutError::Timeout));

@@ -17,6 +17,10 @@ impl Walk<'_> {
             if self.concerns(&member)? {
                 return Ok(Some(member));
             }
+            if self.by_frames && self.options.only.is_some() {
+                // A frame that is of no use is not decompressed to see that the next one is not, either.
+                return Ok(None);
+            }
             self.members.skip_beyond(&member)?;
         }
         Ok(None)

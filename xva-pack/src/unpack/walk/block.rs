@@ -65,7 +65,7 @@ impl Walk<'_> {
             return self.reject_block(member, Severity::Damaged, &what);
         }
         self.report_progress(place.offset);
-        disk.came(digits);
+        disk.came(digits).map_err(Stop::Refused)?;
         let byte = self.members.input.position();
         let offset = place.offset;
         self.sink.block(&BlockPlace { prefix: &disk.prefix, offset, size: member.size, byte })?;

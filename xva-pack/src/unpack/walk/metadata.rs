@@ -5,7 +5,7 @@ use extents::failure::{Failure, Status};
 
 use crate::ova::disk::Disk;
 use crate::ova::metadata::{FILE_NAME, MAX_BYTES, Ova, read};
-use crate::unpack::finding::{Severity, Stop};
+use crate::unpack::finding::{Finding, Severity, Stop};
 use crate::unpack::findings::Findings;
 use crate::unpack::foreign;
 use crate::unpack::input::Input;
@@ -27,9 +27,7 @@ pub fn read_ova(input: Input, findings: &mut Findings) -> Result<Vec<u8>, Failur
             return Err(member.finding(Severity::Damaged, "is the first member: expected ova.xml").into());
         }
         let bytes = metadata_bytes(&mut members, &member)?;
-        if members.input.size().is_none() {
-            members.input.drain()?;
-        }
+        members.input.let_writer_finish()?;
         Ok(bytes)
     };
     let taken = take().map_err(|stop: Stop| stop.into_failure(name.name()));
@@ -57,6 +55,10 @@ impl Walk<'_> {
         };
         if let Some(failure) = foreign::foreign_tar(&member.name) {
             return Err(Stop::Refused(failure));
+        }
+        if self.members.input.looks_like_gzip() {
+            let what = "is compressed with zstd, but begins with a skippable frame: xapi takes it for gzip";
+            self.findings.raise(Finding { severity: Severity::Remark, ..Finding::damage_at(0, what) })?;
         }
         if member.name != FILE_NAME || !member.is_file {
             self.ahead = Some(member);

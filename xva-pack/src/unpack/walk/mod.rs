@@ -21,6 +21,7 @@ pub(crate) mod after_last;
 pub(crate) mod block;
 pub(crate) mod checksum;
 pub(crate) mod disks;
+pub(crate) mod jump;
 pub mod metadata;
 pub(crate) mod state;
 
@@ -61,6 +62,7 @@ impl Walk<'_> {
                 self.sink.expect(&disk.prefix, size)?;
             }
         }
+        self.jump();
         while let Some(member) = self.coming()? {
             self.member(&member)?;
         }
@@ -144,7 +146,7 @@ impl Walk<'_> {
                 self.close_disk(disk)?;
             }
         }
-        let hint = if keep_going { "" } else { "; --keep-going takes what can be had" };
+        let hint = if keep_going { "" } else { "; xva-unpack --keep-going takes what can be had" };
         Err(Stop::Refused(Failure::damaged(format!("{finding}; {received}{hint}"))))
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) buffer: Vec<u8>,
     /// Guest bytes of the disks that ended.
     pub(crate) guest_bytes: u64,
+    /// Every block has a frame of its own, in a file.
+    pub(crate) by_frames: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -70,6 +72,7 @@ impl<'a> Walk<'a> {
             block_length: None,
             buffer: Vec::new(),
             guest_bytes: 0,
+            by_frames: false,
         }
     }
 
@@ -112,12 +115,13 @@ impl<'a> Walk<'a> {
     /// Says how far a file is read; of a pipe, how far the disks are, if the metadata says how long they are. The disk at
     /// hand has come to guest byte `offset`.
     pub(crate) fn report_progress(&mut self, offset: u64) {
-        let (done, total) = match (self.members.input.size(), &self.ova) {
+        let (done, total) = match (self.members.input.progress(), &self.ova) {
+            (Some((done, total)), _) => (done, Some(total)),
             (None, Some(ova)) => {
                 let total = ova.streamed().fold(0_u64, |sum, disk| sum.saturating_add(disk.virtual_size));
                 (self.guest_bytes.saturating_add(offset), Some(total))
             }
-            (size, _) => (self.members.input.position(), size),
+            (None, None) => (self.members.input.position(), None),
         };
         self.sink.progress(done, total);
     }

@@ -1,0 +1,208 @@
+#!/usr/bin/env bats
+# xva-headers: the blocks of a disk inside an XVA, by its headers alone; what is read through its map is the disk.
+
+load common
+load archive
+
+# raw FILE SIZE [BLOCK...]: a disk with random data somewhere in each of the numbered 1 MiB blocks.
+raw() {
+  local file=$1 size=$2 block
+  shift 2
+  truncate -s "$size" "$file"
+  for block; do
+    head -c 5000 /dev/urandom | dd of="$file" bs=4096 seek=$((block * 256 + 7)) conv=notrunc status=none
+  done
+}
+
+# metadata REF=SIZE...: ova.xml of a machine with these disks.
+metadata() {
+  ova-xml --name vm --memory 1G --vcpus 1 --firmware bios "${@/#/--disk=}"
+}
+
+# leads_to_disk ARCHIVE REF: what is read through the map of the disk is what xva-unpack takes out of the archive.
+leads_to_disk() {
+  xva-headers -q --output map --disk "$2" "$1" >map || return
+  xva-unpack -q --disk "$2" -o - "$1" >disk.out 2>/dev/null || return
+  xva-pack --map map --keep-zeros >copy.xva && xva-unpack -q --disk Ref:0 -o - copy.xva 2>/dev/null | cmp - disk.out || return
+  # qemu-img and nbdcopy read it, too.
+  # shellcheck disable=SC2016
+  nbdkit python "$ROOT/scripts/nbdkit-map" map=map --run 'qemu-img compare -q -f raw -F raw "$uri" disk.out' || return
+  # Every block with data is in the other forms.
+  xva-headers -q --disk "$2" "$1" >intervals
+  cmp <(xva-headers -q --output list --disk "$2" "$1" | extents-merge) intervals
+  cmp <(extents-merge map) intervals
+}
+
+@test "the map of an archive of ours is packed into the same archive again" {
+  raw disk.raw 12M 0 4 11
+  metadata Ref:000=12M >ova.xml
+  xva-pack --scan --ova ova.xml --prefix Ref:000 disk.raw >disk.xva
+  xva-headers --output map disk.xva | xva-pack --map - --ova ova.xml --prefix Ref:000 | cmp - disk.xva
+  [ "$(xva-headers disk.xva)" = '{"virtual_size":12582912,"cluster_bits":20,"data_clusters":[[0,0],[4,4],[11,11]]}' ]
+  leads_to_disk disk.xva Ref:000
+  cmp disk.out disk.raw
+}
+
+@test "archives of xva-img and GNU tar, with SHA-1, several disks, odd sizes and keepalives lead to their disks" {
+  raw a.raw 8M 0 3 7
+  raw b.raw 4194816 1
+  mkdir -p vm/Ref:000
+  metadata Ref:000=8M >vm/ova.xml
+  xva-img disk-import vm/Ref:000/ a.raw >log
+  xva-img package img.xva vm/ova.xml vm/Ref:000 >log
+  leads_to_disk img.xva Ref:000
+  cmp disk.out a.raw
+  for format in v7 oldgnu gnu ustar pax; do
+    (cd vm && tar --format=$format -cf ../tar.xva ova.xml $(find Ref:000 -type f | sort))
+    leads_to_disk tar.xva Ref:000
+    cmp disk.out a.raw
+  done
+  metadata Ref:000=8M Ref:001=5M >ova.xml
+  { xva-pack --scan --checksum sha1 --ova ova.xml --prefix Ref:000 --no-trailer a.raw &&
+    xva-pack --scan --pad --check-ova ova.xml --prefix Ref:001 b.raw; } >two.xva
+  truncate -s 5M b.raw
+  for disk in 000=a 001=b; do
+    leads_to_disk two.xva "Ref:${disk%=*}"
+    cmp disk.out "${disk#*=}.raw"
+  done
+  # A block of no bytes takes a number: the bytes after it belong where they would without it.
+  mkdir -p keep/Ref:000
+  cp vm/ova.xml keep
+  python3 - <<'PYTHON'
+import os
+blocks = [open("a.raw", "rb").read()[n << 20:(n + 1) << 20] for n in range(8)]
+for number, block in enumerate([*blocks[:2], b"", *blocks[2:]]):
+    open(f"keep/Ref:000/{number:08}", "wb").write(block)
+    # An empty file has a checksum, too: that of no bytes.
+    os.system(f"xxhsum -q -H64 keep/Ref:000/{number:08} | cut -c1-16 | tr a-f A-F | tr -d '\\n' >keep/Ref:000/{number:08}.xxhash")
+PYTHON
+  (cd keep && tar --format=v7 -cf ../keep.xva ova.xml $(find Ref:000 -type f | sort))
+  xva-unpack -q --verify keep.xva >/dev/null
+  leads_to_disk keep.xva Ref:000
+  cmp disk.out a.raw
+}
+
+@test "without ova.xml a disk ends with its last block, and that is said" {
+  raw disk.raw 6M 0 2
+  truncate -s 6292480 disk.raw
+  xva-pack --scan disk.raw >disk.xva
+  run --separate-stderr xva-headers disk.xva
+  [ "$status" -eq 0 ]
+  [[ $stderr == "xva-headers: disk.xva: has no ova.xml: disk Ref:0 is taken to end where its last block does, at byte 6292480" ]]
+  leads_to_disk disk.xva Ref:0
+  cmp disk.out disk.raw
+  # Its last block is there, also when it is zero.
+  xva-headers -q --output map disk.xva | xva-pack --map - --keep-zeros | cmp - <(xva-pack --keep-zeros disk.raw < <(xva-headers -q disk.xva))
+  { xva-pack --scan --no-trailer disk.raw && xva-pack --scan --prefix Ref:1 disk.raw; } >two.xva
+  fails_with 2 xva-headers two.xva
+  [[ $stderr == *": Ref:0, Ref:1" ]]
+  leads_to_disk two.xva Ref:1
+}
+
+@test "one of several disks must be named, and one that is not there is none" {
+  raw a.raw 3M 1
+  metadata Ref:000=3M Ref:001=3M >ova.xml
+  { xva-pack --scan --ova ova.xml --prefix Ref:000 --no-trailer a.raw &&
+    xva-pack --scan --check-ova ova.xml --prefix Ref:001 a.raw; } >two.xva
+  fails_with 2 xva-headers two.xva
+  [[ $stderr == *"two.xva: holds more than one disk: found 2, expected --disk with one of them: Ref:000, Ref:001" ]]
+  [[ $output != *']}' ]]
+  fails_with 2 xva-headers --disk Ref:002 two.xva
+  [[ $stderr == *"two.xva: has no disk Ref:002: found Ref:000, Ref:001" ]]
+  ova-xml --name vm --memory 1G --vcpus 1 --firmware bios --disk Ref:0=1M >one.xml
+  tar --format=v7 -cf none.xva --transform 's/one/ova/' one.xml
+  fails_with 3 xva-headers none.xva
+}
+
+@test "the list is a JSON object for each disk" {
+  raw a.raw 3M 1
+  metadata Ref:000=3M Ref:001=3M >ova.xml
+  { xva-pack --scan --ova ova.xml --prefix Ref:000 --no-trailer a.raw &&
+    xva-pack --scan --checksum sha1 --check-ova ova.xml --prefix Ref:001 a.raw; } >two.xva
+  xva-headers --list two.xva >list
+  [ "$(jq -c . list)" = "$(cat list)" ]
+  [ "$(cat list)" = '{"ref":"Ref:000","virtual_size":3145728,"blocks":3,"bytes":3145728,"checksum":"xxhash"}
+{"ref":"Ref:001","virtual_size":3145728,"blocks":3,"bytes":3145728,"checksum":"sha1"}' ]
+  fails_with 2 xva-headers --list --disk Ref:000 two.xva
+  fails_with 2 xva-headers --list --output map two.xva
+}
+
+@test "a pipe is wrong usage, and what is compressed is refused with the command that helps" {
+  raw a.raw 3M 1
+  xva-pack --scan a.raw >a.xva
+  for arguments in '' --list '--output list'; do
+    # shellcheck disable=SC2086,SC2002
+    fails_with 2 bash -c "cat a.xva | xva-headers $arguments -"
+    [[ $stderr == *"standard input: is not seekable: found a pipe, expected a file or block device"* ]]
+    # shellcheck disable=SC2086
+    cmp <(xva-headers -q $arguments - <a.xva) <(xva-headers -q $arguments a.xva)
+  done
+  fails_with 2 xva-headers --output map - <a.xva
+  for compress in 'zstd -q' gzip; do
+    $compress -c a.xva >a.packed
+    fails_with 4 xva-headers a.packed
+    [[ $stderr == *"try: ${compress%% *} -dc a.packed > DISK.xva" ]]
+    eval "$(sed 's/.*try: //' <<<"$stderr" | sed 's/DISK/again/')"
+    cmp again.xva a.xva
+  done
+}
+
+@test "what xva-unpack --list refuses is refused, with the same sentence" {
+  raw a.raw 3M 0 1 2
+  metadata Ref:000=3M >ova.xml
+  xva-pack --scan --ova ova.xml --prefix Ref:000 a.raw >a.xva
+  size=$(stat -c %s a.xva) refused=0
+  for cut in 0 100 512 20000 $((size - 1048576)) $((size - 1600)) $((size - 1024)); do
+    head -c "$cut" a.xva >bad.xva
+    run --separate-stderr xva-unpack --list bad.xva
+    expected="$status ${stderr//xva-unpack: /xva-headers: }"
+    for arguments in '' --list '--output map'; do
+      # shellcheck disable=SC2086
+      run --separate-stderr xva-headers $arguments bad.xva
+      [ "$status $stderr" = "$expected" ] || { echo "$cut: found $status $stderr, expected $expected"; return 1; }
+      [ "$status" -eq 0 ] || [[ $output != *[]}] ]]
+    done
+    [ "$status" -eq 0 ] || refused=$((refused + 1))
+  done
+  [ $refused -ge 6 ]
+}
+
+@test "an archive that changes while its headers are read is status 1, and no document is completed" {
+  truncate -s 200M a.raw
+  metadata Ref:000=200M >ova.xml
+  echo '{"virtual_size":209715200,"cluster_bits":20,"data_clusters":[[0,199]]}' >all
+  xva-pack --keep-zeros --extents all --ova ova.xml --prefix Ref:000 a.raw >a.xva
+  for change in 'touch a.xva' 'printf x | dd of=a.xva bs=1 seek=100 conv=notrunc status=none' 'truncate -s 8M a.xva' 'truncate -s +1M a.xva'; do
+    cp a.xva kept
+    sleep 0.03
+    for arguments in '' --list '--output map'; do
+      # Its reads are slowed down, so that there is a time between the first and the last one.
+      # shellcheck disable=SC2086
+      strace -qq -o /dev/null -e trace=pread64 -e inject=pread64:delay_enter=5000 xva-headers $arguments a.xva >out 2>err &
+      sleep 0.3
+      eval "$change"
+      status=0
+      wait $! || status=$?
+      [ $status -eq 1 ] || { echo "$change: status $status: $(cat out err)"; return 1; }
+      [[ $(cat err) == "xva-headers: a.xva: changed while it was read: "*"; try again" ]]
+      [[ $(tail -c 3 out) != *']}'* ]]
+      cp kept a.xva
+      sleep 0.03
+    done
+  done
+}
+
+@test "a block costs one small read, and memory does not grow with the disk" {
+  # 64 GiB in a file of holes.
+  python3 "$ROOT/tests/sparse_archive.py" 65536 64g.xva
+  in_memory 16384 xva-headers --output map 64g.xva >map
+  in_memory 16384 xva-headers 64g.xva >intervals
+  in_memory 16384 xva-headers --list 64g.xva >list
+  [ "$(cat intervals)" = '{"virtual_size":68719476736,"cluster_bits":20,"data_clusters":[[0,65535]]}' ]
+  [ "$(grep -c '"data": true' map)" -eq 65536 ]
+  python3 "$ROOT/tests/sparse_archive.py" 1024 1g.xva
+  strace -o calls -e trace=read,pread64,lseek xva-headers --output map 1g.xva >map
+  [ "$(wc -l <calls)" -lt 1200 ]
+  # All of them together: 1.5 KiB a block.
+  [ $(($(sed -n 's/.*= \([0-9]*\)$/\1/p' calls | paste -sd+))) -lt $((1024 * 1536 + 300000)) ]
+}

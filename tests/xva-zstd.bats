@@ -1,0 +1,191 @@
+# xva-zstd, against programs that others wrote: what they read of its frames, and that no part of its output passes for all.
+
+load common
+
+# random FILE BLOCK...: a sparse disk of random blocks, of which the last is the end.
+random_disk() {
+  truncate -s 0 "$1"
+  local block
+  for block in "${@:2}"; do
+    dd status=none if=/dev/urandom of="$1" bs=1M count=1 seek="$block" conv=notrunc
+  done
+}
+
+# machine OUT DISK...: a VM with these disks.
+machine() {
+  local out=$1 disk disks=() number=0 option trailer
+  shift
+  for disk in "$@"; do
+    disks+=(--disk "$(printf 'Ref:%03d' $number)=$(stat -c %s "$disk")")
+    number=$((number + 1))
+  done
+  ova-xml --name vm --memory 1G --vcpus 1 --firmware bios "${disks[@]}" >ova.xml
+  option=--ova number=0
+  : >"$out"
+  for disk in "$@"; do
+    trailer=()
+    [ $number -eq $(($# - 1)) ] || trailer=(--no-trailer)
+    xva-pack --scan --pad --prefix "$(printf 'Ref:%03d' $number)" $option ova.xml "${trailer[@]}" "$disk" >>"$out"
+    option=--check-ova
+    number=$((number + 1))
+  done
+}
+
+@test "zstd, its library in Python and xva-unpack read the same archive, in a frame for each block" {
+  random_disk a.raw 0 3 5
+  random_disk b.raw 0 1
+  truncate -s 2560K b.raw
+  machine vm.xva a.raw b.raw
+  for level in -1 '' -9 -19; do
+    # shellcheck disable=SC2086
+    xva-zstd $level vm.xva >vm.xva.zst
+    zstd -qt vm.xva.zst
+    zstd -dc vm.xva.zst | cmp - vm.xva
+    # The metadata, 3 blocks and 3 with the padded one at the end, the end-of-tar.
+    zstd -lv vm.xva.zst >listed 2>&1
+    grep -q '# Zstandard Frames: 8' listed
+    grep -q '# Skippable Frames: 1' listed
+    grep -q 'Check: XXH64' listed
+    xva-unpack --verify -q vm.xva.zst
+  done
+  # Debian's, which has the module.
+  /usr/bin/python3 - vm.xva.zst vm.xva <<'PYTHON'
+import struct, sys, zstandard
+data, plain = open(sys.argv[1], "rb").read(), open(sys.argv[2], "rb").read()
+count, descriptor, magic = struct.unpack("<IBI", data[-9:])
+assert (count, descriptor, magic) == (8, 0, 0x8F92EAB1)
+head = len(data) - 9 - 8 * count - 8
+assert struct.unpack("<II", data[head:head + 8]) == (0x184D2A5E, 8 * count + 9)
+at = 0
+contents = []
+for n in range(count):
+    stored, content = struct.unpack_from("<II", data, head + 8 + 8 * n)
+    frame = data[at:at + stored]
+    found = zstandard.get_frame_parameters(frame)
+    assert found.content_size == content and found.has_checksum, n
+    contents.append(zstandard.ZstdDecompressor().decompress(frame))
+    assert len(contents[-1]) == content, n
+    at += stored
+assert at == head and b"".join(contents) == plain
+assert [content[:16] for content in contents[1:7]] == [
+    b"Ref:000/00000000", b"Ref:000/00000003", b"Ref:000/00000005",
+    b"Ref:001/00000000", b"Ref:001/00000001", b"Ref:001/00000002"]
+assert contents[7] == bytes(1024)
+PYTHON
+}
+
+@test "empty disks, single blocks, keepalives and ten thousand blocks" {
+  truncate -s 100G empty.raw
+  truncate -s 512 tiny.raw
+  truncate -s 5M zeros.raw
+  truncate -s 10000M many.raw
+  echo '{"virtual_size":107374182400,"cluster_bits":20,"data_clusters":[]}' | xva-pack empty.raw >empty.xva
+  xva-pack --scan tiny.raw >tiny.xva
+  # A pause before each block.
+  { for _ in 1 2 3 4 5; do head -c 1M /dev/zero; sleep 0.3; done; } | xva-pack --scan --keepalive 1 - >kept.xva
+  xva-pack --scan --keep-zeros many.raw >many.xva
+  for archive in empty tiny kept many; do
+    xva-zstd $archive.xva >$archive.zst
+    zstd -dc $archive.zst | cmp - $archive.xva
+    xva-unpack --verify -q $archive.zst
+  done
+  zstd -lv many.zst 2>&1 | grep -q '# Zstandard Frames: 10001'
+}
+
+@test "what is cut off or killed ends inside a frame" {
+  random_disk a.raw 0 1 2 3
+  machine vm.xva a.raw
+  size=$(stat -c %s vm.xva)
+  for length in 0 100 2000 1500000 $((size - 1024)) $((size - 1)); do
+    head -c $length vm.xva >cut
+    run --separate-stderr bash -c 'xva-zstd cut > cut.zst'
+    [ "$status" -eq 3 ]
+    [ "${#stderr_lines[@]}" -eq 1 ]
+    run ! zstd -qt cut.zst
+    run ! xva-unpack cut.zst
+  done
+  # The filter before says why.
+  { cat vm.xva; printf '{"exit_status":4'; } >marked
+  run -4 --separate-stderr bash -c 'xva-zstd marked > cut.zst'
+  run ! zstd -qt cut.zst
+  # As it stands between two blocks.
+  { head -c 2500000 vm.xva; sleep 60; } | xva-zstd >killed.zst &
+  await [ -s killed.zst ]
+  sleep 0.2
+  kill -KILL $!
+  run ! zstd -qt killed.zst
+}
+
+@test "what cannot be meant is refused in one line, and nothing is written" {
+  random_disk a.raw 0
+  machine vm.xva a.raw
+  xva-zstd vm.xva >vm.xva.zst
+  fails_with 4 xva-zstd vm.xva.zst
+  [[ $stderr == *"vm.xva.zst: is compressed with zstd"*"zstd -dc vm.xva.zst | xva-zstd" ]]
+  [ -z "$output" ]
+  gzip -k vm.xva
+  fails_with 4 xva-zstd vm.xva.gz
+  fails_with 3 xva-zstd a.raw
+  fails_with 3 bash -c 'tar -c a.raw | xva-zstd'
+  [ -z "$output" ]
+  fails_with 1 xva-zstd nowhere
+  fails_with 2 xva-zstd -0 vm.xva
+  fails_with 2 xva-zstd -20 vm.xva
+  fails_with 2 xva-zstd -3 -4 vm.xva
+  fails_with 2 xva-zstd vm.xva vm.xva
+  fails_with 2 xva-zstd --jobs 0 vm.xva
+  fails_with 2 xva-zstd --rsyncable vm.xva
+  fails_with 1 bash -c 'xva-zstd vm.xva >&-'
+  fails_with 1 bash -c 'xva-zstd vm.xva >/dev/full'
+  cp vm.xva same.xva
+  fails_with 2 bash -c 'xva-zstd same.xva >>same.xva'
+  cmp vm.xva same.xva
+  run -2 script -qec 'xva-zstd vm.xva' /dev/null
+  [[ $output == *"standard output is a terminal"* ]]
+}
+
+@test "a disk out of a file of frames reads that disk alone" {
+  random_disk a.raw $(seq 0 79)
+  random_disk b.raw 0 1 2
+  random_disk c.raw $(seq 0 79)
+  machine vm.xva a.raw b.raw c.raw
+  xva-zstd -1 vm.xva >vm.xva.zst
+  strace -f -o trace -e trace=read,pread64 xva-unpack --disk Ref:001 -o b.out vm.xva.zst >table
+  cmp b.raw b.out
+  read=$(awk '/= [0-9]+$/ { sum += $NF } END { print sum }' trace)
+  # Three blocks, what was read ahead of the next disk by then, and a beginning of a few frames.
+  [ "$read" -lt $((40 << 20)) ]
+  # The table may lie: nobody believes it.
+  python3 - vm.xva.zst <<'PYTHON'
+import sys
+with open(sys.argv[1], "r+b") as file:
+    file.seek(-200, 2)
+    file.write(bytes(100))
+PYTHON
+  rm b.out
+  xva-unpack --disk Ref:001 -o b.out vm.xva.zst >table
+  cmp b.raw b.out
+  fails_with 3 xva-unpack --verify vm.xva.zst
+  [[ $stderr == *"seek table"* ]]
+}
+
+@test "compressing and reading frames take little memory" {
+  random_disk a.raw $(seq 0 99)
+  machine vm.xva a.raw
+  in_memory 65536 xva-zstd --jobs 2 vm.xva >vm.xva.zst
+  in_memory 65536 xva-unpack --verify -q vm.xva.zst >table
+  in_memory 65536 xva-unpack --verify -q - <vm.xva.zst >table
+  # A frame that says nothing of its size, and gzip.
+  zstd -q <vm.xva | in_memory 65536 xva-unpack --verify -q - >table
+  gzip -1 <vm.xva | in_memory 65536 xva-unpack --verify -q - >table
+}
+
+@test "progress is told in lines, and ends with 100" {
+  random_disk a.raw 0 1 2 3
+  machine vm.xva a.raw
+  xva-zstd --progress=5 vm.xva 5>lines >vm.xva.zst
+  [ "$(tail -n 1 lines)" = 100/100 ]
+  xva-unpack -q --progress=5 vm.xva.zst 5>lines >table
+  [ "$(tail -n 1 lines)" = 100/100 ]
+  sort -nc lines
+}
