@@ -7,6 +7,7 @@ use extents::frame::input::InputName;
 use extents::frame::messages::Messages;
 
 use crate::ova::metadata::{EXPORT_VSN, FILE_NAME, MAX_BYTES, Ova, read};
+use crate::xva::member_name::Prefix;
 
 /// The place of a disk in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,12 @@ pub fn load(file: &InputName) -> Result<Vec<u8>, Failure> {
     let read = input.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes);
     read.map_err(|error| Failure::io(file.name(), "cannot read", &error))?;
     Ok(bytes)
+}
+
+/// The id of the first disk that the metadata expects in the archive; none if there is none, or it cannot be a directory.
+pub fn first_disk(xml: &[u8]) -> Result<Option<Prefix>, Failure> {
+    let ova = read(xml)?;
+    Ok(ova.streamed().next().and_then(|disk| Prefix::parse(&disk.prefix).ok()))
 }
 
 /// Yields the size (bytes) that the metadata promises for the disk `prefix`.

@@ -16,6 +16,7 @@ use xva_pack::pack::measure;
 use xva_pack::pack::report::ReportFile;
 use xva_pack::pack::source::Source;
 use xva_pack::xva::fit::Fit;
+use xva_pack::xva::member_name::Prefix;
 
 use crate::arguments::{Archive, Cli, Metadata, settings};
 
@@ -33,11 +34,15 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let request = cli.input.request(cli.disk)?;
     let inputs: Vec<_> = request.inputs().into_iter().chain(cli.metadata.input()).collect();
     check_stdin(&inputs)?;
-    let report = cli.operation.report.as_deref().map(ReportFile::open).transpose()?;
+    let report = cli.operation.report.as_deref();
+    let report = report.map(|name| ReportFile::open(name)).transpose()?;
     let mut progress = Progress::new(cli.operation.progress)?;
-    let (xml, expected) = load(&cli.metadata, &cli.archive, messages)?;
+    let (prefix, xml, expected) = load(&cli.metadata, &cli.archive, messages)?;
     let fit = Fit { pad: cli.archive.pad, others_follow: cli.archive.no_trailer, expected };
     let source = Source::open(&request, fit, !cli.operation.measure, messages)?;
+    if let Some(report) = report.as_ref().filter(|_| !cli.operation.force) {
+        report.check_replaced()?;
+    }
     if cli.operation.measure {
         let bytes = measure::archive(source.feed, xml.map(|xml| xml.len()), fit.others_follow)?;
         return writeln!(streams::stdout()?, "{bytes}").map_err(|error| Failure::output(&error));
@@ -46,7 +51,8 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let origin = source.origin.clone();
     let out = streams::stdout()?;
     pipe::enlarge(&out);
-    let packed = pack(source, &settings(cli.archive, &cli.operation), xml.as_deref(), &mut progress, out)?;
+    let packed =
+        pack(source, &settings(&cli.archive, prefix, &cli.operation), xml.as_deref(), &mut progress, out)?;
     let counts = packed.counts;
     messages.note(format!(
         "{} blocks written, {} zero blocks left out, {} bytes read, {} bytes written",
@@ -66,16 +72,22 @@ fn check_stdin(inputs: &[(&'static str, &InputName)]) -> Result<(), Failure> {
     }
 }
 
-/// The metadata to be written, and the size that it promises.
+/// The directory of the disk, the metadata to be written, and the size that it promises.
 fn load(
     metadata: &Metadata,
     archive: &Archive,
     messages: Messages,
-) -> Result<(Option<Vec<u8>>, Option<u64>), Failure> {
-    let Some((_, file)) = metadata.input() else { return Ok((None, None)) };
+) -> Result<(Prefix, Option<Vec<u8>>, Option<u64>), Failure> {
+    let named = || archive.prefix.clone().unwrap_or_default();
+    let Some((_, file)) = metadata.input() else { return Ok((named(), None, None)) };
     let first = metadata.ova.is_some();
     let place = Place { first, last: !archive.no_trailer };
     let xml = promise::load(file)?;
-    let size = promise::promised_size(&xml, archive.prefix.as_str(), place, messages);
-    Ok((first.then_some(xml), Some(size.map_err(|failure| failure.in_file(file.name()))?)))
+    let in_file = |failure: Failure| failure.in_file(file.name());
+    let prefix = match &archive.prefix {
+        None if first => promise::first_disk(&xml).map_err(in_file)?.unwrap_or_default(),
+        _ => named(),
+    };
+    let size = promise::promised_size(&xml, prefix.as_str(), place, messages).map_err(in_file)?;
+    Ok((prefix, first.then_some(xml), Some(size)))
 }
