@@ -14,6 +14,7 @@
 //!
 //! This room knows the rooms `xva`, `host`, `ova`, `index` and `zstd`, and not `pack`.
 
+pub mod answer;
 pub mod disk_extents;
 pub(crate) mod disk_state;
 pub(crate) mod finding;

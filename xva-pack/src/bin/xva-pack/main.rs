@@ -35,7 +35,7 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let inputs: Vec<_> = request.inputs().into_iter().chain(cli.metadata.input()).collect();
     check_stdin(&inputs)?;
     let report = cli.operation.report.as_deref();
-    let report = report.map(|name| ReportFile::open(name)).transpose()?;
+    let report = report.map(ReportFile::open).transpose()?;
     let mut progress = Progress::new(cli.operation.progress)?;
     let (prefix, xml, expected) = load(&cli.metadata, &cli.archive, messages)?;
     let fit = Fit { pad: cli.archive.pad, others_follow: cli.archive.no_trailer, expected };
@@ -73,11 +73,10 @@ fn check_stdin(inputs: &[(&'static str, &InputName)]) -> Result<(), Failure> {
 }
 
 /// The directory of the disk, the metadata to be written, and the size that it promises.
-fn load(
-    metadata: &Metadata,
-    archive: &Archive,
-    messages: Messages,
-) -> Result<(Prefix, Option<Vec<u8>>, Option<u64>), Failure> {
+type Loaded = (Prefix, Option<Vec<u8>>, Option<u64>);
+
+/// What the metadata says.
+fn load(metadata: &Metadata, archive: &Archive, messages: Messages) -> Result<Loaded, Failure> {
     let named = || archive.prefix.clone().unwrap_or_default();
     let Some((_, file)) = metadata.input() else { return Ok((named(), None, None)) };
     let first = metadata.ova.is_some();
