@@ -56,9 +56,9 @@ typed() {
   # What is missing is named, and not installed.
   mkdir tools
   ln -s /usr/bin/* tools/
-  rm tools/zstd
-  fails_with 1 env -i PATH="$PWD/fake:$PWD/tools" "$usr/bin/export-xva" --format raw -o disk.xva.zst disk.raw
-  [ "$stderr" = "export-xva: these are missing (names of Debian): zstd" ]
+  rm tools/gzip
+  fails_with 1 env -i PATH="$PWD/fake:$PWD/tools" "$usr/bin/export-xva" --format raw -o disk.xva.gz disk.raw
+  [ "$stderr" = "export-xva: these are missing (names of Debian): gzip" ]
   [ ! -e called ]
 }
 
@@ -71,6 +71,16 @@ typed() {
   truncate -s 3M disk.raw
   fails_with 1 env -u XVA_BIN_DIR usr/bin/export-xva --format raw -o disk.xva disk.raw
   [[ $stderr == *"usr/bin/ova-xml: no such program"* ]]
+}
+
+@test "a disk is restored from where that is installed, and is what it was" {
+  printf x | dd of=disk.raw bs=1M seek=2 status=none
+  truncate -s 3M disk.raw
+  for name in disk.xva disk.xva.zst; do
+    "$usr/bin/export-xva" --format raw -o "$name" disk.raw
+    run -0 env -i PATH=/usr/bin:/bin "$usr/bin/restore-disk" -o "$name.qcow2" "$name"
+    qemu-img compare -f raw -F qcow2 disk.raw "$name.qcow2"
+  done
 }
 
 @test "the plugin runs from where it is installed" {

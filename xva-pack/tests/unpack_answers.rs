@@ -77,7 +77,7 @@ fn where_reading_ends_it_is_said_what_came_before() {
     let said = unpack(&cut, &["--verify"]).stderr;
     let expected = format!(
         "at byte {byte}: disk Ref:001 ends early: found 4096 bytes, expected 12288; disks that came whole: 1 of 2; \
-         Ref:001 came up to byte 4096 of 12288; --keep-going takes what can be had"
+         Ref:001 came up to byte 4096 of 12288; xva-unpack --keep-going takes what can be had"
     );
     assert!(said.trim_end().ends_with(&expected), "{said}");
     let said = unpack(&cut[..byte - 1], &["--verify", "--keep-going"]).stderr;

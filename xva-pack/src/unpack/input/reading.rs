@@ -185,13 +185,14 @@ mod tests {
         test(Input::open(&InputName::File(file.path().to_path_buf())).unwrap());
         let (reader, mut writer) = io::pipe().unwrap();
         let path = PathBuf::from(format!("/dev/fd/{}", reader.as_raw_fd()));
-        let input = Input::open(&InputName::File(path)).unwrap();
-        drop(reader);
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 // Whoever has seen enough closes the pipe.
                 let _ = writer.write_all(bytes);
             });
+            // It waits for the first bytes.
+            let input = Input::open(&InputName::File(path)).unwrap();
+            drop(reader);
             test(input);
         });
     }
