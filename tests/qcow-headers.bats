@@ -112,7 +112,8 @@ PYTHON
   for format in vmdk vhdx vdi vpc qed; do
     qemu-img create -q -f $format other.qcow2 1M
     fails_with 3 qcow-headers other.qcow2
-    says "found a ${format/vpc/vhd}, which" -i
+    format=${format/vpc/vhd}
+    says "found a ${format^^}, which"
   done
   qemu-img create -q -f qcow old.qcow 1M
   fails_with 4 qcow-headers old.qcow

@@ -61,9 +61,6 @@ fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     let chain = Chain::open(image, &confinement, options)?;
     chain.layers().iter().flat_map(Layer::notes).for_each(|note| messages.note(note));
     chain.layers().iter().flat_map(Layer::warnings).for_each(|warning| messages.warn(warning));
-    if chain.virtual_size() == 0 {
-        messages.warn(format!("{}: the disk is empty: it has 0 bytes", cli.image.name().display()));
-    }
     // A hole of an encrypted file is not zeros for the guest.
     if reads_data {
         chain.check_readable()?;

@@ -60,9 +60,6 @@ fn headers(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     let confinement = confinement.at_rest(cli.output == Form::Map);
     let chain = Chain::open(image, &confinement, Options { parents: !cli.no_parents })?;
     chain.layers().iter().flat_map(Layer::notes).for_each(|note| messages.note(note));
-    if chain.virtual_size() == 0 {
-        messages.warn(format!("{}: the disk is empty: it has 0 bytes", cli.image.name().display()));
-    }
     // A hole of an encrypted file is not zeros for the guest.
     if cli.output == Form::Map || cli.skip_holes {
         chain.check_readable()?;
