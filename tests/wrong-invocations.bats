@@ -61,6 +61,9 @@ setup() {
 3^xva-unpack qcow2.xva^qcow2.xva: is no XVA: found a QCOW2, which qcow-headers reads; expected an XVA, which begins with ova.xml
 4^xva-unpack a.xva.xz^a.xva.xz: is an xz file: expected a tar, zstd or gzip; try: xz -dc a.xva.xz | xva-unpack -
 3^xva-pack --extents a.qcow2 d.raw^a.qcow2: not a JSON document of a known dialect
+3^xva-pack --scan --ova a.xva d.raw^a.xva: is no ova.xml: found an XVA, which xva-unpack reads
+3^xva-zstd a.qcow2^a.qcow2: is no XVA: found a QCOW2, which qcow-headers reads; expected ova.xml or a block
+4^xva-zstd a.xva.xz^a.xva.xz: is compressed with xz: expected a tar; try: xz -dc a.xva.xz | xva-zstd
 4^xva-pack --scan empty^empty: the disk is empty: found 0 bytes
 1^xva-unpack missing.xva^missing.xva: cannot open: No such file or directory
 1^qcow-headers folder^folder: is a directory: expected a file or block device

@@ -5,6 +5,7 @@ use std::io::Read;
 use extents::failure::Failure;
 use extents::frame::input::InputName;
 use extents::frame::messages::Messages;
+use extents::image::magic;
 
 use crate::ova::metadata::{EXPORT_VSN, FILE_NAME, MAX_BYTES, Ova, read};
 use crate::xva::member_name::Prefix;
@@ -18,13 +19,18 @@ pub struct Place {
     pub last: bool,
 }
 
-/// The bytes of a metadata file.
+/// The bytes of a metadata file. Status 3 for one that is known to be something else.
 pub fn load(file: &InputName) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let input = file.open(FILE_NAME)?;
     let read = input.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes);
     read.map_err(|error| Failure::io(file.name(), "cannot read", &error))?;
-    Ok(bytes)
+    match magic::formats_of(&bytes, &[], None)[..] {
+        [format, ..] if format.id != "xml" => {
+            Err(Failure::damaged(format!("is no {FILE_NAME}: found {format}")).in_file(file.name()))
+        }
+        _ => Ok(bytes),
+    }
 }
 
 /// The id of the first disk that the metadata expects in the archive; none if there is none, or it cannot be a directory.

@@ -108,6 +108,14 @@ pub(crate) fn foreign_tar(member: &str) -> Option<Failure> {
     Some(Failure::unsupported(format!("is no XVA: found {format} (the member {member}), {EXPECTED}")))
 }
 
+/// Why `ova.xml` of the content `bytes` is that of no XVA, if it is one of old.
+pub(crate) fn foreign_metadata(bytes: &[u8]) -> Option<Failure> {
+    let beginning = &bytes[..bytes.len().min(RECORD)];
+    let tag = b"<appliance";
+    let format = beginning.windows(tag.len()).any(|found| found == tag).then(|| magic::by_id("geneva"))??;
+    Some(Failure::unsupported(format!("is no XVA: found {format} (<appliance> in ova.xml), {EXPECTED}")))
+}
+
 /// Whether a file is called as in the XVAs of old: `chunk-000000000.gz`.
 fn is_chunk(name: &str) -> bool {
     let digits = name.strip_prefix("chunk-").map(|rest| rest.strip_suffix(".gz").unwrap_or(rest));

@@ -32,6 +32,7 @@ fn variants() -> Vec<Variant> {
         ("web page", [&b"<!DOCTYPE html>"[..], &[b'x'; 600]].concat(), Refused(3, "is no XVA: found a web page (HTML); expected")),
         ("XML", [&b"<?xml version='1.0'?>"[..], &[b' '; 600]].concat(), Refused(3, "is no XVA: found an XML text; expected")),
         ("OVA", Archive::default().member("vm.ovf", b"<Envelope/>").member("vm-disk1.vmdk", b"KDMV").end(), Refused(4, "is no XVA: found an OVA, which tar reads (the member vm.ovf), expected")),
+        ("XVA of Geneva with its metadata", Archive::default().member("ova.xml", b"<?xml version=\"1.0\"?><appliance version=\"0.1\"/>").end(), Refused(4, "found an XVA of XenServer 3 or older (<appliance> in ova.xml)")),
         ("XVA of Geneva", Archive::default().member("sda/chunk-000000000.gz", b"x").end(), Refused(4, "found an XVA of XenServer 3 or older (the member sda/chunk-000000000.gz)")),
         ("no ova.xml, no end-of-tar", whole(Archive::default()).0, Refused(3, "ends early: found no end-of-tar")),
         ("no ova.xml, order of prefixes", Archive::default().block("Ref:2/00000000", &b()).block("Ref:10/00000000", &a()).end(), Refused(3, "the disk comes after Ref:2")),

@@ -123,6 +123,9 @@ impl Walk<'_> {
                 self.ova = Some(ova);
             }
             Err(failure) if failure.status() == Status::Damaged => {
+                if let Some(failure) = foreign::foreign_metadata(&bytes) {
+                    return Err(Stop::Refused(failure));
+                }
                 self.findings.raise(member.finding(Severity::Damaged, failure.to_string()))?;
             }
             Err(failure) => return Err(Stop::Refused(failure)),
