@@ -1,8 +1,6 @@
 //! What was given in the place of an archive: a download that is a web page, an image, something compressed. Its owner is told
 //! what it is, and not that the checksum of a tar header is wrong.
 
-use std::path::Path;
-
 use extents::extent::length::in_memory;
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
@@ -28,11 +26,14 @@ pub(crate) fn refuse(input: &mut Input, bytes: &[u8], could_be: bool) -> Result<
     read_on(input, &mut beginning)?;
     Ok(match formats(input, &beginning)[..] {
         [format, ..] if format.kind == Kind::Archive => None,
-        [format, ..] => Some(Stop::Refused(not_an_xva(format, input.name().path()))),
+        [format, ..] => Some(Stop::Refused(not_an_xva(format, input))),
         [] if could_be => None,
         [] => {
             let found = magic::describe_unknown(&beginning, u64::MAX);
-            Some(Stop::Refused(Failure::damaged(format!("is no XVA: found {found}, {EXPECTED}"))))
+            Some(Stop::Refused(Failure::damaged(format!(
+                "is no XVA: found {found}{}, {EXPECTED}",
+                input.within()
+            ))))
         }
     })
 }
@@ -42,7 +43,7 @@ pub(crate) fn refuse_empty(input: &mut Input) -> Result<Stop, Stop> {
     let mut beginning = vec![0; in_memory(input.position())];
     read_on(input, &mut beginning)?;
     if let [format, ..] = formats(input, &beginning)[..] {
-        return Ok(Stop::Refused(not_an_xva(format, input.name().path())));
+        return Ok(Stop::Refused(not_an_xva(format, input)));
     }
     let mut is_zero = beginning.iter().all(|&byte| byte == 0);
     let mut at_end = beginning.len() < magic::BEGINNING;
@@ -59,7 +60,7 @@ pub(crate) fn refuse_empty(input: &mut Input) -> Result<Stop, Stop> {
     } else {
         format!("{length} zero bytes")
     };
-    Ok(Stop::Refused(Failure::damaged(format!("is no XVA: found {found}, {EXPECTED}"))))
+    Ok(Stop::Refused(Failure::damaged(format!("is no XVA: found {found}{}, {EXPECTED}", input.within()))))
 }
 
 /// Reads what follows the `beginning`, as much of it as tells what it is.
@@ -83,16 +84,18 @@ fn formats(input: &Input, beginning: &[u8]) -> Vec<Format> {
     found.unwrap_or_else(|| magic::formats_of(beginning, &[], name))
 }
 
-/// Why a file of `format` called `name` is not read.
-pub(crate) fn not_an_xva(format: Format, name: Option<&Path>) -> Failure {
+/// Why `input`, which is of `format`, is not read.
+fn not_an_xva(format: Format, input: &Input) -> Failure {
+    let within = input.within();
     match format {
         Format { kind: Kind::Compressed, name: format, reader: Some(reader), .. } => {
-            let file = name.map_or_else(|| "FILE".to_owned(), |name| name.display().to_string());
+            let file =
+                input.name().path().map_or_else(|| "FILE".to_owned(), |name| name.display().to_string());
             Failure::unsupported(format!(
-                "is {format}: expected a tar, zstd or gzip; try: {reader} {file} | xva-unpack -"
+                "is {format}{within}: expected a tar, zstd or gzip; try: {reader} {file} | xva-unpack -"
             ))
         }
-        _ => Failure::damaged(format!("is no XVA: found {format}; {EXPECTED}")),
+        _ => Failure::damaged(format!("is no XVA: found {format}{within}; {EXPECTED}")),
     }
 }
 

@@ -29,6 +29,7 @@ fn variants() -> Vec<Variant> {
         ("VDI", [&[1; 64][..], b"\x7f\x10\xda\xbe", &[0; 5000]].concat(), Refused(3, "is no XVA: found a VDI, which qemu-img reads; expected")),
         ("a disk image of a CD", [&vec![0; 32769][..], b"CD001", &[1; 5000]].concat(), Refused(3, "is no XVA: found an ISO 9660 image; expected")),
         ("xz", [&b"\xfd7zXZ\0"[..], &[1; 600]].concat(), Refused(4, "is an xz file: expected a tar, zstd or gzip; try: xz -dc ")),
+        ("a QCOW2 in zstd", zstd::encode_all(&[&b"QFI\xfb\0\0\0\x03"[..], &[0; 5000]].concat()[..], 1).unwrap(), Refused(3, "is no XVA: found a QCOW2, which qcow-headers reads, inside the zstd file; expected")),
         ("web page", [&b"<!DOCTYPE html>"[..], &[b'x'; 600]].concat(), Refused(3, "is no XVA: found a web page (HTML); expected")),
         ("XML", [&b"<?xml version='1.0'?>"[..], &[b' '; 600]].concat(), Refused(3, "is no XVA: found an XML text; expected")),
         ("OVA", Archive::default().member("vm.ovf", b"<Envelope/>").member("vm-disk1.vmdk", b"KDMV").end(), Refused(4, "is no XVA: found an OVA, which tar reads (the member vm.ovf), expected")),
