@@ -59,11 +59,11 @@ refused() {
     file=${command%%:*} command=${command#*:}
     refused 2 "$file" "xva-pack $command >>$file"
     refused 2 "$file" "xva-pack $command 1<>$file"
-    refused 2 "$file" "xva-pack --report $file $command >archive"
+    refused 2 "$file" "xva-pack --force --report $file $command >archive"
     ln -f "$file" hard
     ln -sf "$file" soft
-    refused 2 "$file" "xva-pack --report hard $command >archive"
-    refused 2 "$file" "xva-pack --report soft $command >archive"
+    refused 2 "$file" "xva-pack --force --report hard $command >archive"
+    refused 2 "$file" "xva-pack --force --report soft $command >archive"
     refused 2 "$file" "xva-pack --progress=3 $command 3>>$file >archive"
     [ ! -s archive ]
   done

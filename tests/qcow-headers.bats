@@ -108,6 +108,13 @@ PYTHON
   says 'is not a QCOW2 image'
   : > empty.qcow2
   fails_with 3 qcow-headers empty.qcow2
+  says 'is not a QCOW2 image: found an empty file'
+  for format in vmdk vhdx vdi vpc qed; do
+    qemu-img create -q -f $format other.qcow2 1M
+    fails_with 3 qcow-headers other.qcow2
+    format=${format/vpc/vhd}
+    says "found a ${format^^}, which"
+  done
   qemu-img create -q -f qcow old.qcow 1M
   fails_with 4 qcow-headers old.qcow
   says 'version 1'

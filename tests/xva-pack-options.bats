@@ -178,7 +178,7 @@ crc_of() {
   head -c 300 good.xml > cut.xml
   echo '{}' > json.xml
   for wrong in size missing cd iso order last version cut json; do
-    fails_with 3 xva-pack -q --scan --ova $wrong.xml disk
+    fails_with 3 xva-pack -q --scan --prefix Ref:0 --ova $wrong.xml disk
     [ -z "$output" ]
     echo "$stderr"
   done

@@ -134,7 +134,7 @@ P
   [[ $stderr == *"out/Ref:0.raw: cannot give a new file its owner and mode"* ]]
   [ "$(cat out/Ref:0.raw)" = old ]
   # A report is written into it then: the archive does not depend on it.
-  setpriv --reuid=65534 --regid=65534 --clear-groups "$(type -P xva-pack)" --scan --report out/Ref:0.raw d.raw >/dev/null
+  setpriv --reuid=65534 --regid=65534 --clear-groups "$(type -P xva-pack)" --scan --force --report out/Ref:0.raw d.raw >/dev/null
   jq -e .disk.crc32 out/Ref:0.raw
   [ "$(stat -c %u out/Ref:0.raw)" -eq 0 ]
 }
@@ -143,8 +143,11 @@ P
   echo old >target
   chmod 600 target
   ln -s target report
-  run -1 --separate-stderr bash -c 'xva-pack --scan --report report d.raw >/dev/full'
+  fails_with 2 xva-pack --scan --report report d.raw
+  [[ $stderr == *"report: is not a report: expected a new name, or a report to be replaced; --force overwrites it" ]]
+  run -1 --separate-stderr bash -c 'xva-pack --scan --force --report report d.raw >/dev/full'
   [ "$(cat target)" = old ]
+  xva-pack --scan --force --report report d.raw >/dev/null
   xva-pack --scan --report report d.raw >/dev/null
   [ -L report ]
   [ "$(stat -c %a target)" = 600 ]

@@ -3,9 +3,10 @@
 use extents::extent::length::in_memory;
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
+use extents::image::magic;
 
 use crate::geometry::Geometry;
-use crate::header::{BITMAPS_VALID, HEADER_BYTES, Header, incompatible};
+use crate::header::{BITMAPS_VALID, HEADER_BYTES, Header, MAGIC, incompatible};
 use crate::header_extension::{HeaderExtensions, text};
 use crate::snapshot_table;
 
@@ -29,6 +30,12 @@ impl FirstCluster {
         let seen = in_memory(file.size()).min(HEADER_BYTES);
         let mut bytes = vec![0; seen];
         file.read_exact_at(&mut bytes, 0, "header")?;
+        if !bytes.starts_with(MAGIC) {
+            let found = magic::describe_file(file, "qcow2")?;
+            return Err(in_file(Failure::damaged(format!(
+                "is not a QCOW2 image: found {found}, expected the magic \"QFI\\xfb\""
+            ))));
+        }
         let header = Header::parse(&bytes).map_err(in_file)?;
         let mut geometry = Geometry::new(&header).map_err(in_file)?;
         geometry.metadata.push(("the snapshot table", snapshot_table::range(file, &header)?));

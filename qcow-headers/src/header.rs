@@ -82,14 +82,7 @@ impl Header {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Failure> {
         let cut_off = |_| Failure::damaged(format!("the header is cut off: found {} bytes", bytes.len()));
         if !bytes.starts_with(MAGIC) {
-            let found = &bytes[..bytes.len().min(MAGIC.len())];
-            if found == b"cone" {
-                return Err(Failure::damaged("is not a QCOW2 image: found a VHD, which vhd-headers reads"));
-            }
-            return Err(Failure::damaged(format!(
-                "is not a QCOW2 image: found the magic \"{}\", expected \"QFI\\xfb\"",
-                found.escape_ascii()
-            )));
+            return Err(Failure::damaged("is not a QCOW2 image"));
         }
         let (_, version) = version(bytes).map_err(cut_off)?;
         match version {

@@ -5,6 +5,7 @@
 
 use extents::failure::{Failure, Status};
 use extents::image::file::ImageFile;
+use extents::image::magic;
 
 use crate::footer::{DiskType, Footer, SIZE};
 
@@ -95,7 +96,7 @@ fn copy(file: &ImageFile, head: Place, note: &str) -> Result<Found, Failure> {
         )),
         None => Err(file.damaged(format!(
             "is no VHD: found {}, expected the cookie conectix in the last 512 bytes or at byte 0",
-            describe(&head.bytes, file.size())
+            magic::describe_file(file, "vhd")?
         ))),
     }
 }
@@ -118,17 +119,4 @@ fn place(file: &ImageFile, at: u64, length: usize) -> Result<Place, Failure> {
     }
     let read = Footer::parse(&bytes, at).map_err(|failure| failure.in_file(file.path()));
     Ok(Place { at, bytes, read })
-}
-
-/// What the file seems to be instead.
-fn describe(head: &[u8; SIZE], size: u64) -> String {
-    if head.starts_with(b"QFI\xfb") {
-        "a QCOW image, which qcow-headers reads".into()
-    } else if head.starts_with(b"vhdxfile") {
-        "a VHDX image".into()
-    } else if size < SIZE as u64 {
-        format!("a file of {size} bytes")
-    } else {
-        "no footer".into()
-    }
 }

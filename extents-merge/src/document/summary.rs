@@ -102,7 +102,8 @@ impl fmt::Display for Summary {
 }
 
 /// Bytes in the largest binary unit that leaves at least 1, with one decimal unless it is whole.
-struct Size(u64);
+#[derive(Clone, Copy, Debug)]
+pub struct Size(pub u64);
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

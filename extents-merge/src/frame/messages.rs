@@ -37,6 +37,11 @@ impl Messages {
         }
     }
 
+    /// What failed although the program goes on: the same line as at its end.
+    pub fn fail(&self, failure: &Failure) {
+        say_failure(self.tool, failure);
+    }
+
     /// Something found or decided on the way; only `-v` shows it.
     pub fn note(&self, sentence: impl AsRef<str>) {
         if self.verbosity.verbose {

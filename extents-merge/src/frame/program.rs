@@ -6,7 +6,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::process::ExitCode;
 
 use clap::builder::Resettable;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, FromArgMatches, Parser};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -18,6 +18,9 @@ use crate::image::overwrite;
 
 #[doc(hidden)]
 pub use ctor::ctor;
+
+/// Characters of a line of `--help`, however wide the terminal is.
+const MAX_WIDTH: usize = 100;
 
 /// What a program writes to standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +97,7 @@ fn command<A: Parser>(tool: &'static str) -> clap::Command {
     let about = Resettable::from(command.get_about().cloned());
     let long_about = Resettable::from(command.get_long_about().cloned());
     let command = Verbosity::augment_args(command).about(about).long_about(long_about);
+    let command = command.max_term_width(MAX_WIDTH);
     // With the commit, where the build script knows it.
     match option_env!("XVA_TOOLS_VERSION") {
         Some(version) => command.version(version),
@@ -115,7 +119,21 @@ fn help_or_usage(error: &clap::Error) -> Result<(), Failure> {
     let first: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let sentence = first.join(" ");
     let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
-    Err(Failure::usage(format!("{sentence}; see --help")))
+    let meant = [ContextKind::SuggestedArg, ContextKind::SuggestedValue]
+        .into_iter()
+        .find_map(|kind| error.get(kind).and_then(first_of))
+        .map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
+    let see = if meant.is_empty() { ";" } else { "" };
+    Err(Failure::usage(format!("{sentence}{meant}{see} see --help")))
+}
+
+/// What clap thinks was meant.
+fn first_of(value: &ContextValue) -> Option<&str> {
+    match value {
+        ContextValue::String(text) => Some(text),
+        ContextValue::Strings(texts) => texts.first().map(String::as_str),
+        _ => None,
+    }
 }
 
 /// Marks the output of this process as that of a filter that failed. On a terminal it would only be noise.

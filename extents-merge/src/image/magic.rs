@@ -107,10 +107,12 @@ pub fn formats_of_file(file: &ImageFile) -> Result<Vec<Format>, Failure> {
     Ok(formats_of(&beginning, &end, Some(file.path())))
 }
 
-/// What `file` is, for a sentence that says that it is something else than was expected.
-pub fn describe_file(file: &ImageFile) -> Result<String, Failure> {
+/// What `file` is, for a sentence that says that it is not the format `expected`.
+pub fn describe_file(file: &ImageFile, expected: &str) -> Result<String, Failure> {
     let (beginning, end) = edges(file)?;
-    Ok(match formats_of(&beginning, &end, Some(file.path()))[..] {
+    let mut found = formats_of(&beginning, &end, Some(file.path()));
+    found.retain(|format| format.id != expected);
+    Ok(match found[..] {
         [] => describe_unknown(&beginning, file.size()),
         [only] => only.to_string(),
         [first, ..] => format!("what begins as {first}"),
@@ -119,14 +121,17 @@ pub fn describe_file(file: &ImageFile) -> Result<String, Failure> {
 
 /// What begins with `beginning` and has `size` bytes, if it is of no known format.
 pub fn describe_unknown(beginning: &[u8], size: u64) -> String {
+    let shown = &beginning[..beginning.len().min(SHOWN)];
+    let is_zero = |bytes: &[u8]| bytes.iter().all(|&byte| byte == 0);
     if size == 0 {
         "an empty file".to_owned()
-    } else if beginning.iter().all(|&byte| byte == 0) {
-        let all = size <= beginning.len() as u64;
-        if all { format!("{size} zero bytes") } else { "zeros at its beginning".to_owned() }
+    } else if size <= beginning.len() as u64 && is_zero(beginning) {
+        format!("{size} zero bytes")
+    } else if is_zero(shown) {
+        "zeros at its beginning".to_owned()
     } else {
-        let shown = &beginning[..beginning.len().min(SHOWN)];
-        format!("\"{}\" at its beginning", shown.escape_ascii())
+        let whole = size <= shown.len() as u64;
+        format!("\"{}\" {}", shown.escape_ascii(), if whole { "alone" } else { "at its beginning" })
     }
 }
 
@@ -244,7 +249,8 @@ mod tests {
         assert_eq!(describe_unknown(b"", 0), "an empty file");
         assert_eq!(describe_unknown(&[0; 9], 9), "9 zero bytes");
         assert_eq!(describe_unknown(&[0; 9], 10), "zeros at its beginning");
-        assert_eq!(describe_unknown(b"\x01abc", 4), "\"\\x01abc\" at its beginning");
+        assert_eq!(describe_unknown(b"\x01abc", 4), "\"\\x01abc\" alone");
+        assert_eq!(describe_unknown(b"\x01abcdefgh", 9), "\"\\x01abcdefg\" at its beginning");
     }
 
     #[test]

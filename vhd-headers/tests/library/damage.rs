@@ -40,18 +40,19 @@ fn what_is_no_vhd_is_named() {
         move |built: &mut Built| built.bytes = bytes
     };
     let expected = "expected the cookie conectix in the last 512 bytes or at byte 0";
-    damaged(other(b""), &format!("is no VHD: found a file of 0 bytes, {expected}"));
-    damaged(other(b"conectix"), &format!("is no VHD: found a file of 8 bytes, {expected}"));
-    damaged(other(&[0; 512]), &format!("is no VHD: found no footer, {expected}"));
-    damaged(other(&[0; 4096]), &format!("is no VHD: found no footer, {expected}"));
-    damaged(
-        other(&[&b"QFI\xfb"[..], &[0; 1000]].concat()),
-        &format!("is no VHD: found a QCOW image, which qcow-headers reads, {expected}"),
-    );
-    damaged(
-        other(&[&b"vhdxfile"[..], &[0; 1000]].concat()),
-        &format!("is no VHD: found a VHDX image, {expected}"),
-    );
+    for (bytes, found) in [
+        (b"".to_vec(), "an empty file"),
+        (b"conectix".to_vec(), "\"conectix\" alone"),
+        (vec![0; 512], "512 zero bytes"),
+        (vec![0; 1 << 20], "zeros at its beginning"),
+        ([&b"QFI\xfb"[..], &[0; 1000]].concat(), "a QCOW2, which qcow-headers reads"),
+        ([&b"vhdxfile"[..], &[0; 1000]].concat(), "a VHDX, which qemu-img reads"),
+        ([&b"KDMV"[..], &[0; 1000]].concat(), "a VMDK, which qemu-img reads"),
+        ([&[0x1f, 0x8b, 8][..], &[0; 1000]].concat(), "a gzip file, which gzip -dc reads"),
+        ([&b"<html>"[..], &[b' '; 1000]].concat(), "a web page (HTML)"),
+    ] {
+        damaged(other(&bytes), &format!("is no VHD: found {found}, {expected}"));
+    }
 }
 
 #[test]

@@ -5,10 +5,12 @@ use std::io::Read;
 use extents::failure::Failure;
 use extents::frame::input::InputName;
 use extents::frame::messages::Messages;
+use extents::image::magic;
 
 use crate::host::progress_bar::Share;
 use crate::ova::disk::Disk;
 use crate::ova::metadata::{EXPORT_VSN, FILE_NAME, MAX_BYTES, Ova, read};
+use crate::xva::member_name::Prefix;
 
 /// The place of a disk in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +30,24 @@ pub struct Promise {
     pub all: u64,
 }
 
-/// The bytes of a metadata file.
+/// The bytes of a metadata file. Status 3 for one that is known to be something else.
 pub fn load(file: &InputName) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let input = file.open(FILE_NAME)?;
     let read = input.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes);
     read.map_err(|error| Failure::io(file.name(), "cannot read", &error))?;
-    Ok(bytes)
+    match magic::formats_of(&bytes, &[], None)[..] {
+        [format, ..] if format.id != "xml" => {
+            Err(Failure::damaged(format!("is no {FILE_NAME}: found {format}")).in_file(file.name()))
+        }
+        _ => Ok(bytes),
+    }
+}
+
+/// The id of the first disk that the metadata expects in the archive; none if there is none, or it cannot be a directory.
+pub fn first_disk(xml: &[u8]) -> Result<Option<Prefix>, Failure> {
+    let ova = read(xml)?;
+    Ok(ova.streamed().next().and_then(|disk| Prefix::parse(&disk.prefix).ok()))
 }
 
 /// Yields what the metadata promises of the disk `prefix`.

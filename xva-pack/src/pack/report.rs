@@ -8,6 +8,7 @@ use std::time::Duration;
 use extents::failure::Failure;
 use rustix::fs::{Access, access};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::host::destination::{Destination, Kind};
 use crate::host::whole_file::WholeFile;
@@ -15,6 +16,9 @@ use crate::pack::copy::Packed;
 use crate::pack::source::Origin;
 use crate::pack::writer::Counts;
 use crate::xva::crc32::Crc32;
+
+/// Bytes of a report, whose longest part is the name of a file.
+const LONGEST: u64 = 64 << 10;
 
 /// How many bytes, and their CRC-32.
 #[derive(Serialize)]
@@ -48,6 +52,8 @@ struct Report<'a> {
 pub struct ReportFile {
     name: PathBuf,
     out: Out,
+    /// It replaces a file that is no report.
+    is_foreign: bool,
 }
 
 #[derive(Debug)]
@@ -66,6 +72,7 @@ impl ReportFile {
     /// Status 1 if it cannot, 2 if it would replace the archive or a file that is read.
     pub fn open(name: &Path) -> Result<Self, Failure> {
         let destination = Destination::of(name)?;
+        let is_foreign = matches!(&destination.kind, Kind::File(found) if !is_report(name, found.len()));
         let (exists, is_stream) =
             (!matches!(destination.kind, Kind::New), matches!(destination.kind, Kind::Device | Kind::Stream));
         if exists {
@@ -73,13 +80,23 @@ impl ReportFile {
                 .map_err(|error| Failure::io(name, "cannot write the report", &error.into()))?;
         }
         if is_stream {
-            return Ok(ReportFile { name: name.to_path_buf(), out: Out::Stream });
+            return Ok(ReportFile { name: name.to_path_buf(), out: Out::Stream, is_foreign });
         }
         let out = match WholeFile::create(destination, true) {
             Err(_) if exists => Out::InPlace,
             created => Out::Whole(created?),
         };
-        Ok(ReportFile { name: name.to_path_buf(), out })
+        Ok(ReportFile { name: name.to_path_buf(), out, is_foreign })
+    }
+
+    /// Status 2 if it would replace a file that is no report. To be asked when all inputs are open, of which none is replaced by
+    /// any option.
+    pub fn check_replaced(&self) -> Result<(), Failure> {
+        if !self.is_foreign {
+            return Ok(());
+        }
+        let what = "is not a report: expected a new name, or a report to be replaced; --force overwrites it";
+        Err(Failure::usage(what).in_file(&self.name))
     }
 
     /// Writes the report. The archive is whole by then, so that a failure here says so.
@@ -98,6 +115,20 @@ impl ReportFile {
             Failure::io(&self.name, "the archive is whole, but the report cannot be written", &error)
         })
     }
+}
+
+/// Whether the file `name`, of `size` bytes, is one that [`ReportFile::write`] wrote, or empty: nothing is lost with it. What cannot
+/// be read is for others to refuse.
+fn is_report(name: &Path, size: u64) -> bool {
+    if size > LONGEST {
+        return false;
+    }
+    let is_ours = |text: Vec<u8>| {
+        let report: Option<serde_json::Map<String, Value>> = serde_json::from_slice(&text).ok();
+        report
+            .is_some_and(|report| ["source", "reason", "seconds"].iter().all(|key| report.contains_key(*key)))
+    };
+    size == 0 || std::fs::read(name).is_ok_and(is_ours)
 }
 
 impl Out {

@@ -9,6 +9,7 @@ use extents::failure::{Failure, Status};
 use extents::frame::input::InputName;
 use extents::frame::messages::Messages;
 use extents::image::file::ImageFile;
+use extents::image::magic::{self, Kind};
 
 use crate::host::pipe;
 use crate::pack::block_stream::BlockStream;
@@ -105,7 +106,7 @@ impl Source {
     pub fn open(request: &Request, fit: Fit, read_ahead: bool, messages: Messages) -> Result<Self, Failure> {
         match request {
             Request::Extents { disk, document, fallback } => {
-                let (disk, archived_size) = check_disk(disk.open_image()?, fit)?;
+                let (disk, archived_size) = check_disk(disk.open_image()?, fit, messages)?;
                 let (blocks, origin) = extents_or_scan(&disk, document, *fallback, messages)?;
                 Source::disk(disk, archived_size, blocks, origin, read_ahead)
             }
@@ -114,7 +115,7 @@ impl Source {
                 if opened.is_err() && *disk == InputName::Stdin {
                     return Source::stream(*skip_holes, fit);
                 }
-                let (disk, archived_size) = check_disk(opened?, fit)?;
+                let (disk, archived_size) = check_disk(opened?, fit, messages)?;
                 let (blocks, reason) = if *skip_holes {
                     (blocks_with_data(&disk)?, "--scan --skip-holes")
                 } else {
@@ -173,9 +174,17 @@ impl Source {
     }
 }
 
-/// The disk, and how many bytes of it the archive will hold.
-fn check_disk(disk: ImageFile, fit: Fit) -> Result<(ImageFile, u64), Failure> {
-    let archived_size = fit.archived_size(disk.size()).map_err(|failure| failure.in_file(disk.path()))?;
+/// The disk, and how many bytes of it the archive will hold. A guest can write any magic into its raw disk, so that what
+/// looks like something else is packed all the same.
+fn check_disk(disk: ImageFile, fit: Fit, messages: Messages) -> Result<(ImageFile, u64), Failure> {
+    let name = disk.path();
+    let archived_size = fit.archived_size(disk.size()).map_err(|failure| failure.in_file(name))?;
+    for format in magic::formats_of_file(&disk)?.into_iter().filter(|format| format.kind != Kind::Raw) {
+        messages.warn(format!(
+            "{}: looks like {format}: its bytes are packed as they are, as those of a raw disk",
+            name.display()
+        ));
+    }
     Ok((disk, archived_size))
 }
 

@@ -7,6 +7,9 @@ use crate::unpack::finding::{Finding, Severity};
 /// Lines on stderr: an archive of a million wrong members is not worth a million of them.
 const MAX_LINES: u64 = 20;
 
+/// Findings that are kept for `--json`, whose members may have long names.
+const MAX_KEPT: usize = 100;
+
 /// Which findings end the work.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
@@ -22,6 +25,10 @@ pub struct Findings {
     policy: Policy,
     messages: Messages,
     said: u64,
+    /// The first of them, as they came.
+    kept: Vec<Finding>,
+    /// All of them, those that ended the work among them.
+    count: u64,
     /// Those that make the archive unsound under the policy.
     bad: u64,
 }
@@ -29,11 +36,15 @@ pub struct Findings {
 impl Findings {
     /// No findings yet.
     pub fn new(policy: Policy, messages: Messages) -> Self {
-        Findings { policy, messages, said: 0, bad: 0 }
+        Findings { policy, messages, said: 0, kept: Vec::new(), count: 0, bad: 0 }
     }
 
     /// Takes a finding, which comes back if it ends the work.
     pub(crate) fn raise(&mut self, finding: Finding) -> Result<(), Finding> {
+        self.count += 1;
+        if self.kept.len() < MAX_KEPT {
+            self.kept.push(finding.clone());
+        }
         let bad = match finding.severity {
             Severity::Remark => false,
             Severity::Refused => self.policy.strict,
@@ -55,6 +66,11 @@ impl Findings {
     /// How many findings make the archive unsound.
     pub fn bad(&self) -> u64 {
         self.bad
+    }
+
+    /// The first of all findings, and how many there were.
+    pub(crate) fn kept(&self) -> (&[Finding], u64) {
+        (&self.kept, self.count)
     }
 
     /// What ends the work.

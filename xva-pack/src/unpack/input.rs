@@ -150,6 +150,15 @@ impl Input {
         matches!(self.form, Form::Expanded(..))
     }
 
+    /// Where its bytes come from, for a sentence about what they are; nothing if they are as they stand in the file.
+    pub(crate) fn within(&self) -> &'static str {
+        match self.form {
+            Form::Expanded(Format::Gzip, _) => ", inside the gzip file",
+            Form::Expanded(Format::Zstd { .. }, _) => ", inside the zstd file",
+            _ => "",
+        }
+    }
+
     /// How many bytes of a file were read, and of how many.
     pub(crate) fn progress(&self) -> Option<(u64, u64)> {
         let done = match &self.form {

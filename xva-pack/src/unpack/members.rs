@@ -4,6 +4,7 @@ use extents::extent::length::in_memory;
 
 use crate::unpack::finding::{Finding, Severity, Stop};
 use crate::unpack::findings::Findings;
+use crate::unpack::foreign;
 use crate::unpack::input::Input;
 use crate::xva::block::BLOCK;
 use crate::xva::extended_header::Overrides;
@@ -128,7 +129,16 @@ impl Members {
                 }
                 return Ok(None);
             }
-            let header = tar_header::parse(&record).map_err(|what| Finding::damage_at(at, what))?;
+            let header = match tar_header::parse(&record) {
+                Ok(header) => header,
+                Err(what) => {
+                    // With a checksum, though a wrong one, it may have been a header.
+                    let could_be = !what.starts_with("is not a tar header");
+                    let refused =
+                        if at == 0 { foreign::refuse(&mut self.input, &record, could_be)? } else { None };
+                    return Err(refused.unwrap_or_else(|| Finding::damage_at(at, what).into()));
+                }
+            };
             objections.extend(header.objection.clone());
             match header.type_flag {
                 b'L' => overrides.long_name(&self.extended(&header)?),
@@ -177,10 +187,14 @@ impl Members {
                 RECORD => {}
                 // At the end of the archive there is nothing that is not zero.
                 count if record.iter().take(count).all(|&byte| byte == 0) => return Ok(false),
-                _ => {
-                    return Err(
-                        Finding::damage_at(self.input.position(), "ends early, in a tar header").into()
-                    );
+                count => {
+                    let end = self.input.position();
+                    let foreign = match &record[..count] {
+                        first if end == count as u64 => foreign::refuse(&mut self.input, first, true)?,
+                        _ => None,
+                    };
+                    let cut_off = || Finding::damage_at(end, "ends early, in a tar header").into();
+                    return Err(foreign.unwrap_or_else(cut_off));
                 }
             }
             if *record != [0; RECORD] {

@@ -14,10 +14,12 @@
 //!
 //! This room knows the rooms `xva`, `host`, `ova`, `index` and `zstd`, and not `pack`.
 
+pub mod answer;
 pub mod disk_extents;
 pub(crate) mod disk_state;
 pub(crate) mod finding;
 pub mod findings;
+pub(crate) mod foreign;
 pub mod frames;
 pub mod input;
 pub(crate) mod learned_sizes;

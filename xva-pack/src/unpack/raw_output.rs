@@ -4,7 +4,7 @@
 //! standard output get the bytes as they come.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use extents::image::overwrite;
 use rustix::fs::OFlags;
 
 use crate::host::destination::{Destination, Kind};
+use crate::host::mounts::user_of;
 use crate::host::whole_file::WholeFile;
 use crate::unpack::sparse_file::SparseFile;
 
@@ -64,7 +65,14 @@ impl RawOutput {
             Kind::Stream => 0,
         };
         let file = OpenOptions::new().write(true).custom_flags(flags).open(path);
-        let file = file.map_err(|e| Failure::io(path, "cannot open for writing", &e))?;
+        let file = file.map_err(|error| match error.kind() {
+            ErrorKind::ResourceBusy => {
+                let what =
+                    format!("cannot open for writing: {}: expected a device that nobody uses", user_of(path));
+                Failure::system(what).in_file(path)
+            }
+            _ => Failure::io(path, "cannot open for writing", &error),
+        })?;
         let target = Target::Stream { out: Outlet::Special(file), written: 0 };
         Ok(RawOutput { name: path.to_path_buf(), target })
     }

@@ -47,14 +47,18 @@ fn row(disk: &DiskReport) -> [String; 8] {
         share(disk.bytes, disk.size),
         checksums(disk).unwrap_or_else(|| "-".to_owned()),
         disk.crc32.map_or_else(|| "-".to_owned(), |crc| format!("{crc:08x}")),
-        match (disk.whole, disk.crc32, disk.sampled) {
-            (false, ..) => "damaged",
-            (true, Some(_), _) => "whole",
-            (true, None, 0) => "unchecked",
-            (true, None, _) => "sampled",
-        }
-        .to_owned(),
+        state(disk).to_owned(),
     ]
+}
+
+/// What is known of a disk, in a word.
+pub(crate) fn state(disk: &DiskReport) -> &'static str {
+    match (disk.whole, disk.crc32, disk.sampled) {
+        (false, ..) => "damaged",
+        (true, Some(_), _) => "whole",
+        (true, None, 0) => "unchecked",
+        (true, None, _) => "sampled",
+    }
 }
 
 /// How many of the disk's bytes are in the archive, with one decimal.

@@ -13,6 +13,13 @@ pub(crate) const DIGITS: usize = MAX_NUMBER.ilog10() as usize + 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefix(String);
 
+/// `Ref:0`, of an archive of one disk without metadata.
+impl Default for Prefix {
+    fn default() -> Self {
+        Prefix("Ref:0".to_owned())
+    }
+}
+
 impl Prefix {
     /// Refuses (with the sentence) what cannot be one directory of a V7 tar, or would leave it when unpacked.
     pub fn parse(text: &str) -> Result<Self, String> {

@@ -8,7 +8,8 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use extents::document::failed_stage::Upstream;
 use extents::extent::length::in_memory;
-use extents::failure::Failure;
+use extents::failure::{Failure, Status};
+use extents::image::magic::{self, Format, Kind};
 
 use crate::xva::extended_header::Overrides;
 use crate::xva::member_name::{MemberKind, member_kind};
@@ -154,7 +155,8 @@ impl<R: Read> TarCut<R> {
             return Err(self.upstream_or(Failure::damaged("is empty: expected an XVA")));
         }
         refuse_compressed(piece, &self.name)?;
-        let header = self.header(piece, 0)?;
+        let record = piece.clone();
+        let header = self.header(piece, 0).map_err(|failure| instead(&record, failure))?;
         let found = match &header {
             Header::Member { name, is_file: true, .. } if name == METADATA || is_block(name) => None,
             Header::Member { name, .. } => Some(name.as_str()),
@@ -323,16 +325,25 @@ fn is_block(name: &str) -> bool {
 
 /// Status 4 for what must be decompressed first, with the command.
 fn refuse_compressed(record: &[u8], name: &str) -> Result<(), Failure> {
-    let (format, command) = match record {
-        [0x1f, 0x8b, ..] => ("gzip", "gzip -dc"),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => ("zstd", "zstd -dc"),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => ("xz", "xz -dc"),
-        [b'B', b'Z', b'h', b'1'..=b'9', ..] => ("bzip2", "bzip2 -dc"),
-        _ => return Ok(()),
-    };
-    Err(Failure::unsupported(format!(
-        "is compressed with {format}: expected a tar; try: {command} {name} | xva-zstd"
-    )))
+    match magic::formats_of(record, &[], None)[..] {
+        [Format { id, kind: Kind::Compressed, reader: Some(reader), .. }, ..] => Err(Failure::unsupported(
+            format!("is compressed with {id}: expected a tar; try: {reader} {name} | xva-zstd"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The `failure` to read `record` as the first header: what it is instead, where that is known. The mark of a filter that failed is
+/// no JSON text.
+fn instead(record: &[u8], failure: Failure) -> Failure {
+    match magic::formats_of(record, &[], None)[..] {
+        [format, ..]
+            if failure.status() == Status::Damaged && format.kind != Kind::Archive && format.id != "json" =>
+        {
+            Failure::damaged(format!("is no XVA: found {format}; expected {METADATA} or a block"))
+        }
+        _ => failure,
+    }
 }
 
 #[cfg(test)]

@@ -132,6 +132,10 @@ fn fill(input: &mut impl BufRead) -> Result<&[u8], Failure> {
 fn unexpected(found: Option<u8>, expected: &str) -> Failure {
     match found {
         None => Failure::damaged(format!("the map is cut off: expected {expected}")),
+        // Printed by the header tools without --output map.
+        Some(b'{') if expected == "[" => Failure::damaged(
+            "not a map: found '{', as an extents document begins; expected [, as --output map of the header tools prints it",
+        ),
         Some(byte) => {
             Failure::damaged(format!("not a map: found {:?}, expected {expected}", char::from(byte)))
         }

@@ -61,9 +61,9 @@ pub(crate) struct Input {
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "What is written")]
 pub(crate) struct Archive {
-    /// Directory in the archive: the id of the VDI in ova.xml
-    #[arg(long, value_name = "ID", default_value = "Ref:0", value_parser = Prefix::parse)]
-    pub(crate) prefix: Prefix,
+    /// Directory in the archive: the id of the VDI in ova.xml [default: with --ova its first disk, else Ref:0]
+    #[arg(long, value_name = "ID", value_parser = Prefix::parse)]
+    pub(crate) prefix: Option<Prefix>,
     /// Checksum of every block
     #[arg(long, value_enum, value_name = "ALGORITHM", default_value_t)]
     pub(crate) checksum: Algorithm,
@@ -116,18 +116,30 @@ pub(crate) struct Operation {
     /// Let the kernel forget the pages that were read
     #[arg(long)]
     pub(crate) drop_cache: bool,
-    /// Write the archive even to a terminal
+    /// Write the archive even to a terminal, and the report over a file that is none
     #[arg(long)]
     pub(crate) force: bool,
+    /// As other programs have it: refused, with the sentence where the archive goes
+    #[arg(short, long, hide = true, num_args = 0..=1, value_parser = no_output)]
+    output: Option<NoOutput>,
+}
+
+/// There is no such thing.
+#[derive(Clone, Debug)]
+enum NoOutput {}
+
+fn no_output(_: &str) -> Result<NoOutput, String> {
+    Err("the archive goes to standard output: xva-pack ... > FILE".to_owned())
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  vhd-headers disk.vhd | extents-merge | xva-pack /dev/disk | xva-zstd > disk.xva.zst
+  vhd-headers disk.vhd | extents-merge | xva-pack /dev/vg/disk > disk.xva
   qcow-headers --output map disk.qcow2 | xva-pack --map - > disk.xva
   zstdcat disk.raw.zst | xva-pack --scan - > disk.xva
-  { xva-pack --pad --ova ova.xml --prefix Ref:000 --no-trailer a.raw < a.json &&
-    xva-pack --pad --check-ova ova.xml --prefix Ref:001 b.raw < b.json; } > vm.xva
+  { xva-pack --pad --ova ova.xml --no-trailer a.raw < a.json &&
+    xva-pack --pad --check-ova ova.xml --prefix Ref:001 b.raw < b.json
+  } > vm.xva
 
 Exit status: 0 done, 1 system failure or a file that changed, 2 wrong usage,
 3 damaged input or input about another disk, 4 a disk that an XVA cannot hold,
@@ -156,13 +168,13 @@ impl Metadata {
 }
 
 /// How to pack.
-pub(crate) fn settings(archive: Archive, operation: &Operation) -> Settings {
+pub(crate) fn settings(archive: &Archive, prefix: Prefix, operation: &Operation) -> Settings {
     // Two read and write at the same time also where there is one processor. Measured on two only; 8 keep the memory of the
     // blocks at 16 MiB.
     let processors = || std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
     Settings {
         sealing: Sealing {
-            prefix: archive.prefix,
+            prefix,
             algorithm: archive.checksum,
             keep_zeros: archive.keep_zeros,
             with_crc: operation.report.is_some(),

@@ -16,6 +16,7 @@ use xva_pack::pack::measure;
 use xva_pack::pack::report::ReportFile;
 use xva_pack::pack::source::Source;
 use xva_pack::xva::fit::Fit;
+use xva_pack::xva::member_name::Prefix;
 
 use crate::arguments::{Archive, Cli, Metadata, settings};
 
@@ -33,16 +34,20 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let request = cli.input.request(cli.disk)?;
     let inputs: Vec<_> = request.inputs().into_iter().chain(cli.metadata.input()).collect();
     check_stdin(&inputs)?;
-    let report = cli.operation.report.as_deref().map(ReportFile::open).transpose()?;
+    let report = cli.operation.report.as_deref();
+    let report = report.map(ReportFile::open).transpose()?;
     let mut progress = Progress::new(cli.operation.progress)?;
-    progress.set_name(cli.archive.prefix.as_str());
-    let (xml, promise) = load(&cli.metadata, &cli.archive, messages)?;
+    let (prefix, xml, promise) = load(&cli.metadata, &cli.archive, messages)?;
+    progress.set_name(prefix.as_str());
     if let Some(Promise { disk, all }) = promise {
         progress.set_share(disk, all);
     }
     let expected = promise.map(|promise| promise.disk.size);
     let fit = Fit { pad: cli.archive.pad, others_follow: cli.archive.no_trailer, expected };
     let source = Source::open(&request, fit, !cli.operation.measure, messages)?;
+    if let Some(report) = report.as_ref().filter(|_| !cli.operation.force) {
+        report.check_replaced()?;
+    }
     if cli.operation.measure {
         let bytes = measure::archive(source.feed, xml.map(|xml| xml.len()), fit.others_follow)?;
         return writeln!(streams::stdout()?, "{bytes}").map_err(|error| Failure::output(&error));
@@ -51,7 +56,8 @@ fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let origin = source.origin.clone();
     let out = streams::stdout()?;
     pipe::enlarge(&out);
-    let packed = pack(source, &settings(cli.archive, &cli.operation), xml.as_deref(), &mut progress, out)?;
+    let packed =
+        pack(source, &settings(&cli.archive, prefix, &cli.operation), xml.as_deref(), &mut progress, out)?;
     let counts = packed.counts;
     messages.note(format!(
         "{} blocks written, {} zero blocks left out, {} bytes read, {} bytes written",
@@ -71,16 +77,21 @@ fn check_stdin(inputs: &[(&'static str, &InputName)]) -> Result<(), Failure> {
     }
 }
 
-/// The metadata to be written, and what it promises of the disk.
-fn load(
-    metadata: &Metadata,
-    archive: &Archive,
-    messages: Messages,
-) -> Result<(Option<Vec<u8>>, Option<Promise>), Failure> {
-    let Some((_, file)) = metadata.input() else { return Ok((None, None)) };
+/// The directory of the disk, the metadata to be written, and what it promises of the disk.
+type Loaded = (Prefix, Option<Vec<u8>>, Option<Promise>);
+
+/// What the metadata says.
+fn load(metadata: &Metadata, archive: &Archive, messages: Messages) -> Result<Loaded, Failure> {
+    let named = || archive.prefix.clone().unwrap_or_default();
+    let Some((_, file)) = metadata.input() else { return Ok((named(), None, None)) };
     let first = metadata.ova.is_some();
     let place = Place { first, last: !archive.no_trailer };
     let xml = promise::load(file)?;
-    let promise = promise::promised(&xml, archive.prefix.as_str(), place, messages);
-    Ok((first.then_some(xml), Some(promise.map_err(|failure| failure.in_file(file.name()))?)))
+    let in_file = |failure: Failure| failure.in_file(file.name());
+    let prefix = match &archive.prefix {
+        None if first => promise::first_disk(&xml).map_err(in_file)?.unwrap_or_default(),
+        _ => named(),
+    };
+    let promise = promise::promised(&xml, prefix.as_str(), place, messages).map_err(in_file)?;
+    Ok((prefix, first.then_some(xml), Some(promise)))
 }

@@ -32,9 +32,13 @@ pub(crate) struct Cli {
     /// Draw a bar on stderr, if that is a terminal; with =FD, write lines N/100 to that descriptor
     #[arg(long, value_name = "FD", num_args = 0..=1, require_equals = true, default_missing_value = Destination::BAR, value_parser = Destination::parse)]
     pub(crate) progress: Option<Destination>,
-    /// The archive; - is standard input
+    /// Print one JSON document about all archives in place of tables and verdicts: disks, findings, verdict
+    #[arg(long, conflicts_with = "ova")]
+    pub(crate) json: bool,
+    /// The archive; - is standard input. With --verify and --list also several: a line with the verdict on each, and the worst
+    /// exit status
     #[arg(value_name = "ARCHIVE", default_value = "-")]
-    pub(crate) archive: InputName,
+    pub(crate) archives: Vec<InputName>,
 }
 
 /// The tasks that write no disk.
@@ -64,7 +68,8 @@ pub(crate) struct Unpack {
     /// Unpack one disk: its directory in the archive
     #[arg(long, value_name = "REF", requires = "output")]
     disk: Option<String>,
-    /// Unpack every disk, to DIR/REF.raw
+    /// Unpack every disk, to DIR/REF.raw; in DIR itself say ./REF.raw to programs that take what ends with a colon for a
+    /// protocol
     #[arg(long, requires = "output")]
     all: bool,
     /// The file, block device or pipe that --disk writes to, - for standard output; the directory of --all
@@ -83,6 +88,8 @@ Examples:
   xva-unpack vm.xva
   xva-unpack vm.xva.zst
   xva-unpack --list vm.xva
+  xva-unpack --verify monday.xva.zst tuesday.xva.zst
+  xva-unpack --json vm.xva | jq -r .archives[0].verdict
   xva-unpack --sample 1% vm.xva
   xva-unpack --disk Ref:000 -o disk.raw vm.xva
   xva-unpack --disk Ref:000 --force -o /dev/vg/disk vm.xva.zst
@@ -119,6 +126,16 @@ impl Cli {
             (_, None) if self.look.sample.is_some() => Task::Sample,
             (_, None) => Task::Verify,
         };
+        let only_looks = matches!(task, Task::List | Task::Verify);
+        if self.archives.len() > 1 && !only_looks {
+            return Err(Failure::usage("several archives go with --verify or --list only; see --help"));
+        }
+        if self.archives.iter().filter(|archive| **archive == InputName::Stdin).count() > 1 {
+            return Err(Failure::usage("two archives cannot both be standard input; see --help"));
+        }
+        if task.is_to_stdout() && self.json {
+            return Err(Failure::usage("--json and a disk cannot both go to standard output; see --help"));
+        }
         if task.is_to_stdout() && !force && std::io::stdout().is_terminal() {
             return Err(Failure::usage("standard output is a terminal: expected a pipe or file, or --force"));
         }

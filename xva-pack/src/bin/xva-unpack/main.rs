@@ -1,19 +1,21 @@
 //! `xva-unpack`: lists, checks and unpacks the disks of an XVA.
 
 mod arguments;
+mod verdict;
 
 use std::io::Write;
-use std::path::Path;
 
-use extents::failure::Failure;
+use extents::failure::{Failure, Status};
+use extents::frame::input::InputName;
 use extents::frame::messages::Messages;
 use extents::frame::program::Output;
 use extents::frame::streams;
 use xva_pack::host::progress::Progress;
+use xva_pack::unpack::answer::{Answer, document, worse};
 use xva_pack::unpack::findings::Findings;
 use xva_pack::unpack::input::Input;
 use xva_pack::unpack::options::Options;
-use xva_pack::unpack::report::{Archive, DiskReport};
+use xva_pack::unpack::report::Archive;
 use xva_pack::unpack::sample::Sample;
 use xva_pack::unpack::table::table;
 use xva_pack::unpack::task::{Task, Unpacker};
@@ -21,37 +23,103 @@ use xva_pack::unpack::walk::metadata::read_ova;
 use xva_pack::unpack::walk::read;
 
 use crate::arguments::Cli;
+use crate::verdict::verdict;
 
-extents::main!(run, Output::Other);
+extents::main!(|cli: Cli, messages| run(&cli, messages), Output::Other);
 
-fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
+fn run(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     let task = cli.task()?;
     cli.check_sizes()?;
+    let [archive] = &cli.archives[..] else { return each(cli, &task, messages) };
+    if cli.json {
+        return each(cli, &task, messages);
+    }
     let mut findings = Findings::new(task.policy(cli.keep_going), messages);
     if task == Task::PrintOva {
-        return print(&read_ova(Input::open(&cli.archive)?, &mut findings)?);
+        return print(&read_ova(Input::open(archive)?, &mut findings)?);
     }
     let sample = cli.sample();
-    let options = Options { only: task.only().map(str::to_owned), sizes: cli.unpack.sizes, sample };
-    let progress = Progress::new(cli.progress)?;
-    let mut unpacker = Unpacker::new(&task, cli.unpack.force, cli.keep_going, progress);
-    unpacker.prepare(&cli.archive, &options)?;
-    let input = Input::open(&cli.archive)?;
-    let input = if matches!(task, Task::List | Task::Sample) { input.by_headers() } else { input };
-    if sample.is_some() {
-        input.check_seekable()?;
-    }
-    let (archive, done) = read(input, &options, &mut unpacker, &mut findings);
-    unpacker.finish(done.is_ok() && findings.bad() == 0);
+    let (found, done) = look(cli, &task, sample, archive, &mut findings);
     if done.is_ok() || cli.keep_going {
-        report(&archive, &task, messages)?;
+        report(&found, &task, messages)?;
     }
     done?;
-    check_bad(findings.bad(), cli.archive.name())?;
-    match (task, sample) {
-        (Task::Verify, _) => say_sound(&archive, cli.archive.name(), messages),
-        (Task::Sample, Some(sample)) => say_sampled(&archive, sample, cli.archive.name()),
-        _ => Ok(()),
+    verdict(&found, &task, sample, findings.bad(), archive.name(), messages)
+        .and_then(|verdict| print(verdict.as_bytes()))
+}
+
+/// Goes over several archives, or answers in JSON: a verdict on each, whatever the others are, and the worst status.
+fn each(cli: &Cli, task: &Task, messages: Messages) -> Result<(), Failure> {
+    let mut answers = Vec::new();
+    let mut worst: Option<Status> = None;
+    let mut bad = 0;
+    for archive in &cli.archives {
+        let mut findings = Findings::new(task.policy(cli.keep_going), messages);
+        let sample = cli.sample();
+        let (found, done) = look(cli, task, sample, archive, &mut findings);
+        let judged =
+            done.and_then(|()| verdict(&found, task, sample, findings.bad(), archive.name(), messages));
+        let name = archive.name().display().to_string();
+        let status = judged.as_ref().err().map(Failure::status);
+        if let Err(failure) = &judged {
+            // The last word is that of the program.
+            if cli.archives.len() > 1 {
+                messages.fail(failure);
+            }
+            bad += 1;
+        }
+        worst = worse(worst, status);
+        if cli.json {
+            let done = judged.as_ref().map(drop).map_err(Clone::clone);
+            answers.push(Answer::new(name, &found, &findings, task, &done));
+        } else if let Some(status) = status {
+            print(format!("{name}: not sound: status {}\n", status as u8).as_bytes())?;
+        } else if *task == Task::List {
+            print(format!("{name}:\n{}", table(&found.disks)).as_bytes())?;
+        }
+        match judged {
+            Err(failure) if cli.archives.len() == 1 => {
+                print(document(&answers, worst)?.as_bytes())?;
+                return Err(failure);
+            }
+            Ok(verdict) if !cli.json => print(verdict.as_bytes())?,
+            _ => {}
+        }
+    }
+    if cli.json {
+        print(document(&answers, worst)?.as_bytes())?;
+    }
+    let sentence = || format!("{bad} of {} archives are not sound", cli.archives.len());
+    worst.map_or(Ok(()), |status| Err(Failure::new(status, sentence())))
+}
+
+/// Does the task with one archive, and says what was found in it, also when that failed.
+fn look(
+    cli: &Cli,
+    task: &Task,
+    sample: Option<Sample>,
+    archive: &InputName,
+    findings: &mut Findings,
+) -> (Archive, Result<(), Failure>) {
+    let options = Options { only: task.only().map(str::to_owned), sizes: cli.unpack.sizes.clone(), sample };
+    let begin = || {
+        let progress = Progress::new(cli.progress)?;
+        let mut unpacker = Unpacker::new(task, cli.unpack.force, cli.keep_going, progress);
+        unpacker.prepare(archive, &options)?;
+        let input = Input::open(archive)?;
+        if sample.is_some() {
+            input.check_seekable()?;
+        }
+        let by_headers = matches!(task, Task::List | Task::Sample);
+        Ok((unpacker, if by_headers { input.by_headers() } else { input }))
+    };
+    match begin() {
+        Err(failure) => (Archive::default(), Err(failure)),
+        Ok((mut unpacker, input)) => {
+            let (found, done) = read(input, &options, &mut unpacker, findings);
+            unpacker.finish(done.is_ok() && findings.bad() == 0);
+            (found, done)
+        }
     }
 }
 
@@ -64,43 +132,6 @@ fn report(archive: &Archive, task: &Task, messages: Messages) -> Result<(), Fail
         if let Some(crc) = disk.crc32 {
             messages.warn(format!("{}: {} bytes, crc32 {crc:08x}", disk.prefix, disk.wanted_size));
         }
-    }
-    Ok(())
-}
-
-/// Status 3 for an archive in which `bad` findings make it unsound.
-fn check_bad(bad: u64, name: &Path) -> Result<(), Failure> {
-    if bad == 0 {
-        return Ok(());
-    }
-    let plural = if bad == 1 { "" } else { "s" };
-    Err(Failure::damaged(format!("is damaged: found {bad} fault{plural}, named above")).in_file(name))
-}
-
-/// The verdict on the archive `name`, of which some blocks were looked at.
-fn say_sampled(archive: &Archive, sample: Sample, name: &Path) -> Result<(), Failure> {
-    let count = |of: fn(&DiskReport) -> u64| archive.disks.iter().map(of).fold(0, u64::saturating_add);
-    let (sampled, blocks) = (count(|disk| disk.sampled), count(|disk| disk.blocks));
-    let verdict = format!(
-        "{}: sampled: no fault in the structure, and the checksums of {sampled} of {blocks} blocks are right; the same ones \
-         again: --seed {}\n",
-        name.display(),
-        sample.seed()
-    );
-    print(verdict.as_bytes())
-}
-
-/// The verdict on the archive `name`, which was looked at from end to end.
-fn say_sound(archive: &Archive, name: &Path, messages: Messages) -> Result<(), Failure> {
-    let (name, bytes, disks) = (name.display(), archive.bytes, archive.disks.len());
-    let plural = if disks == 1 { "" } else { "s" };
-    let verdict = format!("{name}: sound: {bytes} bytes, {disks} disk{plural}, every checksum is right\n");
-    print(verdict.as_bytes())?;
-    if !archive.has_ova {
-        messages.warn(format!(
-            "{name}: has no ova.xml: xapi does not import it alone, and whether the last block of a disk is missing \
-             cannot be known"
-        ));
     }
     Ok(())
 }

@@ -31,7 +31,8 @@ pub(crate) struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  qcow-headers --output map disk.qcow2 | xva-pack --map - | xva-zstd > disk.xva.zst
+  qcow-headers --output map disk.qcow2 | xva-pack --map - |
+    xva-zstd > disk.xva.zst
   xva-zstd -9 vm.xva > vm.xva.zst
   zstd -dc old.xva.zst | xva-zstd > new.xva.zst
   zstd -l vm.xva.zst

@@ -7,6 +7,7 @@ use crate::ova::disk::Disk;
 use crate::ova::metadata::{FILE_NAME, MAX_BYTES, Ova, read};
 use crate::unpack::finding::{Finding, Severity, Stop};
 use crate::unpack::findings::Findings;
+use crate::unpack::foreign;
 use crate::unpack::input::Input;
 use crate::unpack::members::{Member, Members};
 use crate::unpack::walk::state::Walk;
@@ -17,9 +18,12 @@ pub fn read_ova(input: Input, findings: &mut Findings) -> Result<Vec<u8>, Failur
     let mut members = Members::new(input);
     let mut take = || {
         let Some(member) = members.next(findings)? else {
-            return Err(Stop::Refused(Failure::damaged("is empty")));
+            return Err(foreign::refuse_empty(&mut members.input)?);
         };
         if member.name != FILE_NAME {
+            if let Some(failure) = foreign::foreign_tar(&member.name) {
+                return Err(Stop::Refused(failure));
+            }
             return Err(member.finding(Severity::Damaged, "is the first member: expected ova.xml").into());
         }
         let bytes = metadata_bytes(&mut members, &member)?;
@@ -47,8 +51,11 @@ impl Walk<'_> {
     /// Reads `ova.xml` if the archive begins with it.
     pub(crate) fn metadata(&mut self) -> Result<(), Stop> {
         let Some(member) = self.members.next(self.findings)? else {
-            return Err(Stop::Refused(Failure::damaged("is empty: expected an archive")));
+            return Err(foreign::refuse_empty(&mut self.members.input)?);
         };
+        if let Some(failure) = foreign::foreign_tar(&member.name) {
+            return Err(Stop::Refused(failure));
+        }
         if self.members.input.looks_like_gzip() {
             let what = "is compressed with zstd, but begins with a skippable frame: xapi takes it for gzip";
             self.findings.raise(Finding { severity: Severity::Remark, ..Finding::damage_at(0, what) })?;
@@ -116,6 +123,9 @@ impl Walk<'_> {
                 self.ova = Some(ova);
             }
             Err(failure) if failure.status() == Status::Damaged => {
+                if let Some(failure) = foreign::foreign_metadata(&bytes) {
+                    return Err(Stop::Refused(failure));
+                }
                 self.findings.raise(member.finding(Severity::Damaged, failure.to_string()))?;
             }
             Err(failure) => return Err(Stop::Refused(failure)),

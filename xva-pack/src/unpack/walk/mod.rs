@@ -8,6 +8,7 @@ use crate::ova::metadata::FILE_NAME;
 use crate::unpack::disk_state::DiskState;
 use crate::unpack::finding::{Finding, Severity, Stop};
 use crate::unpack::findings::Findings;
+use crate::unpack::foreign;
 use crate::unpack::input::Input;
 use crate::unpack::members::Member;
 use crate::unpack::options::Options;
@@ -88,6 +89,11 @@ impl Walk<'_> {
     }
 
     fn member(&mut self, member: &Member) -> Result<(), Stop> {
+        if let Some(failure) =
+            foreign::foreign_tar(&member.name).filter(|_| self.reports.is_empty() && self.current.is_none())
+        {
+            return Err(Stop::Refused(failure));
+        }
         match member_kind(&member.name) {
             MemberKind::Block(prefix, digits) if member.is_file => self.block(member, prefix, digits),
             MemberKind::Block(..) => {

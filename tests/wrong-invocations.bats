@@ -1,0 +1,115 @@
+# What is typed wrongly, forgotten, or meant for another program, and the sentence that is said then: one line, which tells what
+# to type, with status 2 unless the file is at fault.
+
+load common
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return
+  qemu-img create -q -f qcow2 a.qcow2 3M
+  qemu-io -f qcow2 -c 'write -q -P 1 0 1M' a.qcow2
+  qemu-img convert -O raw a.qcow2 d.raw
+  qcow-headers a.qcow2 >d.json
+  xva-pack --scan d.raw >a.xva
+  xz -k a.xva
+  cp a.qcow2 qcow2.xva
+  touch empty
+  mkdir folder
+  echo precious >notes
+}
+
+@test "every wrong invocation ends with its status and one line that says what to do" {
+  local status_expected command sentence wrong=0
+  while IFS='^' read -r status_expected command sentence; do
+    run --separate-stderr bash -o pipefail -c "$command"
+    [ "$status" -eq "$status_expected" ] && [ "${#stderr_lines[@]}" -eq 1 ] && [[ $stderr == *"$sentence"* ]] || {
+      echo "$command: expected $status_expected '$sentence', found $status '$stderr'"
+      wrong=$((wrong + 1))
+    }
+  done <<'TABLE'
+2^xva-unpack --verfy a.xva^unexpected argument '--verfy' found; did you mean --verify? see --help
+2^xva-unpack --disc Ref:0 -o x a.xva^did you mean --disk? see --help
+2^xva-pack --scann d.raw^did you mean --scan? see --help
+2^qcow-headers --search-paths . a.qcow2^did you mean --search-path? see --help
+2^vhd-headers --sector a.vhd^did you mean --sectors? see --help
+2^extents-merge --cluster-bit 9 d.json^did you mean --cluster-bits? see --help
+2^ova-xml --nam a^did you mean --name? see --help
+2^xva-headers --outptu map a.xva^did you mean --output? see --help
+2^xva-zstd --job 2 a.xva^did you mean --jobs? see --help
+2^qcow-headers --output maps a.qcow2^[possible values: intervals, list, map]; did you mean map? see --help
+2^xva-pack -o out.xva --scan d.raw^the archive goes to standard output: xva-pack ... > FILE; see --help
+2^xva-pack --output out.xva --scan d.raw^the archive goes to standard output
+2^qcow-headers^required arguments were not provided: <IMAGE>; see --help
+2^xva-pack --scan^required arguments were not provided: <DISK>; see --help
+2^xva-pack --scan --scan d.raw^cannot be used multiple times
+2^xva-pack --prefix Ref:0 --prefix Ref:1 --scan d.raw^cannot be used multiple times
+2^xva-unpack --list --verify a.xva^cannot be used with
+2^xva-unpack --disk Ref:0 a.xva^required arguments were not provided: --output <FILE|DIR>; see --help
+2^xva-unpack --disk Ref:7 -o out a.xva^a.xva: has no disk Ref:7: found Ref:0
+2^xva-unpack --all -o - a.xva^--all cannot write to standard output: expected a directory
+2^xva-unpack --disk Ref:0 -o d.raw a.xva^d.raw: exists already: --force overwrites it
+2^xva-unpack --disk Ref:0 -o out a.xva a.xva^several archives go with --verify or --list only; see --help
+2^xva-unpack - - <a.xva^two archives cannot both be standard input; see --help
+2^xva-unpack --json --disk Ref:0 -o - a.xva^--json and a disk cannot both go to standard output; see --help
+2^xva-unpack --size Ref:0=1 --size Ref:0=2 --all -o out a.xva^--size is given twice for disk Ref:0: expected it once
+2^xva-pack --scan --report notes d.raw^notes: is not a report: expected a new name, or a report to be replaced; --force overwrites it
+2^cat a.qcow2 | qcow-headers -^standard input: is not seekable: found a pipe, expected a file or block device
+2^xva-pack --map d.json d.raw^the argument '--map <FILE>' cannot be used with '[DISK]'
+3^xva-pack --map d.json^d.json: not a map: found '{', as an extents document begins; expected [, as --output map of the header tools prints it
+3^vhd-headers a.qcow2^a.qcow2: is no VHD: found a QCOW2, which qcow-headers reads, expected
+3^qcow-headers d.raw^d.raw: is not a QCOW2 image: found "\x01\x01\x01\x01\x01\x01\x01\x01" at its beginning, expected the magic
+3^qcow-headers empty^empty: is not a QCOW2 image: found an empty file
+3^xva-unpack qcow2.xva^qcow2.xva: is no XVA: found a QCOW2, which qcow-headers reads; expected an XVA, which begins with ova.xml
+4^xva-unpack a.xva.xz^a.xva.xz: is an xz file: expected a tar, zstd or gzip; try: xz -dc a.xva.xz | xva-unpack -
+3^xva-pack --extents a.qcow2 d.raw^a.qcow2: not a JSON document of a known dialect
+3^xva-pack --scan --ova a.xva d.raw^a.xva: is no ova.xml: found an XVA, which xva-unpack reads
+3^xva-zstd a.qcow2^a.qcow2: is no XVA: found a QCOW2, which qcow-headers reads; expected ova.xml or a block
+4^xva-zstd a.xva.xz^a.xva.xz: is compressed with xz: expected a tar; try: xz -dc a.xva.xz | xva-zstd
+4^xva-pack --scan empty^empty: the disk is empty: found 0 bytes
+1^xva-unpack missing.xva^missing.xva: cannot open: No such file or directory
+1^qcow-headers folder^folder: is a directory: expected a file or block device
+TABLE
+  [ "$wrong" -eq 0 ]
+  [ "$(cat notes)" = precious ]
+  [ ! -e out ] && [ ! -e out.xva ]
+}
+
+@test "a container that is packed as a raw disk is warned of, and packed" {
+  xva-pack --scan a.qcow2 2>said >q.xva
+  [ "$(cat said)" = "xva-pack: a.qcow2: looks like a QCOW2, which qcow-headers reads: its bytes are packed as they are, as those of a raw disk" ]
+  xva-unpack -q --disk Ref:0 -o back.raw q.xva
+  cmp back.raw a.qcow2
+  size=$(stat -c %s a.qcow2)
+  echo "{\"virtual_size\":$size,\"cluster_bits\":20,\"data_clusters\":[]}" | xva-pack a.qcow2 2>&1 >/dev/null | grep -q 'looks like a QCOW2'
+  # A boot sector is what raw disks begin with.
+  printf '\125\252' | dd of=d.raw bs=1 seek=510 conv=notrunc status=none
+  xva-pack --scan d.raw 2>said >/dev/null
+  [ ! -s said ]
+}
+
+@test "without --prefix the disk is the first of ova.xml" {
+  ova-xml --name a --memory 1G --vcpus 1 --firmware bios --disk Ref:007=3M >one.xml
+  xva-pack --scan --ova one.xml d.raw | xva-unpack --verify -q - >/dev/null
+  ova-xml --name a --memory 1G --vcpus 1 --firmware bios --disk Ref:003=3M --disk Ref:004=3M >two.xml
+  { xva-pack --scan --ova two.xml --no-trailer d.raw && xva-pack --scan --check-ova two.xml --prefix Ref:004 d.raw; } |
+    xva-unpack --verify -q - >/dev/null
+  fails_with 3 xva-pack --scan --check-ova two.xml d.raw
+  [[ $stderr == *"no VDI has the id Ref:0: found Ref:003, Ref:004" ]]
+}
+
+@test "an empty disk is called by the name of its file" {
+  qemu-img create -q -f qcow2 zero.qcow2 0
+  fails_with 4 "$ROOT/scripts/export-xva" -o out.xva zero.qcow2
+  [[ $stderr == *"export-xva: zero.qcow2: the disk is empty: found 0 bytes, expected at least one block" ]]
+  fails_with 4 "$ROOT/scripts/export-xva" --format raw -o out.xva empty
+  [[ $stderr == *"export-xva: empty: the disk is empty: found 0 bytes, expected at least one block" ]]
+}
+
+@test "help fits into 100 columns of a wide terminal, and its examples into 80" {
+  for program in vhd-headers qcow-headers extents-merge xva-pack xva-unpack xva-headers xva-zstd ova-xml; do
+    COLUMNS=250 $program --help | awk -v program="$program" '!/^Usage:/ && length($0) > 100 { print program ": " $0; wide = 1 } END { exit wide }'
+    COLUMNS=80 $program --help | sed -n '/^Examples:/,/^$/p' >examples
+    [ "$(wc -l <examples)" -gt 2 ]
+    # As it is written, not as it was broken.
+    COLUMNS=250 $program --help | sed -n '/^Examples:/,/^$/p' | diff - examples
+  done
+}
