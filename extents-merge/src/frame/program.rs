@@ -27,8 +27,6 @@ const MAX_WIDTH: usize = 100;
 pub enum Output {
     /// A document that another filter reads: after a failure that one is told of it.
     Document,
-    /// An archive: after a failure a filter at the other end of a pipe is told of it. In a file it is only cut off.
-    Archive,
     /// Anything else.
     Other,
 }
@@ -64,12 +62,7 @@ pub fn run<A: Parser>(
     let done = if closed { Err(Failure::system("standard output is closed")) } else { perform(tool, work) };
     let Err(failure) = done else { return ExitCode::SUCCESS };
     say_failure(tool, &failure);
-    let is_told = match output {
-        Output::Document => true,
-        Output::Archive => streams::stdout_is_pipe(),
-        Output::Other => false,
-    };
-    if is_told && !closed {
+    if output == Output::Document && !closed {
         tell(failure.status());
     }
     ExitCode::from(failure.status() as u8)

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileTypeExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -68,12 +67,6 @@ impl<F: AsFd> AsFd for Waiting<F> {
 pub fn stdout() -> Result<Waiting<File>, Failure> {
     let fd = io::stdout().as_fd().try_clone_to_owned();
     fd.map(|fd| Waiting(File::from(fd))).map_err(|error| Failure::output(&error))
-}
-
-/// Whether standard output is a pipe.
-pub(crate) fn stdout_is_pipe() -> bool {
-    let found = stdout().and_then(|out| out.0.metadata().map_err(|error| Failure::output(&error)));
-    found.is_ok_and(|found| found.file_type().is_fifo())
 }
 
 /// A handle of its own on descriptor 0. Status 1 if there is none: what is open in its place is none.

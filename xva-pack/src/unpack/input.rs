@@ -120,14 +120,19 @@ impl Input {
         Failure::system(format!("changed while it was read: {what}; try again")).in_file(self.name.name())
     }
 
-    /// Status 2 for what cannot be passed over without reading it.
+    /// Status 2 for what cannot be passed over without reading it, status 4 for what must be decompressed for that.
     pub fn check_seekable(&self) -> Result<(), Failure> {
         if self.size().is_some() {
             return Ok(());
         }
-        let found = if self.is_compressed() { "compressed" } else { "not seekable" };
-        let what = format!("is {found}: expected a tar in a file or block device");
-        Err(Failure::usage(what).in_file(self.name.name()))
+        let refusal = if self.is_compressed() {
+            Failure::unsupported(
+                "is compressed, so that a part of it takes as long as all: expected a tar, or --verify",
+            )
+        } else {
+            Failure::usage("is not seekable: expected a tar in a file or block device")
+        };
+        Err(refusal.in_file(self.name.name()))
     }
 
     /// What the user called it.

@@ -22,7 +22,7 @@ use crate::arguments::{Archive, Cli, Metadata, settings};
 
 mod arguments;
 
-extents::main!(run, Output::Archive);
+extents::main!(run, Output::Other);
 
 fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let begun = Instant::now();

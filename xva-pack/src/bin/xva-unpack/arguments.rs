@@ -93,7 +93,7 @@ Examples:
   xva-unpack --sample 1% vm.xva
   xva-unpack --disk Ref:000 -o disk.raw vm.xva
   xva-unpack --disk Ref:000 --force -o /dev/vg/disk vm.xva.zst
-  xva-unpack --all -o disks --size Ref:000=10737418240 vm.xva
+  xva-unpack --all -o disks --size Ref:000=10737415168 vm.xva
 
 What xapi would refuse ends --verify with status 3; the other tasks warn of
 it, as long as it is certain which bytes belong where. What proves that a block

@@ -42,8 +42,8 @@ stands the table of zstd's seekable format. Checksums of blocks are not looked
 at: xva-unpack --verify does that.
 
 Exit status: 0 done, 1 system failure, 2 wrong usage, 3 no XVA or one that ends
-early, 4 compressed already or with blocks above 16 MiB. If the filter before
-failed, its status. After a failure the output ends inside a frame.";
+early, such as that of an xva-pack that failed, 4 compressed already or with
+blocks above 16 MiB. After a failure the output ends inside a frame.";
 
 impl Cli {
     /// The level and the archive. Status 2 for more than one of either, or a level that there is not.
