@@ -124,3 +124,23 @@ EOF
   find root -printf '%p %T@ %s\n' | sort | cmp - before
   chmod -R u+w root
 }
+
+@test "a hidden file of the directory is read before the others, and one that cannot be read is no answer" {
+  xapi 26.1.3-1.xcpng8.3
+  echo 'vhd-legacy-blocks-format = false' >root/etc/xapi.conf.d/a.conf
+  for name in .old ..old; do
+    echo 'vhd-legacy-blocks-format = true' >root/etc/xapi.conf.d/$name
+    says 3 'EXPORTS LOSE DATA'
+    rm root/etc/xapi.conf.d/$name
+  done
+  echo 'vhd-legacy-blocks-format = true' >root/etc/xapi.conf.d/a.conf
+  echo 'vhd-legacy-blocks-format = false' >root/etc/xapi.conf.d/.old
+  says 0 'exports lose nothing'
+  chmod 700 root/etc/xapi.conf.d
+  chmod -R go+rX root "$BATS_TEST_TMPDIR"
+  chmod 700 root/etc/xapi.conf.d
+  if [ "$(id -u)" -eq 0 ]; then
+    run -1 setpriv --reuid=65534 --regid=65534 --clear-groups bash "$ROOT/scripts/xapi/check-host" --root "$PWD/root" --xapi-version "$version"
+    [[ $output == *"cannot be read"* ]]
+  fi
+}

@@ -189,3 +189,51 @@ PYTHON
   [ "$(tail -n 1 lines)" = 100/100 ]
   sort -nc lines
 }
+
+# frame DISK NUMBER: byte and length of the frame of a block in two.zst, the first block being 1.
+frame() {
+  xva-headers --output map --disk "$1" two.zst | sed -nE 's/.*"offset": ([0-9]+), .*"host_length": ([0-9]+).*/\1 \2/p' | sed -n "$2p"
+}
+
+# part BYTE LENGTH: a part of two.zst.
+part() { tail -c +$(($1 + 1)) two.zst | head -c "$2"; }
+
+@test "a frame that is lost, moved or repeated is no hole, whichever disk is asked for" {
+  for disk in a b; do head -c 3M /dev/urandom >$disk.raw; done
+  ova-xml --name x --memory 1G --vcpus 1 --firmware bios --disk Ref:0=3M --disk Ref:1=3M >o.xml
+  { xva-pack --scan --ova o.xml --prefix Ref:0 --no-trailer a.raw && xva-pack --scan --check-ova o.xml --prefix Ref:1 b.raw; } |
+    xva-zstd >two.zst
+  read -r at0 length0 <<<"$(frame Ref:0 2)"
+  read -r at1 length1 <<<"$(frame Ref:1 2)"
+  end1=$((at1 + length1)) size=$(stat -c %s two.zst)
+  { part 0 "$at1"; part "$end1" $((size - end1)); } >lost.zst
+  { part 0 "$at0"; part $((at0 + length0)) $((size - at0 - length0)); } >first-lost.zst
+  { part 0 "$at0"; part "$at1" "$length1"; part "$at0" $((at1 - at0)); part "$end1" $((size - end1)); } >moved.zst
+  { part 0 "$end1"; part "$at0" "$length0"; part "$end1" $((size - end1)); } >repeated.zst
+  cat two.zst two.zst >twice.zst
+  for broken in lost:Ref:1 lost:Ref:0 first-lost:Ref:0 first-lost:Ref:1 moved:Ref:1 moved:Ref:0 repeated:Ref:0 repeated:Ref:1 twice:Ref:0; do
+    file=${broken%%:*}.zst disk=${broken#*:}
+    fails_with 3 xva-unpack -q --disk "$disk" -o out.raw "$file"
+    [ ! -e out.raw ]
+    run -3 xva-headers --disk "$disk" "$file"
+    [[ $output != *']}'* ]]
+  done
+  for disk in Ref:0:a Ref:1:b; do
+    xva-unpack -q --disk "${disk%:*}" -o out.raw two.zst
+    cmp out.raw "${disk##*:}.raw"
+    rm out.raw
+  done
+}
+
+@test "a block whose checksum is gone among others that have one is damage in every task" {
+  head -c 3M /dev/urandom >b.raw
+  xva-pack --scan b.raw >whole.xva
+  # Without the checksum member of the second block: 512 bytes of header, 512 of text.
+  { head -c $(((2051 + 1 + 2048) * 512)) whole.xva; tail -c +$(((2051 + 1 + 2048 + 2) * 512 + 1)) whole.xva; } >gone.xva
+  for task in --verify --list '--disk Ref:0 -o out.raw' '--keep-going --all -o all'; do
+    mkdir -p all
+    # shellcheck disable=SC2086
+    run -3 xva-unpack -q $task gone.xva
+    [ ! -e out.raw ]
+  done
+}

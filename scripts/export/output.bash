@@ -25,6 +25,7 @@ look_at_output() {
     output=$(readlink -f -- "$output")
   fi
   [ ! -d "$output" ] || fail "$output: is a directory" 1
+  [ ! -e "$output" ] || [ -f "$output" ] || fail "$output: is a device or pipe: expected the name of a file" 2
   for image in "${images[@]}" ${device:+"$device"}; do
     [ ! "$output" -ef "$image" ] || fail "$output: is what would be exported" 2
   done

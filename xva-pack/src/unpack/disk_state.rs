@@ -32,6 +32,8 @@ pub(crate) struct DiskState {
     pub(crate) sampled: u64,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) unchecked: u64,
+    /// Checksums of its blocks that came later than they should.
+    pub(crate) late_checksums: u64,
     pub(crate) damaged: bool,
 }
 
@@ -58,6 +60,7 @@ impl DiskState {
             sampled: 0,
             algorithms: Vec::new(),
             unchecked: 0,
+            late_checksums: 0,
             damaged: false,
         }
     }

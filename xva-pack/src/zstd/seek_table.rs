@@ -13,7 +13,7 @@ use twox_hash::XxHash64;
 pub(crate) const MAGIC_DIGIT: u8 = 0xe;
 
 /// The magic of the skippable frame.
-const MAGIC: [u8; 4] = 0x184d_2a5e_u32.to_le_bytes();
+pub(crate) const MAGIC: [u8; 4] = 0x184d_2a5e_u32.to_le_bytes();
 
 /// What the table ends with.
 const FOOTER_MAGIC: [u8; 4] = 0x8f92_eab1_u32.to_le_bytes();

@@ -56,6 +56,14 @@ impl Input {
         Some(At::new(&self.file.0, self.begun, self.begun + size))
     }
 
+    /// Fills `into` with the bytes of the file from its byte `offset` on. Status 3 where there are not so many.
+    pub(crate) fn read_at(&self, into: &mut [u8], offset: u64) -> Result<(), Failure> {
+        self.file.0.read_exact_at(into, offset).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => Failure::damaged(format!("ends early, at byte {offset}")),
+            _ => Failure::io(self.name.name(), &format!("cannot read at byte {offset}"), &error),
+        })
+    }
+
     /// The first bytes of the content of a frame, as many as `into` has. Status 3 for a frame with less of it.
     pub(crate) fn peek(&self, frame: FrameAt, into: &mut [u8]) -> Result<(), Failure> {
         beginning(self.source_at(frame.offset)?, into)

@@ -46,6 +46,13 @@ impl Walk<'_> {
         let Some((prefix, digits)) = block_name(block) else { return self.members.skip(member) };
         let known = [&self.current, &self.held].into_iter().flatten().find(|disk| disk.prefix == prefix);
         let came = known.is_some_and(|disk| disk.has(digits));
+        if came {
+            for disk in
+                [&mut self.current, &mut self.held].into_iter().flatten().filter(|disk| disk.prefix == prefix)
+            {
+                disk.late_checksums += 1;
+            }
+        }
         if !came && (self.is_wanted(prefix) || self.is_unknown(prefix)) {
             self.spoil(prefix);
             let what = format!("{NOT_AFTER_ITS_BLOCK}: expected {block} before it");

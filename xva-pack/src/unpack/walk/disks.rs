@@ -85,6 +85,16 @@ impl Walk<'_> {
                 return Err(finding.into());
             }
         }
+        let without = disk.unchecked.saturating_sub(disk.late_checksums);
+        if without > 0 && !disk.algorithms.is_empty() && self.is_wanted(&disk.prefix) {
+            // Whoever wrote the others wrote one for each: what stood between two blocks was lost, and parts of them, too.
+            disk.damaged = true;
+            let what = format!(
+                "disk {}: found {without} blocks without a checksum, and others with one",
+                disk.prefix
+            );
+            self.raise_here(Severity::LeftOut, what)?;
+        }
         if self.options.only.as_ref() == Some(&disk.prefix) {
             self.ended.insert(disk.prefix.clone());
             self.held = Some(disk);

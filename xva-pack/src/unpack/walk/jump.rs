@@ -1,21 +1,34 @@
-//! To the one disk that is wanted, past the frames of those before it, where the archive is a file of frames.
+//! To the one disk that is wanted, past the frames of the others, where the archive is a file of frames.
 //!
-//! Frames are found by the headers of their blocks, from the first one on, and not by the seek table: a table that lies leads
-//! nowhere. Where anything is not as `xva-zstd` writes it, the archive is read from its beginning as any other.
+//! Of every frame the headers are read, and the name of the block that it begins with. Only where all of them are as `xva-zstd`
+//! writes them, one block with its checksum each, in the order of the disks and of their numbers, and where the seek table, if
+//! there is one, lists just these frames, is anything left out: a block that stands elsewhere, or is gone, is found by
+//! reading the archive from its beginning as any other.
+
+use extents::failure::Failure;
 
 use crate::unpack::walk::state::Walk;
 use crate::xva::member_name::{MemberKind, member_kind};
 use crate::xva::tar_header;
-use crate::xva::tar_member::RECORD;
+use crate::xva::tar_member::{RECORD, TRAILER, padding};
 use crate::zstd::frame_walk::FrameAt;
-
-/// Frames of which one is looked into.
-const STRIDE: usize = 64;
+use crate::zstd::seek_table::{MAGIC, TableCheck};
 
 /// A frame, and the byte of the archive at which its content begins.
 type Placed = (FrameAt, u64);
 
+/// What the frames say of the disks.
+struct Survey {
+    /// The names of the disks before the one that is wanted.
+    before: Vec<String>,
+    /// Bytes of the first block of all.
+    block_length: u64,
+    /// Where the wanted disk begins.
+    first: Placed,
+}
+
 /// The block that a frame begins with.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Begins {
     /// Which of the disks it belongs to, in the order in which they come.
     disk: usize,
@@ -26,67 +39,88 @@ struct Begins {
 }
 
 impl Walk<'_> {
-    /// Goes to the first block of the disk that is wanted, if that can be found without reading those before it.
+    /// Goes to the first block of the disk that is wanted, if those before it can be left out.
     pub(crate) fn jump(&mut self) {
-        self.by_frames = self.is_by_frames().unwrap_or_default();
-        let Some((disks, block_length, (frame, position))) = self.find_disk() else { return };
-        if self.members.input.go_to(frame, position).is_err() {
+        let Some(Survey { before, block_length, first: (frame, position) }) = self.survey() else { return };
+        if !before.is_empty() && self.members.input.go_to(frame, position).is_err() {
             return;
         }
-        self.block_length = Some(block_length);
-        self.ended.extend(disks);
+        if !before.is_empty() {
+            self.block_length = Some(block_length);
+        }
+        self.by_frames = true;
+        self.ended.extend(before);
     }
 
-    /// Whether the first block of the first disk begins a frame, as in what `xva-zstd` writes.
-    fn is_by_frames(&self) -> Option<bool> {
-        let first = self.ova.as_ref()?.streamed().find(|disk| disk.virtual_size > 0)?.prefix.clone();
-        let mut frames = self.members.input.frames()?;
-        let mut content =
-            std::iter::from_fn(|| frames.next_frame().ok().flatten()).filter(|frame| frame.content > 0);
-        let frame = content.nth(1)?;
-        Some(self.begins(&[first], frame).is_some_and(|block| block.number == 0))
-    }
-
-    /// The names of the disks before the one that is wanted, the length of the first block of all, and the frame in which
-    /// the disk begins.
-    fn find_disk(&self) -> Option<(Vec<String>, u64, Placed)> {
+    /// Looks at every frame; none where one is not as it should be.
+    fn survey(&self) -> Option<Survey> {
         let only = self.options.only.as_ref()?;
         let streamed = self.ova.as_ref()?.streamed().filter(|disk| disk.virtual_size > 0);
         let mut disks: Vec<String> = streamed.map(|disk| disk.prefix.clone()).collect();
-        let wanted = disks.iter().position(|disk| disk == only).filter(|at| *at > 0)?;
+        let wanted = disks.iter().position(|disk| disk == only)?;
         let mut frames = self.members.input.frames()?;
-        let mut position = 0;
-        let mut block_length = None;
-        let mut before: Vec<Placed> = Vec::new();
-        loop {
-            let next = frames.next_frame().ok()?;
-            let more = next.is_some();
-            if let Some(frame) = next.filter(|frame| frame.content > 0) {
-                before.push((frame, position));
-                position = position.checked_add(frame.content)?;
+        let mut check = TableCheck::new();
+        let (mut position, mut content_frames) = (0_u64, 0_u64);
+        let (mut last, mut ended): (Option<Begins>, bool) = (None, false);
+        let (mut block_length, mut first) = (None, None);
+        let mut next = frames.next_frame().ok()?;
+        while let Some(frame) = next {
+            next = frames.next_frame().ok()?;
+            if frame.content == 0 {
+                // Only the table may stand between frames, and only at the end.
+                return (next.is_none() && ended && self.lists(frame, &mut check).ok()?).then(|| {
+                    disks.truncate(wanted);
+                    Some(Survey { before: disks, block_length: block_length?, first: first? })
+                })?;
             }
-            // The first frame is that of the metadata, the second one that of the first block.
-            if block_length.is_none() && before.len() == 2 {
-                let first = self.begins(&disks, before[1].0).filter(|first| first.disk == 0)?;
-                block_length = Some(first.size);
-                before.clear();
+            check.frame(next?.offset - frame.offset, frame.content);
+            if ended {
+                return None;
             }
-            let is_before =
-                |frame: &Placed| self.begins(&disks, frame.0).is_some_and(|found| found.disk < wanted);
-            if before.len() == STRIDE && before.last().is_some_and(is_before) {
-                before.clear();
-            }
-            if before.len() == STRIDE || !more {
-                let first = *before.get(before.partition_point(is_before))?;
-                let found = self.begins(&disks, first.0)?;
-                // A disk that begins later than at its first block would be one that was cut in two.
-                if found.disk != wanted || found.number != 0 {
-                    return None;
+            if content_frames > 0 {
+                match self.begins(&disks, frame) {
+                    // The end-of-tar, and nothing after it.
+                    None if frame.content == TRAILER.len() as u64 && next?.content == 0 => ended = true,
+                    None => return None,
+                    Some(block) => {
+                        let goes_on = match last {
+                            None => block.disk == 0 && block.number == 0,
+                            Some(last) if last.disk == block.disk => last.number < block.number,
+                            Some(last) => last.disk + 1 == block.disk && block.number == 0,
+                        };
+                        let length = 3 * RECORD as u64 + block.size + padding(block.size) as u64;
+                        if !goes_on || frame.content != length {
+                            return None;
+                        }
+                        block_length.get_or_insert(block.size);
+                        if block.disk == wanted {
+                            first.get_or_insert((frame, position));
+                        }
+                        last = Some(block);
+                    }
                 }
-                disks.truncate(wanted);
-                return Some((disks, block_length?, first));
             }
+            content_frames += 1;
+            position = position.checked_add(frame.content)?;
         }
+        None
+    }
+
+    /// Whether the skippable frame holds a seek table that lists the frames of `check`.
+    fn lists(&self, frame: FrameAt, check: &mut TableCheck) -> Result<bool, Failure> {
+        let mut head = [0; 8];
+        self.members.input.read_at(&mut head, frame.offset)?;
+        let [a, b, c, d, length @ ..] = head;
+        if [a, b, c, d] != MAGIC {
+            return Ok(false);
+        }
+        let mut offset = frame.offset + head.len() as u64;
+        let differs = check.compare(u64::from(u32::from_le_bytes(length)), |into| {
+            let read = self.members.input.read_at(into, offset);
+            offset += into.len() as u64;
+            read
+        })?;
+        Ok(differs.is_none())
     }
 
     /// The block that the content of `frame` begins with, if it is one of these disks.
