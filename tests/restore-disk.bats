@@ -172,6 +172,9 @@ nothing_left() {
   cd "a '\$b"
   restore -O raw -- '-x "y.xva'
   cmp -- '-x "y.raw' ../a.raw
+  long=$(printf 'x%.0s' {1..250})
+  restore -o "$long.vmdk" -- '-x "y.xva'
+  qemu-img compare -f vmdk -F raw "$long.vmdk" ../a.raw
 }
 
 @test "what qemu would take for a protocol is a name" {
@@ -259,4 +262,15 @@ nothing_left() {
   [[ $output == *"a.qcow2: does not get the owner and mode "* ]]
   qemu-img compare -f qcow2 -F raw a.qcow2 a.raw
   [ "$(stat -c %a a.qcow2)" = 600 ]
+}
+
+@test "what is to be replaced must be readable, so that owner and mode can be kept" {
+  held_to_modes true || skip "no setpriv that takes capabilities away"
+  echo precious >a.qcow2
+  chmod 200 a.qcow2
+  fails_with 1 held_to_modes "$ROOT/scripts/restore-disk" -f -o a.qcow2 vm.xva
+  [[ $stderr == *"a.qcow2: cannot be read"* ]]
+  chmod 600 a.qcow2
+  [ "$(cat a.qcow2)" = precious ]
+  nothing_left
 }
