@@ -28,6 +28,9 @@ STATE = ("st_size", "st_dev", "st_ino", "st_mtime_ns", "st_ctime_ns")
 # Where an entry of the map has no data.
 NOWHERE = -1
 
+# What stands in the document for an entry that was taken: equal to nothing that JSON can say.
+TAKEN = object()
+
 
 class Refused(Exception):
     """The map cannot be served. `status` is that of the filters: 1 the system, 2 usage, 3 damage, 4 not answerable."""
@@ -95,7 +98,8 @@ class MappedDisk:
             raise Refused(3, f"not a whole map: {error}") from error
         except RecursionError as error:
             raise Refused(3, "not a map: found brackets in brackets, expected entries") from error
-        if not isinstance(entries, list) or len(entries) != len(self.starts) or any(entries):
+        # As many entries as were taken: none of them was inside another.
+        if not isinstance(entries, list) or len(entries) != len(self.starts) or any(entry is not TAKEN for entry in entries):
             raise Refused(3, "not a map: expected an array of entries with \"start\" and \"length\"")
 
     def add(self, pairs):
@@ -117,7 +121,7 @@ class MappedDisk:
             file, offset, skip = self.place(entry, number, length)
         for values, value in ((self.starts, start), (self.files, file), (self.offsets, offset), (self.skips, skip)):
             values.append(value)
-        return None
+        return TAKEN
 
     def place(self, entry, number, length):
         """Where the bytes of an entry with data are: the file's number, the file offset, and what to skip there."""
@@ -135,7 +139,7 @@ class MappedDisk:
         kind = entry["compression"]
         host_length, size = whole(entry, "host_length", number), whole(entry, "cluster_size", number)
         skip = whole(entry, "skip", number)
-        if kind not in DECOMPRESS:
+        if not isinstance(kind, str) or kind not in DECOMPRESS:
             raise Refused(4, f"entry {number}: found compression {kind!r}, expected zlib or zstd")
         if kind == "zstd" and zstandard is None:
             raise Refused(1, "found clusters compressed with zstd, and no Python module that reads them: install python3-zstandard")

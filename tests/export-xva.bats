@@ -304,3 +304,21 @@ SH
   done
   [ "$(echo *)" = "a.raw o.xva" ]
 }
+
+@test "what is to be replaced must be readable, and an archive that cannot have its mode is kept" {
+  held_to_modes true || skip "no setpriv that takes capabilities away"
+  qemu-img create -q -f qcow2 a.qcow2 3M
+  echo precious >a.xva
+  chmod 200 a.xva
+  fails_with 1 held_to_modes "$ROOT/scripts/export-xva" -o a.xva a.qcow2
+  [[ $stderr == *"a.xva: cannot be read"* ]]
+  chmod 644 a.xva
+  [ "$(cat a.xva)" = precious ]
+  mkdir fake
+  printf '#!/bin/sh\nexit 1\n' >fake/cp
+  chmod +x fake/cp
+  PATH=$PWD/fake:$PATH run -0 export_xva -o a.xva a.qcow2
+  [[ $output == *"a.xva: does not get the owner and mode "* ]]
+  [ "$(stat -c %a a.xva)" = 600 ]
+  xva-unpack --verify -q -- a.xva
+}

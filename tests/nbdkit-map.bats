@@ -142,6 +142,20 @@ map() {
   fails_with 3 serve map true
   map "{\"start\": 0, \"length\": 512, $place, \"compression\": \"zlib\", \"host_length\": 9, \"cluster_size\": 99999999, \"skip\": 1}"
   fails_with 3 serve map true
+  for kind in '{}' '[]' null 1 true; do
+    map "{\"start\": 0, \"length\": 512, $place, \"compression\": $kind, \"host_length\": 9, \"cluster_size\": 512, \"skip\": 0}"
+    fails_with 4 serve map true
+  done
+  # An entry inside another, or inside what is none.
+  local first='{"start": 0, "length": 5, "zero": true}'
+  for inside in "$first" "[$first]" "{\"y\": $first}"; do
+    for other in null '{}' '[]' 0; do
+      map "$other" "{\"start\": 5, \"length\": 5, \"zero\": true, \"x\": $inside}"
+      fails_with 3 serve map true
+    done
+  done
+  map "$first" "[{\"start\": 5, \"length\": 5, \"zero\": true}]"
+  fails_with 3 serve map true
   for state in null 1 '{}' '{"st_size": "1048576"}' '{"device_size": 1048576}'; do
     map "{\"start\": 0, \"length\": 512, $place, \"state\": $state}"
     fails_with 3 serve map true

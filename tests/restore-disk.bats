@@ -125,7 +125,7 @@ nothing_left() {
 
 @test "a signal leaves nothing behind" {
   mkdir fake
-  printf '#!/bin/sh\necho $$ >begun\nexec sleep 60\n' >fake/qemu-img
+  printf '#!/bin/sh\nprintf "%%s\\n" "$@" >said\necho $$ >begun\nexec sleep 60\n' >fake/qemu-img
   chmod +x fake/qemu-img
   for signal in HUP INT TERM; do
     rm -f begun
@@ -138,6 +138,10 @@ nothing_left() {
     await bash -c "! kill -0 $(cat begun) 2>/dev/null"
     [ ! -e a.qcow2 ]
     nothing_left
+    # Nor is the folder of the socket that nbdkit listened at.
+    socket=$(sed -n 's/^nbd.*socket=//p' said)
+    [ -n "$socket" ]
+    [ ! -e "$(dirname "$socket")" ]
   done
 }
 
@@ -168,4 +172,105 @@ nothing_left() {
   cd "a '\$b"
   restore -O raw -- '-x "y.xva'
   cmp -- '-x "y.raw' ../a.raw
+  long=$(printf 'x%.0s' {1..250})
+  restore -o "$long.vmdk" -- '-x "y.xva'
+  qemu-img compare -f vmdk -F raw "$long.vmdk" ../a.raw
+}
+
+@test "what qemu would take for a protocol is a name" {
+  mkdir a:b
+  for name in a:b/o nbd:c json:d; do
+    for format in qcow2 vmdk raw; do
+      restore -O $format -o "$name.$format" vm.xva
+      qemu-img compare -f $format -F raw "./$name.$format" a.raw
+    done
+  done
+  cp vm.xva http:x.xva
+  restore http:x.xva
+  zstd -q vm.xva
+  restore -f -o a:b/o.qcow2 vm.xva.zst
+  qemu-img compare -f qcow2 -F raw ./a:b/o.qcow2 a.raw
+  nothing_left
+}
+
+@test "a name that is not UTF-8 is refused, and nothing is written" {
+  fails_with 4 restore -o $'caf\xe9.qcow2' vm.xva
+  mkdir $'caf\xe9'
+  fails_with 4 restore -o $'caf\xe9/a.vmdk' vm.xva
+  [ -z "$(ls -A $'caf\xe9')" ]
+  restore -o $'caf\xc3\xa9.qcow2' vm.xva
+  nothing_left
+}
+
+@test "descriptors that are closed are no reason to install anything, nor to fail" {
+  mkdir fake
+  printf '#!/bin/sh\necho called >>%s/installed\nexit 1\n' "$PWD" >fake/apt-get
+  chmod +x fake/apt-get
+  PATH=$PWD/fake:$PATH restore -o in.qcow2 vm.xva <&-
+  PATH=$PWD/fake:$PATH restore -o out.qcow2 vm.xva >&-
+  PATH=$PWD/fake:$PATH restore -o none.qcow2 vm.xva <&- >&- 2>&-
+  for image in in out none; do qemu-img compare -f qcow2 -F raw $image.qcow2 a.raw; done
+  [ ! -e installed ]
+  ! restore --help >&- 2>/dev/null
+}
+
+@test "nobody else can read the image before it is done" {
+  zstd -q vm.xva
+  mkdir fake
+  printf '#!/bin/sh\n%s "$@" || exit\nfind . -newer begun -printf "%%m %%p\\n" | grep part >>modes\nexit 0\n' "$(command -v qemu-img)" >fake/qemu-img
+  chmod +x fake/qemu-img
+  touch begun
+  for archive in vm.xva vm.xva.zst; do
+    PATH=$PWD/fake:$PATH restore -O vmdk -o $archive.vmdk $archive
+    [ "$(stat -c %a $archive.vmdk)" = 644 ]
+  done
+  grep /image/ modes
+  grep /raw modes
+  ! grep -v '^[67]00 ' modes
+}
+
+@test "a VMDK says its own name, and not a temporary one" {
+  restore -o named.vmdk vm.xva
+  head -c 64K named.vmdk | grep -a 'SPARSE "named.vmdk"'
+}
+
+@test "a file that comes while the image is written is not replaced without --force" {
+  mkdir fake
+  printf '#!/bin/sh\n%s "$@" || exit\necho precious >a.qcow2\n' "$(command -v qemu-img)" >fake/qemu-img
+  chmod +x fake/qemu-img
+  for links in yes no; do
+    PATH=$PWD/fake:$PATH fails_with 1 restore -o a.qcow2 vm.xva
+    [ "$(cat a.qcow2)" = precious ]
+    rm a.qcow2
+    nothing_left
+    # As on a file system without hard links.
+    printf '#!/bin/sh\nexit 1\n' >fake/ln
+    chmod +x fake/ln
+  done
+  rm fake/qemu-img
+  PATH=$PWD/fake:$PATH restore -o b.qcow2 vm.xva
+  qemu-img compare -f qcow2 -F raw b.qcow2 a.raw
+  nothing_left
+}
+
+@test "an image that cannot have the mode of the one that it replaces is kept" {
+  echo old >a.qcow2
+  mkdir fake
+  printf '#!/bin/sh\nexit 1\n' >fake/cp
+  chmod +x fake/cp
+  PATH=$PWD/fake:$PATH run -0 restore -f -o a.qcow2 vm.xva
+  [[ $output == *"a.qcow2: does not get the owner and mode "* ]]
+  qemu-img compare -f qcow2 -F raw a.qcow2 a.raw
+  [ "$(stat -c %a a.qcow2)" = 600 ]
+}
+
+@test "what is to be replaced must be readable, so that owner and mode can be kept" {
+  held_to_modes true || skip "no setpriv that takes capabilities away"
+  echo precious >a.qcow2
+  chmod 200 a.qcow2
+  fails_with 1 held_to_modes "$ROOT/scripts/restore-disk" -f -o a.qcow2 vm.xva
+  [[ $stderr == *"a.qcow2: cannot be read"* ]]
+  chmod 600 a.qcow2
+  [ "$(cat a.qcow2)" = precious ]
+  nothing_left
 }

@@ -29,6 +29,7 @@ look_at_output() {
   for image in "${images[@]}" ${device:+"$device"}; do
     [ ! "$output" -ef "$image" ] || fail "$output: is what would be exported" 2
   done
+  [ ! -f "$output" ] || [ -r "$output" ] || fail "$output: cannot be read: expected one of which owner and mode can be kept" 1
   [ ! -f "$output" ] || [ -z "$(looks_like "$output" image qemu)" ] || fail "$output: is a disk image: expected the name of an archive" 2
   [ -d "$(dirname -- "$output")" ] || fail "$(dirname -- "$output"): no such directory" 1
   [ -w "$(dirname -- "$output")" ] || fail "$(dirname -- "$output"): cannot be written to" 1
