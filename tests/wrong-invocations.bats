@@ -99,9 +99,9 @@ TABLE
 @test "an empty disk is called by the name of its file" {
   qemu-img create -q -f qcow2 zero.qcow2 0
   fails_with 4 "$ROOT/scripts/export-xva" -o out.xva zero.qcow2
-  [[ $stderr == *"export-xva: zero.qcow2: the disk is empty: found 0 bytes, expected at least one block" ]]
+  [[ $stderr == *"export-xva: zero.qcow2: its disk is empty: found 0 bytes" ]]
   fails_with 4 "$ROOT/scripts/export-xva" --format raw -o out.xva empty
-  [[ $stderr == *"export-xva: empty: the disk is empty: found 0 bytes, expected at least one block" ]]
+  [[ $stderr == *"export-xva: empty: is empty: found 0 bytes, expected a disk" ]]
 }
 
 @test "help fits into 100 columns of a wide terminal, and its examples into 80" {

@@ -155,7 +155,7 @@ PYTHON
   read=$(awk '/= [0-9]+$/ { sum += $NF } END { print sum }' trace)
   # Three blocks, what was read ahead of the next disk by then, and a beginning of a few frames.
   [ "$read" -lt $((40 << 20)) ]
-  # The table may lie: nobody believes it.
+  # A table that lies leads nowhere, and shows that something is wrong.
   python3 - vm.xva.zst <<'PYTHON'
 import sys
 with open(sys.argv[1], "r+b") as file:
@@ -163,10 +163,12 @@ with open(sys.argv[1], "r+b") as file:
     file.write(bytes(100))
 PYTHON
   rm b.out
-  xva-unpack --disk Ref:001 -o b.out vm.xva.zst >table
-  cmp b.raw b.out
-  fails_with 3 xva-unpack --verify vm.xva.zst
-  [[ $stderr == *"seek table"* ]]
+  for task in --verify '--disk Ref:001 -o b.out'; do
+    # shellcheck disable=SC2086
+    fails_with 3 xva-unpack $task vm.xva.zst
+    [[ $stderr == *"seek table"* ]]
+  done
+  [ ! -e b.out ]
 }
 
 @test "compressing and reading frames take little memory" {
@@ -196,7 +198,7 @@ frame() {
 }
 
 # part BYTE LENGTH: a part of two.zst.
-part() { tail -c +$(($1 + 1)) two.zst | head -c "$2"; }
+part() { dd if=two.zst bs=64K iflag=skip_bytes,count_bytes skip="$1" count="$2" status=none; }
 
 @test "a frame that is lost, moved or repeated is no hole, whichever disk is asked for" {
   for disk in a b; do head -c 3M /dev/urandom >$disk.raw; done

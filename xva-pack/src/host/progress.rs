@@ -113,6 +113,8 @@ impl Progress {
         match &mut self.0 {
             Display::Bar(bar) => bar.set(done, total),
             _ => {
+                // Nothing is written before something was read: until then the descriptor may turn out to be an input.
+                let total = total.filter(|_| done > 0);
                 if let Some(percent) = total.and_then(|total| percent(done, total)) {
                     self.write_line(percent.min(99));
                 }
