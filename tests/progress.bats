@@ -78,7 +78,7 @@ ended='\[=+\]  100%  +64\.0/64\.0 MiB +[0-9.]+ [KMG]iB/s +in 0:00:[0-9]{2}'
     grep -qE "^Ref:000 1/2  $ended  all  50%$" <(sed -n 1p screen)
     grep -qE "^Ref:001 2/2  $ended  all 100%$" <(sed -n 2p screen)
     grep -qE "^checking     ${ended//64\\.0/[0-9.]+}$" <(sed -n 3p screen)
-    grep -q '^export-xva: vm.xva: .* checked$' <(sed -n 4p screen)
+    grep -q '^export-xva: vm.xva: .* checked' <(sed -n 4p screen)
     grep -E '^Ref:001 .* all +(5|6|7|8|9)[0-9]%$' frames
   done
 }
@@ -118,7 +118,7 @@ ended='\[=+\]  100%  +64\.0/64\.0 MiB +[0-9.]+ [KMG]iB/s +in 0:00:[0-9]{2}'
   on_terminal 80 'xva-unpack --progress vm.xva'
   grep -qE "^checking     ${ended//64\\.0/[0-9.]+}$" <(sed -n 1p screen)
   grep -q 'vm.xva: sound: ' screen
-  on_terminal 80 'cat vm.xva | xva-unpack --progress'
+  on_terminal 80 'cat vm.xva | xva-unpack --progress >table'
   grep -qE "^checking     ${ended//64\\.0/128}$" <(sed -n 1p screen)
   on_terminal 80 'xva-unpack --progress --disk Ref:001 -o b.raw vm.xva'
   grep -qE "^Ref:001      ${ended//64\\.0/[0-9.]+}$" <(sed -n 1p screen)

@@ -110,15 +110,11 @@ impl Progress {
 
     /// Shows that `done` bytes of `total` are done, where that is known.
     pub fn set(&mut self, done: u64, total: Option<u64>) {
-        match &mut self.0 {
-            Display::Bar(bar) => bar.set(done, total),
-            _ => {
-                // Nothing is written before something was read: until then the descriptor may turn out to be an input.
-                let total = total.filter(|_| done > 0);
-                if let Some(percent) = total.and_then(|total| percent(done, total)) {
-                    self.write_line(percent.min(99));
-                }
-            }
+        if let Display::Bar(bar) = &mut self.0 {
+            bar.set(done, total);
+        } else if let Some(percent) = total.and_then(|total| percent(done, total)).filter(|_| done > 0) {
+            // Nothing is written before something was read: until then the descriptor may turn out to be an input.
+            self.write_line(percent.min(99));
         }
     }
 
