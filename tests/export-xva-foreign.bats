@@ -298,6 +298,6 @@ LIST
   [ "$status" -eq 143 ]
   rm -r bin packing said
   [ "$(echo *)" = "a.vmdk disk.raw" ]
-  ! grep -q "$PWD" /proc/mounts
+  run -1 grep -q "$PWD" /proc/mounts
   [ -z "$(pgrep -f "$PWD/out.xva")" ]
 }
