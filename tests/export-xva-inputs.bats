@@ -167,12 +167,12 @@ PY
   qemu-img create -q -f qcow2 a.qcow2 3M
   qemu-img create -q -f vdi 'b c.vdi' 3M
   script -qec "'$ROOT/scripts/export-xva' -o 'v m.xva' --name=web a.qcow2 'b c.vdi'" /dev/null </dev/null | tr -d '\r' >shown
-  grep -q 'Ref:000: a.qcow2, 3145728 bytes' shown
-  grep -q 'Ref:001: b c.vdi, 3145728 bytes' shown
-  grep -q 'export-xva: checking' shown
+  grep -q 'Ref:000 1/2 ' shown
+  grep -q 'Ref:001 2/2 ' shown
+  grep -q 'checking ' shown
   tail -n 1 shown | grep -qF "disks: 2, checked; on the host: xe vm-import filename=v\\ m.xva"
   run -0 --separate-stderr export_xva -q -o q.xva a.qcow2
   [ -z "$stderr" ]
   run -0 --separate-stderr export_xva -v -o q.xva a.qcow2
-  [[ $stderr == *"qcow-headers: a.qcow2: QCOW2 version 3"*"checking"* ]]
+  [[ $stderr == *"Ref:000: a.qcow2, 3145728 bytes"*"export-xva: checking"* && $stderr == *"qcow-headers: a.qcow2: QCOW2 version 3"* ]]
 }
