@@ -114,6 +114,7 @@ impl Progress {
             bar.set(done, total);
         } else if let Some(percent) = total.and_then(|total| percent(done, total)).filter(|_| done > 0) {
             // Nothing is written before something was read: until then the descriptor may turn out to be an input.
+            self.write_line(0);
             self.write_line(percent.min(99));
         }
     }
