@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use crate::failure::{Failure, Status};
+use crate::image::changed::{changed, changed_rather_than};
 use crate::image::identity::{Identity, State};
 use crate::image::overwrite;
 
@@ -162,7 +163,7 @@ impl ImageFile {
 
     /// Status 1, with the name of this file: `what` shows that it is another one than when it was opened.
     pub fn changed(&self, what: &str) -> Failure {
-        Failure::system(format!("changed while it was read: {what}; try again")).in_file(&self.path)
+        changed(&self.path, what)
     }
 
     /// Whether the file was written to since it was opened, or before that and since what it belongs to began to be
@@ -178,8 +179,7 @@ impl ImageFile {
         if !matches!(failure.status(), Status::Damaged | Status::Unsupported) || !self.has_changed() {
             return failure;
         }
-        let (sentence, name) = (failure.to_string(), format!("{}: ", self.path.display()));
-        self.changed(sentence.strip_prefix(&name).unwrap_or(&sentence))
+        changed_rather_than(&failure, &self.path)
     }
 
     /// Status 4, with the name of this file.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use extents::document::map::file_state::FileState;
 use extents::failure::{Failure, Status};
+use extents::image::changed::changed;
 use extents::image::file::ImageFile;
 use extents::image::identity::{Identity, State};
 use rustix::time::{ClockId, clock_gettime};
@@ -213,10 +214,6 @@ fn open(path: &Path, there: bool) -> Result<ImageFile, Failure> {
 fn can_seek(path: &Path) -> bool {
     let kind = std::fs::metadata(path).map(|found| found.file_type());
     kind.is_ok_and(|kind| kind.is_file() || kind.is_block_device())
-}
-
-fn changed(file: &Path, what: &str) -> Failure {
-    Failure::system(format!("changed while it was read: {what}; try again")).in_file(file)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::os::unix::fs::FileTypeExt;
 use extents::failure::{Failure, Status};
 use extents::frame::input::InputName;
 use extents::frame::streams::Waiting;
+use extents::image::changed::{changed, changed_rather_than};
 use extents::image::file::ImageFile;
 use extents::image::identity::State;
 
@@ -102,12 +103,8 @@ impl Input {
         if self.file_size.is_none() || now.len() >= self.state.size {
             return Ok(());
         }
-        let what = format!(
-            "changed while it was read: found {} bytes, expected {}; try again",
-            now.len(),
-            self.state.size
-        );
-        Err(Failure::system(what).in_file(self.name.name()))
+        let what = format!("found {} bytes, expected {}", now.len(), self.state.size);
+        Err(changed(self.name.name(), &what))
     }
 
     /// What a `failure` to read it is: what looks like damage in a file that has changed is a change (status 1).
@@ -115,9 +112,7 @@ impl Input {
         if failure.status() != Status::Damaged || !self.has_changed() {
             return failure;
         }
-        let (sentence, name) = (failure.to_string(), format!("{}: ", self.name.name().display()));
-        let what = sentence.strip_prefix(&name).unwrap_or(&sentence);
-        Failure::system(format!("changed while it was read: {what}; try again")).in_file(self.name.name())
+        changed_rather_than(&failure, self.name.name())
     }
 
     /// Status 2 for what cannot be passed over without reading it, status 4 for what must be decompressed for that.
