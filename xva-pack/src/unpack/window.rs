@@ -55,9 +55,17 @@ impl Window {
 }
 
 fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    fill(|into, filled| file.read_at(into, offset + filled), buffer)
+}
+
+/// Fills `buffer` as far as `read` goes, which is told how much was read.
+pub(crate) fn fill(
+    mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
     let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, offset + filled as u64) {
+    while filled < buffer.len() {
+        match read(&mut buffer[filled..], filled as u64) {
             Ok(0) => break,
             Ok(count) => filled += count,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

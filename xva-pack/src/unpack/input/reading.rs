@@ -10,7 +10,7 @@ use extents::frame::streams::Waiting;
 
 use crate::unpack::finding::{Finding, Stop};
 use crate::unpack::input::{Form, Input};
-use crate::unpack::window::Window;
+use crate::unpack::window::{Window, fill};
 use crate::zstd::expand::{Expanded, Format, KNOWN_BY, beginning, format};
 use crate::zstd::frame_walk::{At, FrameAt};
 use crate::zstd::source::Source;
@@ -162,20 +162,6 @@ fn stop(position: u64, failure: Failure) -> Stop {
         Status::Unsupported => Stop::Refused(failure),
         _ => Stop::Failed(failure),
     }
-}
-
-/// Fills `buffer` as far as `read` goes, which is told how much was read.
-fn fill(mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match read(&mut buffer[filled..], filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]
