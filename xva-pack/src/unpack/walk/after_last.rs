@@ -17,7 +17,7 @@ impl Walk<'_> {
             if self.concerns(&member)? {
                 return Ok(Some(member));
             }
-            if self.by_frames && self.options.only.is_some() {
+            if self.by_frames {
                 // A frame that is of no use is not decompressed to see that the next one is not, either.
                 return Ok(None);
             }

@@ -1,9 +1,9 @@
 //! To the one disk that is wanted, past the frames of the others, where the archive is a file of frames.
 //!
 //! Of every frame the headers are read, and the name of the block that it begins with. Only where all of them are as `xva-zstd`
-//! writes them, one block with its checksum each, in the order of the disks and of their numbers, and where the seek table, if
-//! there is one, lists just these frames, is anything left out: a block that stands elsewhere, or is gone, is found by
-//! reading the archive from its beginning as any other.
+//! writes them, one block with its checksum each, in the order of the disks and of their numbers, and where the seek table lists
+//! just these frames, is anything left out: a block that stands elsewhere, or is gone, is found by reading the archive from its
+//! beginning as any other.
 
 use extents::failure::Failure;
 
@@ -28,7 +28,7 @@ struct Survey {
 }
 
 /// The block that a frame begins with.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 struct Begins {
     /// Which of the disks it belongs to, in the order in which they come.
     disk: usize,
@@ -42,10 +42,10 @@ impl Walk<'_> {
     /// Goes to the first block of the disk that is wanted, if those before it can be left out.
     pub(crate) fn jump(&mut self) {
         let Some(Survey { before, block_length, first: (frame, position) }) = self.survey() else { return };
-        if !before.is_empty() && self.members.input.go_to(frame, position).is_err() {
-            return;
-        }
         if !before.is_empty() {
+            if self.members.input.go_to(frame, position).is_err() {
+                return;
+            }
             self.block_length = Some(block_length);
         }
         self.by_frames = true;
@@ -60,7 +60,7 @@ impl Walk<'_> {
         let wanted = disks.iter().position(|disk| disk == only)?;
         let mut frames = self.members.input.frames()?;
         let mut check = TableCheck::new();
-        let (mut position, mut content_frames) = (0_u64, 0_u64);
+        let (mut position, mut metadata_seen) = (0_u64, false);
         let (mut last, mut ended): (Option<Begins>, bool) = (None, false);
         let (mut block_length, mut first) = (None, None);
         let mut next = frames.next_frame().ok()?;
@@ -77,7 +77,7 @@ impl Walk<'_> {
             if ended {
                 return None;
             }
-            if content_frames > 0 {
+            if metadata_seen {
                 match self.begins(&disks, frame) {
                     // The end-of-tar, and nothing after it.
                     None if frame.content == TRAILER.len() as u64 && next?.content == 0 => ended = true,
@@ -100,7 +100,7 @@ impl Walk<'_> {
                     }
                 }
             }
-            content_frames += 1;
+            metadata_seen = true;
             position = position.checked_add(frame.content)?;
         }
         None

@@ -42,7 +42,7 @@ pub(crate) struct Walk<'a> {
     pub(crate) buffer: Vec<u8>,
     /// Guest bytes of the disks that ended.
     pub(crate) guest_bytes: u64,
-    /// Every block has a frame of its own, in a file.
+    /// Every frame of the file was looked at, and of those of other disks than the one that is wanted nothing is read.
     pub(crate) by_frames: bool,
 }
 
