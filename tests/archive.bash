@@ -32,3 +32,18 @@ checksums_agree() {
 members() {
   tar -tf "$1" | grep -v '\.' | tr '\n' ' '
 }
+
+# raw FILE SIZE [BLOCK...]: a disk with random data somewhere in each of the numbered 1 MiB blocks.
+raw() {
+  local file=$1 size=$2 block
+  shift 2
+  truncate -s "$size" "$file"
+  for block; do
+    head -c 5000 /dev/urandom | dd of="$file" bs=4096 seek=$((block * 256 + 7)) conv=notrunc status=none
+  done
+}
+
+# metadata REF=SIZE...: ova.xml of a machine with these disks.
+metadata() {
+  ova-xml --name vm --memory 1G --vcpus 1 --firmware bios "${@/#/--disk=}"
+}

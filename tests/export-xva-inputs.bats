@@ -3,13 +3,7 @@
 
 load common
 load archive
-
-setup() {
-  cd "$BATS_TEST_TMPDIR" || return 1
-  export XVA_BIN_DIR=${XVA_BIN_DIR:-$ROOT/target/release}
-}
-
-export_xva() { "$ROOT/scripts/export-xva" "$@"; }
+load export-xva
 
 reads_as() { xva-unpack -q --disk Ref:000 -o - "$1" | cmp - "$2"; }
 

@@ -4,18 +4,16 @@
 load common
 load archive
 load ovf
+load export-xva
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || return 1
-  export XVA_BIN_DIR=${XVA_BIN_DIR:-$ROOT/target/release}
   truncate -s 20M first.raw
   head -c 100k /dev/urandom | dd of=first.raw bs=1M seek=3 conv=notrunc status=none
   truncate -s 7M second.raw
   head -c 100k /dev/urandom | dd of=second.raw bs=1M seek=5 conv=notrunc status=none
   truncate -s 3M blank.raw
 }
-
-export_xva() { "$ROOT/scripts/export-xva" "$@"; }
 
 reads_as() { xva-unpack -q --disk "$3" -o - "$1" | cmp - "$2"; }
 

@@ -3,14 +3,12 @@
 
 load common
 load archive
+load export-xva
 
 setup() {
   mkdir "$BATS_TEST_TMPDIR/work"
   cd "$BATS_TEST_TMPDIR/work" || return 1
-  export XVA_BIN_DIR=${XVA_BIN_DIR:-$ROOT/target/release}
 }
-
-export_xva() { "$ROOT/scripts/export-xva" "$@"; }
 
 @test "without arguments it exports the example and checks it" {
   export_xva

@@ -4,21 +4,6 @@
 load common
 load archive
 
-# raw FILE SIZE [BLOCK...]: a disk with random data somewhere in each of the numbered 1 MiB blocks.
-raw() {
-  local file=$1 size=$2 block
-  shift 2
-  truncate -s "$size" "$file"
-  for block; do
-    head -c 5000 /dev/urandom | dd of="$file" bs=4096 seek=$((block * 256 + 7)) conv=notrunc status=none
-  done
-}
-
-# metadata REF=SIZE...: ova.xml of a machine with these disks.
-metadata() {
-  ova-xml --name vm --memory 1G --vcpus 1 --firmware bios "${@/#/--disk=}"
-}
-
 # leads_to_disk ARCHIVE REF: what is read through the map of the disk is what xva-unpack takes out of the archive.
 leads_to_disk() {
   xva-headers -q --output map --disk "$2" "$1" >map || return

@@ -2,24 +2,10 @@
 # xva-unpack on archives that xva-img and GNU tar made, on pipes, files and devices.
 
 load common
-
-# raw FILE SIZE [BLOCK...]: a disk with random data somewhere in each of the numbered 1 MiB blocks.
-raw() {
-  local file=$1 size=$2 block
-  shift 2
-  truncate -s "$size" "$file"
-  for block; do
-    head -c 5000 /dev/urandom | dd of="$file" bs=4096 seek=$((block * 256 + 7)) conv=notrunc status=none
-  done
-}
+load archive
 
 crc() {
   python3 -c 'import sys, zlib; print("%08x" % zlib.crc32(open(sys.argv[1], "rb").read()))' "$1"
-}
-
-# metadata REF=SIZE...: ova.xml of a machine with these disks.
-metadata() {
-  ova-xml --name vm --memory 1G --vcpus 1 --firmware bios "${@/#/--disk=}"
 }
 
 # folder PREFIX DISK: the disk as a directory of blocks, by xva-img; short blocks are filled up.
