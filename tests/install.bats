@@ -88,7 +88,7 @@ typed() {
   qemu-io -f qcow2 -c 'write -q -P 7 1M 64k' disk.qcow2
   qemu-img convert -O raw disk.qcow2 disk.raw
   qcow-headers --output map disk.qcow2 >disk.map
-  nbdkit python "$usr/share/xva-tools/nbdkit-map" map=disk.map --run 'nbdcopy "$uri" out.raw'
+  nbdkit -U - python "$usr/share/xva-tools/nbdkit-map" map=disk.map --run 'nbdcopy "$uri" out.raw'
   cmp out.raw disk.raw
 }
 

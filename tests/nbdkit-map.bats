@@ -5,7 +5,7 @@ load common
 
 # serve MAP COMMAND: runs the command, in which $uri is the disk that the map describes.
 serve() {
-  nbdkit python "$ROOT/scripts/nbdkit-map" "map=$1" --run "$2"
+  nbdkit -U - python "$ROOT/scripts/nbdkit-map" "map=$1" --run "$2"
 }
 
 # A disk with data of every kind: random, repeated, zero; its size no multiple of a cluster.
@@ -113,8 +113,8 @@ map() {
 @test "what is no map, or leads out of a file, is refused with one line and a status of the filters" {
   truncate -s 1M file
   local place='"offset": 0, "filename": "file"'
-  fails_with 2 nbdkit python "$ROOT/scripts/nbdkit-map" --run true
-  fails_with 2 nbdkit python "$ROOT/scripts/nbdkit-map" image=file --run true
+  fails_with 2 nbdkit -U - python "$ROOT/scripts/nbdkit-map" --run true
+  fails_with 2 nbdkit -U - python "$ROOT/scripts/nbdkit-map" image=file --run true
   fails_with 1 serve nowhere true
   for text in '' '[' '[1]' '{}' '[[]]' '[{"start": 0, "length": 9, "zero": true}' '[{}]' '[{"start": 0, "length": 1, "start": 0, "zero": true}]'; do
     echo "$text" >map
@@ -184,7 +184,7 @@ map() {
   done
   map "{\"start\": 0, \"length\": 65536, \"host_length\": $(stat -c %s bomb.zst), \"cluster_size\": 65536, \"skip\": 0, \"offset\": 0, \"filename\": \"bomb.zst\", \"compression\": \"zstd\"}"
   # shellcheck disable=SC2016
-  in_memory 131072 nbdkit python "$ROOT/scripts/nbdkit-map" map=map --run 'nbdcopy "$uri" copied'
+  in_memory 131072 nbdkit -U - python "$ROOT/scripts/nbdkit-map" map=map --run 'nbdcopy "$uri" copied'
   cmp copied <(head -c 64K /dev/zero)
 }
 

@@ -11,7 +11,7 @@ leads_to_disk() {
   xva-pack --map map --keep-zeros >copy.xva && xva-unpack -q --disk Ref:0 -o - copy.xva 2>/dev/null | cmp - disk.out || return
   # qemu-img and nbdcopy read it, too.
   # shellcheck disable=SC2016
-  nbdkit python "$ROOT/scripts/nbdkit-map" map=map --run 'qemu-img compare -q -f raw -F raw "$uri" disk.out' || return
+  nbdkit -U - python "$ROOT/scripts/nbdkit-map" map=map --run 'qemu-img compare -q -f raw -F raw "$uri" disk.out' || return
   # Every block with data is in the other forms.
   xva-headers -q --disk "$2" "$1" >intervals
   cmp <(xva-headers -q --output list --disk "$2" "$1" | extents-merge) intervals
@@ -76,7 +76,7 @@ PYTHON
   xva-pack --scan --ova ova.xml --prefix Ref:000 disk.raw >disk.xva
   xva-headers --output map disk.xva >map
   # shellcheck disable=SC2016
-  nbdkit python "$ROOT/scripts/nbdkit-map" map=map --run 'nbdinfo --map --json "$uri" >nbd.json && nbdcopy "$uri" copied.raw'
+  nbdkit -U - python "$ROOT/scripts/nbdkit-map" map=map --run 'nbdinfo --map --json "$uri" >nbd.json && nbdcopy "$uri" copied.raw'
   cmp <(extents-merge nbd.json) <(xva-headers disk.xva)
   cmp copied.raw disk.raw
   debugfs -R 'cat /etc/file' copied.raw 2>said | cmp - tree/etc/file

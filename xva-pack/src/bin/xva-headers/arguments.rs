@@ -29,8 +29,8 @@ const EXAMPLES: &str = "\
 Examples:
   xva-headers --list vm.xva
   xva-headers --output map --disk Ref:000 vm.xva | xva-pack --map - > disk.xva
-  xva-headers --output map vm.xva > map && nbdkit python scripts/nbdkit-map \\
-    map=map --run 'qemu-img convert -O qcow2 \"$uri\" disk.qcow2'
+  xva-headers --output map vm.xva > map && nbdkit -U - python \\
+    scripts/nbdkit-map map=map --run 'qemu-img convert -O qcow2 \"$uri\" d.qcow2'
 
 What it answers is right if the archive is: it holds to every rule of xva-unpack
 --list, but compares no checksum. xva-unpack --verify does. An archive may be
