@@ -167,7 +167,7 @@ impl Members {
 
     /// Reads the padding after data of `size` bytes.
     pub(crate) fn end_data(&mut self, size: u64, what: &str) -> Result<(), Stop> {
-        self.input.skip(padding(size) as u64, &format!("the padding of {what}"))
+        self.input.skip(padding(size) as u64, format_args!("the padding of {what}"))
     }
 
     /// Leaves a member out.

@@ -120,7 +120,8 @@ fn octal(field: &[u8]) -> Option<u64> {
 }
 
 pub(crate) fn until_nul(field: &[u8]) -> &[u8] {
-    field.split(|&byte| byte == 0).next().unwrap_or_default()
+    let end = field.iter().position(|&byte| byte == 0).unwrap_or(field.len());
+    &field[..end]
 }
 
 #[cfg(test)]

@@ -21,8 +21,11 @@ pub const DEFAULT_LEVEL: i32 = 3;
 /// The most threads.
 const MAX_JOBS: usize = 64;
 
-/// Bytes on the way for each thread: two blocks, and what they become.
-const BYTES_A_JOB: usize = 5 << 20;
+/// Bytes of a block, and of what it becomes.
+const BYTES_A_PIECE: usize = 5 << 19;
+
+/// Pieces that may wait for the output beside two for each thread: while all processors compress, it comes late to its turn.
+const SPARE_PIECES: usize = 4;
 
 /// Memory that a piece keeps for the next one: a block of 1 MiB with its headers, or a frame of it.
 const KEPT: usize = (1 << 20) + (16 << 10);
@@ -92,7 +95,7 @@ pub fn compress(
     };
     let jobs = settings.jobs.clamp(1, MAX_JOBS);
     let workers = (0..jobs).map(|_| worker(settings.level)).collect::<Result<Vec<_>, _>>()?;
-    let limit = Limit { bytes: jobs * BYTES_A_JOB, pieces: 2 * jobs };
+    let limit = Limit { bytes: (2 * jobs + SPARE_PIECES) * BYTES_A_PIECE, pieces: 2 * jobs + SPARE_PIECES };
     let mut work = InOrder::start(feed, workers, limit)?;
     let mut output = FrameOutput::new(out);
     let mut counts = Counts::default();
@@ -114,9 +117,12 @@ fn worker(level: i32) -> Result<impl FnMut(&mut Framed) -> Result<(), Failure> +
     let mut compressor = Compressor::new(level).map_err(failed)?;
     compressor.set_parameter(CParameter::ChecksumFlag(true)).map_err(failed)?;
     compressor.set_parameter(CParameter::ContentSizeFlag(true)).map_err(failed)?;
-    if level == 9 {
+    match level {
+        // The library's own is 16. Measured on /usr/lib and on a database: 3 to 5 % less time for 0.2 and 1.2 % more bytes.
+        3 => compressor.set_parameter(CParameter::ChainLog(15)).map_err(failed)?,
         // The library's own is 4. Measured on /usr/lib: what frames cost in size is 4.3 % instead of 4.5.
-        compressor.set_parameter(CParameter::SearchLog(5)).map_err(failed)?;
+        9 => compressor.set_parameter(CParameter::SearchLog(5)).map_err(failed)?,
+        _ => {}
     }
     Ok(move |piece: &mut Framed| {
         // Room for the beginning of the next frame, too.

@@ -129,7 +129,10 @@ fn run_worker<P: Piece, F: FnMut(&mut P) -> Result<bool, Failure>>(
     mut worker: impl FnMut(&mut P) -> Result<(), Failure>,
     done: &Sender<(u64, Outcome<P>)>,
 ) {
-    while let Some((ticket, pulled)) = pull(&mut lock(queue), shared) {
+    loop {
+        // In a statement of its own: what is locked in the head of a loop stays locked in its body.
+        let pulled = pull(&mut lock(queue), shared);
+        let Some((ticket, pulled)) = pulled else { return };
         let outcome = pulled.and_then(|pulled| match pulled {
             Some(mut piece) => worker(&mut piece).map(|()| Some(piece)),
             None => Ok(None),
@@ -235,6 +238,31 @@ mod tests {
             work.give_back(piece);
         }
         assert!(work.next().unwrap().is_none());
+    }
+
+    /// Each piece waits for the one that is worked on beside it.
+    #[test]
+    fn every_thread_works_at_the_same_time_as_the_others() {
+        let together = Arc::new(Mutex::new(0));
+        let worker = || {
+            let together = Arc::clone(&together);
+            move |piece: &mut Number| {
+                *lock(&together) += 1;
+                for _ in 0..10_000 {
+                    if *lock(&together) >= 2 {
+                        piece.value = 1;
+                        break;
+                    }
+                    thread::sleep(Duration::from_millis(1));
+                }
+                Ok(())
+            }
+        };
+        let workers = [worker(), worker()];
+        let mut work = InOrder::start(numbers(2, |_| 10), workers, Limit { bytes: 100, pieces: 8 }).unwrap();
+        for _ in 0..2 {
+            assert_eq!(work.next().unwrap().unwrap().value, 1);
+        }
     }
 
     #[test]

@@ -78,12 +78,21 @@ impl<W: Write> MapWriter<W> {
         let data = extent.is_data();
         let compressed = matches!(content, Content::Data(Stored::Compressed(_)));
         out.write_all(if self.written { b",\n" } else { b"[" })?;
-        write!(
-            out,
-            "{{ \"start\": {start}, \"length\": {length}, \"depth\": {layer}, \"present\": {present}, \
-             \"zero\": {}, \"data\": {data}, \"compressed\": {compressed}",
-            !data
-        )?;
+        // By hand, as maps have entries by the million.
+        let mut number = itoa::Buffer::new();
+        let word = |is: bool| if is { "true" } else { "false" };
+        for (key, value) in
+            [("{ \"start\": ", start), (", \"length\": ", length), (", \"depth\": ", layer.into())]
+        {
+            out.write_all(key.as_bytes())?;
+            out.write_all(number.format(value).as_bytes())?;
+        }
+        let words = [("present", present), ("zero", !data), ("data", data), ("compressed", compressed)];
+        for (key, value) in words {
+            for part in [", \"", key, "\": ", word(value)] {
+                out.write_all(part.as_bytes())?;
+            }
+        }
         if let Some(size) = self.virtual_size.take() {
             write!(out, ", \"virtual_size\": {size}")?;
         }
@@ -94,7 +103,9 @@ impl<W: Write> MapWriter<W> {
             if let Some(state) = state.take() {
                 write!(out, ", \"state\": {state}")?;
             }
-            write!(out, ", \"offset\": {offset}, \"filename\": {name}")?;
+            for part in [", \"offset\": ", number.format(offset), ", \"filename\": ", name] {
+                out.write_all(part.as_bytes())?;
+            }
             if let Stored::Compressed(cluster) = stored {
                 let CompressedCluster { host_length, cluster_size, skip, compression, .. } = cluster;
                 write!(out, ", \"host_length\": {host_length}, \"compression\": ")?;

@@ -1,5 +1,6 @@
 //! Reading an archive, whatever form its bytes come in.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
@@ -101,7 +102,7 @@ impl Input {
     }
 
     /// Fills all of `buffer`; `what` names the structure.
-    pub(crate) fn read_exact(&mut self, buffer: &mut [u8], what: &str) -> Result<(), Stop> {
+    pub(crate) fn read_exact(&mut self, buffer: &mut [u8], what: impl Display) -> Result<(), Stop> {
         if self.read(buffer)? == buffer.len() {
             return Ok(());
         }
@@ -109,7 +110,7 @@ impl Input {
     }
 
     /// Leaves out `length` bytes, which must be there.
-    pub(crate) fn skip(&mut self, length: u64, what: &str) -> Result<(), Stop> {
+    pub(crate) fn skip(&mut self, length: u64, what: impl Display) -> Result<(), Stop> {
         let position = self.position;
         let passed = match &mut self.form {
             Form::Expanded(_, expanded) => {
@@ -122,12 +123,12 @@ impl Input {
         if passed == length { Ok(()) } else { Err(self.ended_in(what).into()) }
     }
 
-    fn read_over(&mut self, length: u64, what: &str) -> Result<(), Stop> {
+    fn read_over(&mut self, length: u64, what: impl Display) -> Result<(), Stop> {
         let mut buffer = vec![0; DISCARD];
         let mut left = length;
         while left > 0 {
             let now = left.min(DISCARD as u64);
-            self.read_exact(&mut buffer[..in_memory(now)], what)?;
+            self.read_exact(&mut buffer[..in_memory(now)], &what)?;
             left -= now;
         }
         Ok(())
@@ -150,7 +151,7 @@ impl Input {
         Stop::Failed(Failure::io(self.name.name(), &format!("cannot read at byte {}", self.position), error))
     }
 
-    fn ended_in(&self, what: &str) -> Finding {
+    fn ended_in(&self, what: impl Display) -> Finding {
         Finding::damage_at(self.position, format!("ends early, in {what}"))
     }
 }
