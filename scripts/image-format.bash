@@ -131,7 +131,7 @@ format_of() {
   IFS='|' read -r format kind name reader _ <<<"$found"
   case $kind in
     image) echo "$format" ;;
-    qemu) fail "$1: is $name: see \"Other formats\" in README.md" 4 ;;
+    qemu) fail "$1: is $name: see \"A disk of VMware or VirtualBox\" in README.md" 4 ;;
     compressed) fail "$1: is $name: decompress it first; $reader FILE does that" 4 ;;
     raw) fail "$1: is $name: if it is to be exported as it is, say so with --format raw" 4 ;;
     *)

@@ -5,10 +5,10 @@ load common
 
 as_xe() { python3 "$ROOT/tests/ova_as_xe.py" "$@"; }
 
-# recipe WORD: the indented commands of the README of which the first has WORD in it, up to the next text.
+# recipe WORD: the indented commands of xva-pack/README.md of which the first has WORD in it, up to the next text.
 recipe() {
   awk -v word="$1" '/^    / { if (!block) wanted = index($0, word); block = 1; if (wanted) print; next } { block = 0; wanted = 0 }' \
-    "$ROOT/README.md"
+    "$ROOT/xva-pack/README.md"
 }
 
 # shows FILE EXPECTED...: every EXPECTED is a line of what xe would show.
@@ -22,7 +22,7 @@ shows() {
 
 machine=(--name a --memory 1G --vcpus 4 --firmware uefi --disk Ref:000=1G)
 
-@test "the machines of the README are the ones that they are called" {
+@test "the machines of xva-pack/README.md are the ones that they are called" {
   recipe "ova-xml --name web --memory 4G" >recipe.bash
   [ "$(grep -c '^ *ova-xml' recipe.bash)" -eq 3 ]
   bash -euo pipefail recipe.bash

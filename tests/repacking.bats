@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
-# The recipes of the README that pack an archive anew: each is run as it stands there.
+# The recipes of xva-pack/README.md that pack an archive anew: each is run as it stands there.
 
 load common
 load archive
 
-# recipe WORD: the block of README.md whose beginning has this in it.
+# recipe WORD: the block of xva-pack/README.md whose beginning has this in it.
 recipe() {
   awk -v word="$1" '/^    / { if (!block) wanted = 0; block = 1; text = text $0 "\n"; if (index($0, word)) wanted = 1; next }
-    { if (block && wanted) { printf "%s", text; wanted = 0 } block = 0; text = "" }' "$ROOT/README.md" >recipe.bash
+    { if (block && wanted) { printf "%s", text; wanted = 0 } block = 0; text = "" }' "$ROOT/xva-pack/README.md" >recipe.bash
   [ -s recipe.bash ]
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# check-host, on roots made for it: each case of the table in README.md.
+# check-host, on roots made for it: each case of the table in scripts/xapi/README.md.
 
 load common
 

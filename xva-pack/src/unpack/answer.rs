@@ -1,5 +1,5 @@
 //! `--json`: what was found in the archives, as one document for the program that watches over them. Its keys and their meaning
-//! stand in the README, and stay.
+//! stand in the README of this package, and stay.
 
 use extents::failure::{Failure, Status};
 use serde::Serialize;
