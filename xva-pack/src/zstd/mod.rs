@@ -2,8 +2,8 @@
 //! processors, and a block that did not change is the same bytes in the next backup.
 //!
 //! ```text
-//! tar_cut -> compress -> frame_output      (an archive into frames; `in_order` spreads the work)
-//! source -> frame_feed -> chunk -> expand  (and back, whoever wrote them; gzip goes the same way)
+//! tar_input -> tar_cut -> compress -> frame_output  (an archive into frames; `in_order` spreads the work)
+//! source -> frame_feed -> chunk -> expand               (and back, whoever wrote them; gzip goes the same way)
 //! ```
 //!
 //! | File | Knows |
@@ -12,6 +12,7 @@
 //! | `frame_walk` | from frame to frame, in a stream or by position |
 //! | `seek_table` | the table of zstd's seekable format |
 //! | `in_order` | work by several threads whose results come back in order |
+//! | `tar_input` | an archive member by member, every byte of it kept |
 //! | `tar_cut` | where an archive is cut into pieces |
 //! | `frame_output` | what is written when, so that nothing that was cut off passes for whole |
 //! | [`compress`] | an archive into frames |
@@ -34,3 +35,4 @@ pub(crate) mod in_order;
 pub(crate) mod seek_table;
 pub(crate) mod source;
 pub(crate) mod tar_cut;
+pub(crate) mod tar_input;

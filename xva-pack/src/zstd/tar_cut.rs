@@ -4,23 +4,18 @@
 //! Where a piece ends depends on nothing but the archive. Names and headers must be those of a sound tar; whether blocks are
 //! complete and their checksums right is for `xva-unpack` to say.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::Read;
 
-use extents::document::failed_stage::Upstream;
 use extents::extent::length::in_memory;
 use extents::failure::{Failure, Status};
 use extents::image::magic::{self, Format, Kind};
 
-use crate::xva::extended_header::Overrides;
 use crate::xva::member_name::{MemberKind, member_kind};
-use crate::xva::tar_header::{self, TarHeader};
 use crate::xva::tar_member::{RECORD, padding};
+use crate::zstd::tar_input::{Header, TarInput};
 
 /// Bytes of the largest block, as `xva-unpack` reads it.
 const MAX_BLOCK: u64 = 16 << 20;
-
-/// Bytes of a long name or of pax attributes.
-const MAX_EXTENDED: u64 = 64 << 10;
 
 /// Bytes of the largest piece of what is no block.
 const MAX_OTHER: usize = 1 << 20;
@@ -31,11 +26,9 @@ const METADATA: &str = "ova.xml";
 /// An archive that is being cut.
 #[derive(Debug)]
 pub(crate) struct TarCut<R> {
-    input: BufReader<Upstream<R>>,
+    input: TarInput<R>,
     /// What a command calls it.
     name: String,
-    /// Bytes read.
-    position: u64,
     next: Next,
     /// What was read of the next piece.
     begun: Vec<u8>,
@@ -58,25 +51,15 @@ enum Next {
     Nothing,
 }
 
-/// What the next header is.
-enum Header {
-    /// One of the two zero records that end a tar was read, and the other.
-    End,
-    /// A member, of which the headers were read.
-    Member { name: String, size: u64, is_file: bool },
-}
-
 impl<R: Read> TarCut<R> {
     /// Nothing is read yet. `name` is what a command calls the input.
     pub(crate) fn new(input: R, name: String) -> Self {
-        // A small buffer: blocks are read past it.
-        let input = BufReader::with_capacity(8 << 10, Upstream::new(input));
-        TarCut { input, name, position: 0, next: Next::First, begun: Vec::new() }
+        TarCut { input: TarInput::new(input), name, next: Next::First, begun: Vec::new() }
     }
 
     /// Bytes of the archive that were read.
     pub(crate) fn position(&self) -> u64 {
-        self.position
+        self.input.position()
     }
 
     /// Whether the last piece was the last of the archive.
@@ -99,7 +82,7 @@ impl<R: Read> TarCut<R> {
                 Next::Other(left) => {
                     let room = MAX_OTHER.saturating_sub(piece.len());
                     let now = in_memory(left.min(room as u64));
-                    self.read(piece, now, "a member that is no block")?;
+                    self.input.read(piece, now, "a member that is no block")?;
                     if left > now as u64 {
                         self.next = Next::Other(left - now as u64);
                         return Ok(true);
@@ -108,7 +91,7 @@ impl<R: Read> TarCut<R> {
                 Next::First => self.first_header(piece)?,
                 Next::Header => {
                     let begun = piece.len();
-                    let header = self.header(piece, begun)?;
+                    let header = self.input.header(piece, begun)?;
                     if self.follow(header, piece, begun) {
                         return Ok(true);
                     }
@@ -150,13 +133,13 @@ impl<R: Read> TarCut<R> {
 
     /// Reads the first header: that of the metadata or of a block.
     fn first_header(&mut self, piece: &mut Vec<u8>) -> Result<(), Failure> {
-        self.read_to(piece, RECORD)?;
+        self.input.read_to(piece, RECORD)?;
         if piece.is_empty() {
-            return Err(self.upstream_or(Failure::damaged("is empty: expected an XVA")));
+            return Err(self.input.upstream_or(Failure::damaged("is empty: expected an XVA")));
         }
         refuse_compressed(piece, &self.name)?;
         let record = piece.clone();
-        let header = self.header(piece, 0).map_err(|failure| instead(&record, failure))?;
+        let header = self.input.header(piece, 0).map_err(|failure| instead(&record, failure))?;
         let found = match &header {
             Header::Member { name, is_file: true, .. } if name == METADATA || is_block(name) => None,
             Header::Member { name, .. } => Some(name.as_str()),
@@ -179,15 +162,15 @@ impl<R: Read> TarCut<R> {
         }
         // A block with its headers and its checksum, so that the memory is right at once.
         piece.reserve_exact(in_memory(size) + padding(size) + 3 * RECORD);
-        self.read(piece, in_memory(size) + padding(size), name)?;
+        self.input.read(piece, in_memory(size) + padding(size), name)?;
         let begun = piece.len();
-        let header = self.header(piece, begun)?;
+        let header = self.input.header(piece, begun)?;
         match &header {
             Header::Member { name: next, size, is_file: true }
                 if *size <= RECORD as u64
                     && matches!(member_kind(next), MemberKind::Checksum(block, _) if block == name) =>
             {
-                self.read(piece, in_memory(*size) + padding(*size), next)
+                self.input.read(piece, in_memory(*size) + padding(*size), next)
             }
             // Whatever it is, this piece ends here.
             _ => {
@@ -201,121 +184,8 @@ impl<R: Read> TarCut<R> {
 
     /// Reads what follows the end-of-tar, as far as there is room; yields whether that was not the end.
     fn rest(&mut self, piece: &mut Vec<u8>) -> Result<bool, Failure> {
-        self.read_to(piece, MAX_OTHER.saturating_sub(piece.len()))?;
-        let more = self.input.fill_buf().map(|ahead| !ahead.is_empty());
-        if more.map_err(|error| self.cannot_read(&error))? {
-            return Ok(true);
-        }
-        match self.input.get_mut().failure() {
-            Some(failure) => Err(failure),
-            None => Ok(false),
-        }
-    }
-
-    /// Reads the headers of the next member, or the end-of-tar, into `piece` from byte `begun` on, where the first of them may
-    /// stand already.
-    fn header(&mut self, piece: &mut Vec<u8>, begun: usize) -> Result<Header, Failure> {
-        let mut overrides = Overrides::default();
-        let mut zeros = 0;
-        let mut from = begun;
-        loop {
-            self.read_to(piece, RECORD - piece.len().saturating_sub(from).min(RECORD))?;
-            let at = self.position;
-            let found = piece.get(from..).unwrap_or_default();
-            let Ok(record) = <&[u8; RECORD]>::try_from(found) else {
-                let what = if found.is_empty() { "found no end-of-tar" } else { "in a tar header" };
-                return Err(self.upstream_or(Failure::damaged(format!("ends early, at byte {at}: {what}"))));
-            };
-            let at = at - RECORD as u64;
-            if *record == [0; RECORD] {
-                zeros += 1;
-                if zeros == 2 {
-                    return Ok(Header::End);
-                }
-                from = piece.len();
-                continue;
-            }
-            zeros = 0;
-            let header = tar_header::parse(record).map_err(|what| {
-                let failure = Failure::damaged(format!("at byte {at}: {what}"));
-                self.upstream_or(failure)
-            })?;
-            let damaged = |what| Failure::damaged(format!("at byte {at}: {what}"));
-            match header.type_flag {
-                b'L' => overrides.long_name(self.extended(piece, &header)?),
-                b'x' => overrides.pax(self.extended(piece, &header)?).map_err(damaged)?,
-                b'K' | b'g' => drop(self.extended(piece, &header)?),
-                _ => {
-                    let name = overrides.name.unwrap_or_else(|| header.name.clone());
-                    let name = String::from_utf8_lossy(&name).trim_start_matches("./").to_owned();
-                    let size = overrides.size.unwrap_or(header.size);
-                    let is_file = matches!(header.type_flag, 0 | b'0' | b'7') && !name.ends_with('/');
-                    if !is_file && size > 0 {
-                        let what = format!("{name} is no file: found {size} bytes of data, expected none");
-                        return Err(damaged(what));
-                    }
-                    if size > i64::MAX.cast_unsigned() {
-                        return Err(damaged(format!("{name} is too large: found {size} bytes")));
-                    }
-                    return Ok(Header::Member { name, size, is_file });
-                }
-            }
-            if piece.len() - begun > MAX_OTHER {
-                return Err(damaged("found nothing but extended headers, expected a member".to_owned()));
-            }
-            from = piece.len();
-        }
-    }
-
-    /// Reads the data of an extended header.
-    fn extended<'p>(&mut self, piece: &'p mut Vec<u8>, header: &TarHeader) -> Result<&'p [u8], Failure> {
-        if header.size > MAX_EXTENDED {
-            return Err(Failure::damaged(format!(
-                "at byte {}: an extended header is too long: found {} bytes, expected at most {MAX_EXTENDED}",
-                self.position, header.size
-            )));
-        }
-        let (begun, size) = (piece.len(), in_memory(header.size));
-        self.read(piece, size + padding(header.size), "an extended header")?;
-        Ok(piece.get(begun..begun + size).unwrap_or_default())
-    }
-
-    /// Adds `length` bytes to `piece`, which must be there; `what` names what they are.
-    fn read(&mut self, piece: &mut Vec<u8>, length: usize, what: &str) -> Result<(), Failure> {
-        let begun = piece.len();
-        self.read_to(piece, length)?;
-        if piece.len() - begun == length {
-            return Ok(());
-        }
-        let at = self.position;
-        Err(self.upstream_or(Failure::damaged(format!("ends early, at byte {at}: in {what}"))))
-    }
-
-    /// Adds as many bytes to `piece` as there are, up to `length`.
-    fn read_to(&mut self, piece: &mut Vec<u8>, length: usize) -> Result<(), Failure> {
-        let mut filled = piece.len();
-        piece.resize(filled + length, 0);
-        while filled < piece.len() {
-            match self.input.read(&mut piece[filled..]) {
-                Ok(0) => break,
-                Ok(count) => {
-                    filled += count;
-                    self.position += count as u64;
-                }
-                Err(error) => return Err(self.cannot_read(&error)),
-            }
-        }
-        piece.truncate(filled);
-        Ok(())
-    }
-
-    fn cannot_read(&self, error: &io::Error) -> Failure {
-        Failure::system(format!("cannot read at byte {}: {error}", self.position))
-    }
-
-    /// Why the input ends where it does: because the filter before failed, or `failure`.
-    fn upstream_or(&mut self, failure: Failure) -> Failure {
-        self.input.get_mut().failure().unwrap_or(failure)
+        self.input.read_to(piece, MAX_OTHER.saturating_sub(piece.len()))?;
+        self.input.has_more()
     }
 }
 

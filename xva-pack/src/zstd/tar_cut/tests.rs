@@ -1,3 +1,5 @@
+use std::io;
+
 use crate::xva::checksum::Algorithm;
 use crate::xva::tar_member::header;
 use crate::zstd::tar_cut::*;
