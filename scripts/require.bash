@@ -99,7 +99,7 @@ need_cargo() {
   else
     # Debian's cargo-web takes the place of cargo and rustc: who has one of those shall decide.
     ! type -P rustc >/dev/null || give_up "rustc is there, but cargo is missing: $advice"
-    found=$(candidate cargo-web)
+    found=$(candidate cargo-web "$wanted")
     { [ -n "$found" ] && at_least "$wanted" "$found"; } || give_up "cargo is missing: $advice"
     need cargo cargo-web
     # Debian's cargo only recommends them, and cannot fetch anything without.
@@ -109,16 +109,18 @@ need_cargo() {
   need_if_not compiles build-essential
 }
 
-# candidate PACKAGE: the version that apt would install; nothing where it knows of none.
+# candidate PACKAGE VERSION: what apt would install; it is asked for news where it knows of none that is as new as VERSION.
 candidate() {
   type -P apt-cache >/dev/null || return 0
   local found
-  found=$(apt-cache policy "$1" | sed -n 's/^ *Candidate: \([0-9.]*\).*/\1/p')
-  if [ -z "$found" ] && as_root apt-get update -qq >/dev/null 2>&1; then
-    found=$(apt-cache policy "$1" | sed -n 's/^ *Candidate: \([0-9.]*\).*/\1/p')
+  found=$(known_candidate "$1")
+  if ! at_least "$2" "${found:-0}" && as_root apt-get update -qq >/dev/null 2>&1; then
+    found=$(known_candidate "$1")
   fi
   echo "$found"
 }
+
+known_candidate() { LC_ALL=C apt-cache policy "$1" | sed -n 's/^ *Candidate: \([0-9.]*\).*/\1/p'; }
 
 declare -A component_packages=([fmt]=rustfmt-web [clippy]=rust-web-clippy)
 

@@ -182,7 +182,15 @@ as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups env -i PATH="$P
   # What apt-get installs: a compiler, and a cargo for which building is linking the programs.
   cargo_that "[ \$1 = build ] && mkdir -p target && ln -s '$PWD/bin' target/release"
   mv fake/cargo later
-  printf '#!/bin/sh\necho "  Candidate: 1.999.0"\n' >fake/apt-cache
+  # Of the new one apt knows only after it has asked.
+  # It says so in the language of the user, if it may.
+  cat >fake/apt-cache <<END
+#!/bin/sh
+grep -q update $PWD/called 2>/dev/null || old=.1
+word=Installationskandidat
+[ "\$LC_ALL" != C ] || word=Candidate
+echo "  \$word: 1\$old.999"
+END
   printf '#!/bin/sh\n[ "$1" = -n ] || exit 9\nshift\nSUDO=yes exec "$@"\n' >fake/sudo
   cat >fake/apt-get <<END
 #!/bin/sh
