@@ -206,6 +206,28 @@ END
   [ -s out/a.xva.zst ]
 }
 
+@test "what Debian's cargo lacks for the tests is installed with all else, and of another cargo it is named" {
+  faked apt-get sudo
+  cp "$ROOT/scripts/test" src/scripts/
+  # With a compiler, and without the components of which scripts/test needs two.
+  printf '#!/bin/sh\n[ "$1" = --version ] && echo cargo 1.999.0\n' >fake/cargo
+  chmod +x fake/cargo
+  rm -f tools/xva-img
+  run -1 stranger src/scripts/test
+  [[ $output == *"test: cargo fmt is missing: run: rustup component add rustfmt clippy" ]]
+  while read -r cargo packages; do
+    printf '#!/bin/sh\n[ "$2" = "%s" ] && echo "%s: $2"\n' "$PWD/fake/cargo" "$cargo" >fake/dpkg-query
+    chmod +x fake/dpkg-query
+    run -1 stranger src/scripts/test
+    for package in $packages xva-img; do
+      [[ " ${lines[-1]} " == *" apt-get install"*" $package "* ]] || { echo "$output"; return 1; }
+    done
+  done <<'LIST'
+cargo-web rustfmt-web rust-web-clippy
+cargo rustfmt rust-clippy
+LIST
+}
+
 @test "the version is that of the sources" {
   run -0 export_xva --version
   [ "$output" = "export-xva $(sed -n 's/^version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml" | head -n 1)" ]
