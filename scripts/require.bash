@@ -85,42 +85,53 @@ at_least() {
 # need_cargo ROOT [COMPONENT]...: cargo as new as the workspace in ROOT says, with COMPONENTs of it (fmt, clippy), and a C
 # compiler for the zstd library. Where there is none at all, that of Debian, if it is new enough.
 need_cargo() {
-  local wanted found component advice
+  local wanted found component advice package
   wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$1/Cargo.toml")
   advice="install Rust $wanted or newer from https://rustup.rs"
   type -P cargo >/dev/null || PATH="${HOME:-}/.cargo/bin:$PATH"
   if type -P cargo >/dev/null; then
     found=$(cargo --version | cut -d' ' -f2)
     at_least "$wanted" "$found" || give_up "cargo $found is too old: $advice"
+    # Debian's has them in packages of their own.
+    package=$(dpkg-query -S "$(readlink -f "$(type -P cargo)")" 2>/dev/null || true)
+    package=${package%%:*}
     for component in "${@:2}"; do
-      cargo "$component" --version >/dev/null 2>&1 ||
-        give_up "cargo $component is missing: run: rustup component add rustfmt clippy (or install Debian's ${component_packages[$component]})"
+      if [ -n "${component_packages[$package $component]:-}" ]; then
+        need_if_not "cargo $component --version" "${component_packages[$package $component]}"
+      else
+        cargo "$component" --version >/dev/null 2>&1 ||
+          give_up "cargo $component is missing: run: rustup component add rustfmt clippy"
+      fi
     done
   else
     # Debian's cargo-web takes the place of cargo and rustc: who has one of those shall decide.
     ! type -P rustc >/dev/null || give_up "rustc is there, but cargo is missing: $advice"
-    found=$(candidate cargo-web)
+    found=$(candidate cargo-web "$wanted")
     { [ -n "$found" ] && at_least "$wanted" "$found"; } || give_up "cargo is missing: $advice"
     need cargo cargo-web
     # Debian's cargo only recommends them, and cannot fetch anything without.
     need_if_not "test -s /etc/ssl/certs/ca-certificates.crt" ca-certificates
-    for component in "${@:2}"; do need "cargo-$component" "${component_packages[$component]}"; done
+    for component in "${@:2}"; do need_if_not "cargo $component --version" "${component_packages[cargo-web $component]}"; done
   fi
   need_if_not compiles build-essential
 }
 
-# candidate PACKAGE: the version that apt would install; nothing where it knows of none.
+# candidate PACKAGE VERSION: what apt would install; it is asked for news where it knows of none that is as new as VERSION.
 candidate() {
   type -P apt-cache >/dev/null || return 0
   local found
-  found=$(apt-cache policy "$1" | sed -n 's/^ *Candidate: \([0-9.]*\).*/\1/p')
-  if [ -z "$found" ] && as_root apt-get update -qq >/dev/null 2>&1; then
-    found=$(apt-cache policy "$1" | sed -n 's/^ *Candidate: \([0-9.]*\).*/\1/p')
+  found=$(known_candidate "$1")
+  if ! at_least "$2" "${found:-0}" && as_root apt-get update -qq >/dev/null 2>&1; then
+    found=$(known_candidate "$1")
   fi
   echo "$found"
 }
 
-declare -A component_packages=([fmt]=rustfmt-web [clippy]=rust-web-clippy)
+known_candidate() { LC_ALL=C apt-cache policy "$1" | sed -n 's/^ *Candidate: \([0-9.]*\).*/\1/p'; }
+
+# Debian's package of a component, by that of cargo.
+declare -A component_packages=(['cargo-web fmt']=rustfmt-web ['cargo-web clippy']=rust-web-clippy
+  ['cargo fmt']=rustfmt ['cargo clippy']=rust-clippy)
 
 # programs_of ROOT: where cargo puts the programs of the workspace in ROOT that it builds for release.
 programs_of() {

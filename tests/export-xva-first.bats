@@ -113,30 +113,119 @@ cargo_that() {
   [ -s a.xva ]
 }
 
-@test "all that is missing is named at once, with the command, where it may not be installed" {
+# for_others FILE...: skips where nobody else can be played; else goes where others may look, with these files too.
+for_others() {
   [ "$(id -u)" -eq 0 ] || skip "needs another user"
   ! setpriv --reuid=65534 --regid=65534 --clear-groups true 2>/dev/null && skip "no other user"
+  # Unlike where tests are run.
+  open=$(mktemp -d)
+  cp -r src fake tools "$@" "$open"
+  cd "$open" || return 1
+  mkdir -m 777 out
+  chmod 755 . fake fake/*
+}
+
+as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups env -i PATH="$PWD/fake:$PWD/tools" HOME=/nowhere "$@"; }
+
+@test "all that is missing is named at once, with the command, where it may not be installed" {
   faked apt-get
   rm -f tools/{xz,gzip}
   seq 1 1000 | xz >a.raw.xz
-  # Where others may look, unlike where tests are run.
-  open=$(mktemp -d)
-  cp -r src fake tools a.raw.xz "$open"
-  mkdir "$open/bin"
-  cp "$PROGRAMS_HERE"/* "$open/bin" 2>/dev/null || true
-  cd "$open"
-  mkdir -m 777 out
-  chmod 755 . fake fake/*
-  as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups env -i PATH="$PWD/fake:$PWD/tools" HOME=/nowhere XVA_BIN_DIR="$PWD/bin" "$@"; }
+  for_others a.raw.xz
+  mkdir bin
+  cp "$PROGRAMS_HERE"/* bin 2>/dev/null || true
   expected="export-xva: packages are missing that only root may install; as root: apt-get install gzip xz-utils"
-  fails_with 1 as_nobody src/scripts/export-xva -o out/a.xva.gz a.raw.xz
+  fails_with 1 as_nobody XVA_BIN_DIR="$PWD/bin" src/scripts/export-xva -o out/a.xva.gz a.raw.xz
   [ "$stderr" = "$expected" ]
   # A sudo that refuses says nothing of its own.
   printf '#!/bin/sh\necho "sudo: a password is required" >&2\nexit 1\n' >fake/sudo
   chmod 755 fake/sudo
-  fails_with 1 as_nobody src/scripts/export-xva -o out/a.xva.gz a.raw.xz
+  fails_with 1 as_nobody XVA_BIN_DIR="$PWD/bin" src/scripts/export-xva -o out/a.xva.gz a.raw.xz
   [ "$stderr" = "$expected" ]
   [ ! -e called ]
+}
+
+@test "what a build needs is named with the command for users without rights, with and without cargo" {
+  # apt knows one that is new enough, and there is no compiler.
+  faked apt-get
+  printf '#!/bin/sh\necho "  Candidate: 1.999.0+dfsg1-1"\n' >fake/apt-cache
+  rm -f tools/{cc,gcc,c99}
+  for_others a.qcow2
+  sentence="export-xva: packages are missing that only root may install; as root: apt-get install"
+  # What stands between is there or not on the machine that runs this.
+  fails_with 1 as_nobody src/scripts/export-xva -o out/a.xva.zst a.qcow2
+  [[ $stderr =~ ^"$sentence build-essential"( ca-certificates)?" cargo-web"$ ]]
+  cargo_that false
+  fails_with 1 as_nobody src/scripts/export-xva -o out/a.xva.zst a.qcow2
+  [ "$stderr" = "$sentence build-essential" ]
+  # One that is too old is not replaced, nor is a compiler without its cargo.
+  sed -i 's/1\.999/1.5/' fake/cargo
+  fails_with 1 as_nobody src/scripts/export-xva -o out/a.xva.zst a.qcow2
+  [[ $stderr == "export-xva: cargo 1.5.0 is too old: install Rust "* ]]
+  mv fake/cargo fake/rustc
+  fails_with 1 as_nobody src/scripts/export-xva -o out/a.xva.zst a.qcow2
+  [[ $stderr == "export-xva: rustc is there, but cargo is missing: install Rust "* ]]
+  rm fake/rustc
+  sed -i 's/1\.999/1.5/' fake/apt-cache
+  fails_with 1 as_nobody src/scripts/export-xva -o out/a.xva.zst a.qcow2
+  [[ $stderr == "export-xva: cargo is missing: install Rust "* ]]
+  [ -z "$(find out called -mindepth 1 2>/dev/null)" ]
+}
+
+@test "a user with sudo has all of it installed at once, and only then built" {
+  faked apt-get
+  rm -f tools/{cc,gcc,c99}
+  for_others a.qcow2
+  mkdir bin
+  cp "$PROGRAMS_HERE"/* bin 2>/dev/null || true
+  chmod 777 . fake src
+  # What apt-get installs: a compiler, and a cargo for which building is linking the programs.
+  cargo_that "[ \$1 = build ] && mkdir -p target && ln -s '$PWD/bin' target/release"
+  mv fake/cargo later
+  # Of the new one apt knows only after it has asked.
+  # It says so in the language of the user, if it may.
+  cat >fake/apt-cache <<END
+#!/bin/sh
+grep -q update $PWD/called 2>/dev/null || old=.1
+word=Installationskandidat
+[ "\$LC_ALL" != C ] || word=Candidate
+echo "  \$word: 1\$old.999"
+END
+  printf '#!/bin/sh\n[ "$1" = -n ] || exit 9\nshift\nSUDO=yes exec "$@"\n' >fake/sudo
+  cat >fake/apt-get <<END
+#!/bin/sh
+[ "\$SUDO" = yes ] || exit 9
+echo "\$*" >>$PWD/called
+[ "\$1" = update ] || { cp $PWD/later $PWD/fake/cargo; ln -s /bin/true $PWD/fake/cc; }
+END
+  chmod 755 fake/*
+  run --separate-stderr -0 as_nobody src/scripts/export-xva -o out/a.xva.zst a.qcow2
+  [ "$(grep -c install called)" -eq 1 ]
+  [[ ${stderr_lines[0]} =~ ^"export-xva: installing: build-essential"( ca-certificates)?" cargo-web"$ ]]
+  [[ ${stderr_lines[1]} == "export-xva: building the programs; "* ]]
+  [ -s out/a.xva.zst ]
+}
+
+@test "what Debian's cargo lacks for the tests is installed with all else, and of another cargo it is named" {
+  faked apt-get sudo
+  cp "$ROOT/scripts/test" src/scripts/
+  # With a compiler, and without the components of which scripts/test needs two.
+  printf '#!/bin/sh\n[ "$1" = --version ] && echo cargo 1.999.0\n' >fake/cargo
+  chmod +x fake/cargo
+  rm -f tools/xva-img
+  run -1 stranger src/scripts/test
+  [[ $output == *"test: cargo fmt is missing: run: rustup component add rustfmt clippy" ]]
+  while read -r cargo packages; do
+    printf '#!/bin/sh\n[ "$2" = "%s" ] && echo "%s: $2"\n' "$PWD/fake/cargo" "$cargo" >fake/dpkg-query
+    chmod +x fake/dpkg-query
+    run -1 stranger src/scripts/test
+    for package in $packages xva-img; do
+      [[ " ${lines[-1]} " == *" apt-get install"*" $package "* ]] || { echo "$output"; return 1; }
+    done
+  done <<'LIST'
+cargo-web rustfmt-web rust-web-clippy
+cargo rustfmt rust-clippy
+LIST
 }
 
 @test "the version is that of the sources" {

@@ -62,6 +62,28 @@ typed() {
   [ ! -e called ]
 }
 
+@test "a prefix of any letters is where everything works, and what the pages say" {
+  prefix="/opt/my tools & more|a\\b's\"\$(x)\`y\` ~^-*[?]"
+  DESTDIR=$PWD PREFIX=$prefix "$ROOT/scripts/install"
+  for page in "$PWD$prefix"/share/man/man?/*; do
+    mandoc -T lint -W warning "$page"
+    mandoc -O width=300 -T utf8 -- "$page" | sed 's/.\x08//g' >page
+    # In the same places as under another prefix.
+    mandoc -O width=300 -T utf8 -- "$usr/share/man/man${page##*.}/${page##*/}" | sed 's/.\x08//g' >usual
+    for path in share/xva-tools/nbdkit-map libexec/xva-tools/check-host libexec/xva-tools/vhd-tool; do
+      [ "$(grep -cF -- "$prefix/$path" page)" -eq "$(grep -cF -- "/usr/$path" usual)" ]
+    done
+    ! grep -q '@PREFIX@' page
+  done
+  [ "$(mandoc -T utf8 -O width=300 "$PWD$prefix/share/man/man8/xva-xapi.8" | sed 's/.\x08//g' | grep -cF -- " $prefix/libexec")" -gt 5 ]
+  run -0 env -i PATH=/usr/bin:/bin "$PWD$prefix/bin/export-xva"
+  run -0 env -i PATH=/usr/bin:/bin "$PWD$prefix/bin/restore-disk" -o out.qcow2 example.xva.zst
+  qemu-img compare out.qcow2 "$ROOT/scripts/example/example.qcow2"
+  qemu-img create -q -f qcow2 disk.qcow2 8M
+  env -i PATH=/sbin:/usr/sbin:/bin:/usr/bin "$PWD$prefix/libexec/xva-tools/qemu-img" map "$PWD/disk.qcow2" --output=json >map
+  env -i PATH=/sbin:/usr/sbin:/bin:/usr/bin "$usr/libexec/xva-tools/qemu-img" map "$PWD/disk.qcow2" --output=json | cmp - map
+}
+
 @test "a link to an installed command is that command, and one without its programs says so" {
   ln -s "$usr/bin/export-xva" linked
   run -0 ./linked --help
@@ -194,6 +216,8 @@ typed() {
 
 @test "installing says what is missing or wrong, and installs nothing then" {
   fails_with 2 env DESTDIR="$PWD/out" PREFIX=usr "$ROOT/scripts/install"
+  fails_with 2 env DESTDIR="$PWD/out" PREFIX=/a:b "$ROOT/scripts/install"
+  fails_with 2 env DESTDIR="$PWD/out" PREFIX=$'/a\nb' "$ROOT/scripts/install"
   fails_with 2 env DESTDIR="$PWD/out" "$ROOT/scripts/install" /usr
   mkdir empty
   fails_with 1 env DESTDIR="$PWD/out" XVA_BIN_DIR=empty "$ROOT/scripts/install"

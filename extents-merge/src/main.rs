@@ -42,7 +42,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  vhd-headers disk.vhd | extents-merge | xva-pack /dev/disk > disk.xva
+  vhd-headers disk.vhd | extents-merge | xva-pack /dev/vg/disk > disk.xva
   qemu-img map --output=json disk.vmdk | extents-merge
   vhd-headers disk.vhd | extents-merge --summary > /dev/null
   extents-merge --cluster-bits 16 monday.json tuesday.json

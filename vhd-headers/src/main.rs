@@ -44,7 +44,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  vhd-headers disk.vhd | extents-merge | xva-pack /dev/disk > disk.xva
+  vhd-headers disk.vhd | extents-merge | xva-pack /dev/vg/disk > disk.xva
   vhd-headers --output map disk.vhd | xva-pack --map - > disk.xva
   vhd-headers --search-path /dev/mapper /dev/VG_XenStorage-SR/VHD-UUID
 
