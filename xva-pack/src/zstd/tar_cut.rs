@@ -8,13 +8,14 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use extents::document::failed_stage::Upstream;
 use extents::extent::length::in_memory;
-use extents::failure::{Failure, Status};
-use extents::image::magic::{self, Format, Kind};
+use extents::failure::Failure;
+use extents::frame::input::InputName;
 
 use crate::xva::extended_header::Overrides;
 use crate::xva::member_name::{MemberKind, member_kind};
 use crate::xva::tar_header::{self, TarHeader};
 use crate::xva::tar_member::{RECORD, padding};
+use crate::zstd::foreign::{METADATA, no_first_member, no_header, refuse_compressed};
 
 /// Bytes of the largest block, as `xva-unpack` reads it.
 const MAX_BLOCK: u64 = 16 << 20;
@@ -25,15 +26,12 @@ const MAX_EXTENDED: u64 = 64 << 10;
 /// Bytes of the largest piece of what is no block.
 const MAX_OTHER: usize = 1 << 20;
 
-/// The name of the metadata.
-const METADATA: &str = "ova.xml";
-
 /// An archive that is being cut.
 #[derive(Debug)]
 pub(crate) struct TarCut<R> {
     input: BufReader<Upstream<R>>,
-    /// What a command calls it.
-    name: String,
+    /// What the user calls it.
+    name: InputName,
     /// Bytes read.
     position: u64,
     next: Next,
@@ -67,8 +65,8 @@ enum Header {
 }
 
 impl<R: Read> TarCut<R> {
-    /// Nothing is read yet. `name` is what a command calls the input.
-    pub(crate) fn new(input: R, name: String) -> Self {
+    /// Nothing is read yet. `name` is what the user calls the input.
+    pub(crate) fn new(input: R, name: InputName) -> Self {
         // A small buffer: blocks are read past it.
         let input = BufReader::with_capacity(8 << 10, Upstream::new(input));
         TarCut { input, name, position: 0, next: Next::First, begun: Vec::new() }
@@ -156,15 +154,14 @@ impl<R: Read> TarCut<R> {
         }
         refuse_compressed(piece, &self.name)?;
         let record = piece.clone();
-        let header = self.header(piece, 0).map_err(|failure| instead(&record, failure))?;
+        let header = self.header(piece, 0).map_err(|failure| no_header(&record, &self.name, failure))?;
         let found = match &header {
             Header::Member { name, is_file: true, .. } if name == METADATA || is_block(name) => None,
-            Header::Member { name, .. } => Some(name.as_str()),
-            Header::End => Some("an end-of-tar"),
+            Header::Member { name, .. } => Some(Some(name.as_str())),
+            Header::End => Some(None),
         };
         if let Some(found) = found {
-            let what = format!("is not an XVA: found {found} first, expected {METADATA} or a block");
-            return Err(Failure::damaged(what));
+            return Err(no_first_member(&record, &self.name, found));
         }
         self.follow(header, piece, 0);
         Ok(())
@@ -321,29 +318,6 @@ impl<R: Read> TarCut<R> {
 
 fn is_block(name: &str) -> bool {
     matches!(member_kind(name), MemberKind::Block(..))
-}
-
-/// Status 4 for what must be decompressed first, with the command.
-fn refuse_compressed(record: &[u8], name: &str) -> Result<(), Failure> {
-    match magic::formats_of(record, &[], None)[..] {
-        [Format { id, kind: Kind::Compressed, reader: Some(reader), .. }, ..] => Err(Failure::unsupported(
-            format!("is compressed with {id}: expected a tar; try: {reader} {name} | xva-zstd"),
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// The `failure` to read `record` as the first header: what it is instead, where that is known. The mark of a filter that failed is
-/// no JSON text.
-fn instead(record: &[u8], failure: Failure) -> Failure {
-    match magic::formats_of(record, &[], None)[..] {
-        [format, ..]
-            if failure.status() == Status::Damaged && format.kind != Kind::Archive && format.id != "json" =>
-        {
-            Failure::damaged(format!("is no XVA: found {format}; expected {METADATA} or a block"))
-        }
-        _ => failure,
-    }
 }
 
 #[cfg(test)]
