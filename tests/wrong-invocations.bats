@@ -11,6 +11,7 @@ setup() {
   qcow-headers a.qcow2 >d.json
   xva-pack --scan d.raw >a.xva
   xz -k a.xva
+  qemu-img convert -O vpc -o subformat=fixed,force_size=on a.qcow2 fixed.vhd
   cp a.qcow2 qcow2.xva
   touch empty
   mkdir folder
@@ -60,7 +61,28 @@ setup() {
 3^qcow-headers empty^empty: is not a QCOW2 image: found an empty file
 3^xva-unpack qcow2.xva^qcow2.xva: is no XVA: found a QCOW2, which qcow-headers reads; expected an XVA, which begins with ova.xml
 4^xva-unpack a.xva.xz^a.xva.xz: is an xz file: expected a tar, zstd or gzip; try: xz -dc a.xva.xz | xva-unpack -
-3^xva-pack --extents a.qcow2 d.raw^a.qcow2: not a JSON document of a known dialect
+3^xva-pack --extents a.qcow2 d.raw^a.qcow2: is not an extents document: found a QCOW2, which qcow-headers reads; expected JSON, as the header tools print it
+3^xva-pack --extents fixed.vhd d.raw^fixed.vhd: is not an extents document: found a VHD, which vhd-headers reads; expected JSON
+3^xva-pack --map a.qcow2^a.qcow2: is not a map: found a QCOW2, which qcow-headers reads; expected JSON
+3^cat a.qcow2 | xva-pack --map -^standard input: is not a map: found a QCOW2, which qcow-headers reads
+3^extents-merge d.json a.qcow2 >out2^a.qcow2: is not an extents document: found a QCOW2, which qcow-headers reads
+3^extents-merge fixed.vhd >out2^fixed.vhd: is not an extents document: found a VHD, which vhd-headers reads
+3^cat a.qcow2 | extents-merge >out2^standard input: is not an extents document: found a QCOW2, which qcow-headers reads
+3^extents-merge a.xva.xz >out2^a.xva.xz: is not an extents document: found an xz file, which xz -dc reads
+3^extents-merge d.raw >out2^d.raw: not a JSON document of a known dialect
+1^extents-merge folder >out2^folder: is a directory: expected a file or pipe
+2^xva-pack --scan --report - d.raw^the archive goes to standard output: expected a file, or ./- for one called -
+2^xva-zstd -o out a.xva^the archive goes to standard output: xva-zstd ... > FILE; see --help
+2^xva-zstd --output=out a.xva^the archive goes to standard output
+2^xva-zstd -oout a.xva^the archive goes to standard output
+2^xva-zstd a.xva out >out2^found more than one archive: expected one, and > FILE for what it becomes; see --help
+1^xva-zstd folder >out2^folder: is a directory: expected a file or pipe
+1^xva-zstd <folder >out2^standard input: is a directory: expected a file or pipe
+3^xva-zstd empty >out2^empty: is empty: expected an XVA
+3^xva-zstd fixed.vhd >out2^fixed.vhd: is no XVA: found a VHD, which vhd-headers reads; expected ova.xml or a block
+3^xva-zstd d.raw >out2^d.raw: is no XVA: found "\x01\x01\x01\x01\x01\x01\x01\x01" at its beginning; expected ova.xml or a block
+3^xva-zstd /dev/zero >out2^/dev/zero: is no XVA: found zeros at its beginning; expected ova.xml or a block
+3^tar -c d.raw | xva-zstd >out2^standard input: is no XVA: found d.raw first; expected ova.xml or a block
 3^xva-pack --scan --ova a.xva d.raw^a.xva: is no ova.xml: found an XVA, which xva-unpack reads
 3^xva-zstd a.qcow2^a.qcow2: is no XVA: found a QCOW2, which qcow-headers reads; expected ova.xml or a block
 4^xva-zstd a.xva.xz^a.xva.xz: is compressed with xz: expected a tar; try: xz -dc a.xva.xz | xva-zstd
@@ -70,7 +92,7 @@ setup() {
 TABLE
   [ "$wrong" -eq 0 ]
   [ "$(cat notes)" = precious ]
-  [ ! -e out ] && [ ! -e out.xva ]
+  [ ! -e out ] && [ ! -e out.xva ] && [ ! -e ./- ]
 }
 
 @test "a container that is packed as a raw disk is warned of, and packed" {

@@ -108,12 +108,24 @@ PYTHON
   { cat vm.xva; printf '{"exit_status":4'; } >marked
   run -4 --separate-stderr bash -c 'xva-zstd marked > cut.zst'
   run ! zstd -qt cut.zst
-  # As it stands between two blocks.
-  { head -c 2500000 vm.xva; sleep 60; } | xva-zstd >killed.zst &
-  await [ -s killed.zst ]
-  sleep 0.2
-  kill -KILL $!
-  run ! zstd -qt killed.zst
+  # As it stands between two blocks, in one, and before the last byte.
+  for length in 2112512 2500000 $((size - 1)); do
+    rm -f killed.zst
+    { head -c $length vm.xva; sleep 5; } | xva-zstd >killed.zst &
+    await [ -s killed.zst ]
+    sleep 0.2
+    kill -KILL $!
+    run ! zstd -qt killed.zst
+    run -3 xva-unpack -q killed.zst
+  done
+  # A full disk: a write that is cut off, and one that is not begun.
+  xva-zstd vm.xva >whole.zst
+  for kib in 1 1024 1027 2052 3000 $(($(stat -c %s whole.zst) / 1024)); do
+    fails_with 1 bash -c "trap '' XFSZ; ulimit -f $kib; xva-zstd vm.xva >full.zst"
+    [ "$(stat -c %s full.zst)" -eq $((kib * 1024)) ]
+    run ! zstd -qt full.zst
+    run -3 xva-unpack -q full.zst
+  done
 }
 
 @test "what cannot be meant is refused in one line, and nothing is written" {
@@ -175,6 +187,8 @@ PYTHON
   random_disk a.raw $(seq 0 99)
   machine vm.xva a.raw
   in_memory 65536 xva-zstd --jobs 2 vm.xva >vm.xva.zst
+  # As many threads as there are by default on a large machine, which wait for what reads their output.
+  in_memory 65536 xva-zstd --jobs 16 vm.xva | { sleep 2; cmp - vm.xva.zst; }
   in_memory 65536 xva-unpack --verify -q vm.xva.zst >table
   in_memory 65536 xva-unpack --verify -q - <vm.xva.zst >table
   # A frame that says nothing of its size, and gzip.
@@ -237,5 +251,46 @@ part() { dd if=two.zst bs=64K iflag=skip_bytes,count_bytes skip="$1" count="$2" 
     # shellcheck disable=SC2086
     run -3 xva-unpack -q $task gone.xva
     [ ! -e out.raw ]
+  done
+}
+
+@test "bombs and lies about sizes end early and in little memory, whatever is asked for" {
+  random_disk a.raw 0 1
+  machine vm.xva a.raw
+  xva-zstd vm.xva >two.zst
+  head -c 1G /dev/zero | zstd -q >zeros.zst
+  head -c 200M /dev/zero | gzip >zeros.gz
+  read -r at length <<<"$(frame Ref:000 2)"
+  rest=$((at + length)) size=$(stat -c %s two.zst)
+  cat two.zst zeros.zst >after.zst
+  { gzip -c vm.xva; cat zeros.gz; } >after.gz
+  { part 0 "$at"; cat zeros.zst; part "$at" $((size - at)); } >within.zst
+  # A frame of 2^60 bytes in the place of the second block, and a skippable one of 4 GiB before it.
+  { part 0 "$at"; printf '\x28\xb5\x2f\xfd\xe0\0\0\0\0\0\0\0\x10\1\0\0'; part "$rest" $((size - rest)); } >claims.zst
+  { part 0 "$at"; printf '\x50\x2a\x4d\x18\xff\xff\xff\xff'; part "$at" $((size - at)); } >skips.zst
+  mkdir all
+  for file in zeros.zst zeros.gz after.zst after.gz within.zst claims.zst skips.zst; do
+    for task in --verify --list '--disk Ref:000 -o out.raw' '--keep-going --all --force -o all'; do
+      # shellcheck disable=SC2086
+      run -3 env time -f %M -o peak xva-unpack -q $task "$file"
+      [ "$(tail -n 1 peak)" -le 65536 ]
+      # shellcheck disable=SC2086
+      run -3 env time -f %M -o peak xva-unpack -q $task - <"$file"
+      [ "$(tail -n 1 peak)" -le 65536 ]
+      [ ! -e out.raw ]
+    done
+    case $file in zeros.* | *.gz) expected=4 ;; *) expected=3 ;; esac
+    run -$expected --separate-stderr env time -f %M -o peak xva-headers "$file"
+    [ "$(tail -n 1 peak)" -le 65536 ]
+    [[ $output != *']}'* ]]
+  done
+  # What is only much of nothing is read.
+  python3 -c 'import sys; sys.stdout.buffer.write(b"\x50\x2a\x4d\x18\0\0\0\0" * 100000)' >many
+  cat many two.zst >first.zst
+  cat two.zst many >last.zst
+  for file in first.zst last.zst; do
+    in_memory 65536 xva-unpack -q --disk Ref:000 -o out.raw "$file"
+    cmp out.raw a.raw
+    rm out.raw
   done
 }

@@ -8,6 +8,7 @@ use extents::document::summary::Summary;
 use extents::document::union::Union;
 use extents::extent::rescale::{MAX_UNIT_BITS, units};
 use extents::failure::Failure;
+use extents::frame::document_input;
 use extents::frame::input::InputName;
 use extents::frame::messages::Messages;
 use extents::frame::program::Output;
@@ -58,9 +59,9 @@ fn merge(cli: Cli, _: Messages) -> Result<(), Failure> {
     }
     let mut files = cli.files.into_iter();
     let first = files.next().unwrap_or(InputName::Stdin);
-    let mut union = Union::read(cli.cluster_bits, first.open(DOCUMENT)?, first.name())?;
+    let mut union = Union::read(cli.cluster_bits, document_input::open(&first, DOCUMENT)?, first.name())?;
     for file in files {
-        union.add(file.open(DOCUMENT)?, file.name())?;
+        union.add(document_input::open(&file, DOCUMENT)?, file.name())?;
     }
     let virtual_size = union.virtual_size();
     if cli.summary {

@@ -66,6 +66,13 @@ fn losses() -> Vec<(&'static str, Archive)> {
         ("the same without ova.xml", blocks(orphan(blocks(Archive::default(), &[0]), 1, ".xxhash"), &[2, 3])),
         ("a checksum after the last block, without ova.xml", orphan(blocks(Archive::default(), &[0, 1]), 2, ".xxhash")),
         ("no checksum has its block but one that has none", orphan(with_ova().member(NAMES[0], &disk(0)).member(NAMES[1], &disk(1)), 2, ".xxhash").member(NAMES[3], &disk(3))),
+        ("a checksum that comes twice stands for no other", blocks(orphan(blocks(with_ova(), &[0, 1]), 1, ".xxhash").member(NAMES[2], &disk(2)), &[3])),
+        ("a checksum that comes late and twice stands for no other", {
+            let two = blocks(with_ova(), &[0]).member(NAMES[1], &disk(1)).member(NAMES[2], &disk(2));
+            blocks(orphan(orphan(two, 1, ".xxhash"), 1, ".checksum"), &[3])
+        }),
+        ("a checksum of an unknown kind stands for no other", blocks(orphan(blocks(with_ova(), &[0, 1]).member(NAMES[2], &disk(2)), 2, ".md5"), &[3])),
+        ("a link is no checksum", blocks(link(blocks(with_ova(), &[0, 1]).member(NAMES[2], &disk(2)), "Ref:1/00000002.xxhash"), &[3])),
         ("blocks after the last one", blocks(with_ova(), &[0, 3, 1, 2])),
         ("blocks after the last one, whose checksum is gone", blocks(blocks(with_ova(), &[0]).member(NAMES[3], &disk(3)), &[1, 2])),
         ("the last block twice", blocks(with_ova(), &[0, 1, 2, 3, 3])),

@@ -56,7 +56,7 @@ impl InputName {
 
     /// Opens it to be read from here on, for the `what` that is in it.
     ///
-    /// Status 1 if it is not there or cannot be opened, 2 if it is standard input and that is a terminal, or if the program
+    /// Status 1 if it is not there, is a directory or cannot be opened, 2 if it is standard input and that is a terminal, or if the program
     /// [writes](overwrite) to it.
     pub fn open(&self, what: &str) -> Result<Waiting<File>, Failure> {
         let file = match self {
@@ -66,6 +66,9 @@ impl InputName {
             }
         };
         let found = file.metadata().map_err(|error| Failure::io(self.name(), "cannot stat", &error))?;
+        if found.is_dir() {
+            return Err(Failure::system("is a directory: expected a file or pipe").in_file(self.name()));
+        }
         overwrite::reads(&found, self.name())?;
         Ok(Waiting(file))
     }

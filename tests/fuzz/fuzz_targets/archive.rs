@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use extents::failure::Failure;
 use extents::frame::input::InputName;
 use extents::frame::messages::{Messages, Verbosity};
-use fuzz::{file, seal};
+use fuzz::{file, in_frames, seal};
 use libfuzzer_sys::fuzz_target;
 use xva_pack::unpack::findings::{Findings, Policy};
 use xva_pack::unpack::input::Input;
@@ -61,16 +61,6 @@ fn answer(input: Input, how: u8) -> (Archive, Result<(), Failure>, u64) {
     (archive, done, findings.bad())
 }
 
-/// Compresses the archive in frames, and changes a byte of them unless `at` lies beyond.
-fn compress(bytes: &[u8], at: usize) -> Vec<u8> {
-    let frames = bytes.chunks(3 * RECORD).filter_map(|part| zstd::bulk::compress(part, 1).ok());
-    let mut compressed = frames.collect::<Vec<_>>().concat();
-    if let Some(byte) = compressed.get_mut(at) {
-        *byte ^= 0x55;
-    }
-    compressed
-}
-
 fuzz_target!(|input: (u8, &[u8])| {
     let (how, bytes) = input;
     if bytes.len() > PIPE {
@@ -79,7 +69,7 @@ fuzz_target!(|input: (u8, &[u8])| {
     let mut bytes = bytes.to_vec();
     bytes.chunks_mut(RECORD).for_each(seal);
     if how & 4 == 4 {
-        bytes = compress(&bytes, usize::from(how >> 3) * 37);
+        bytes = in_frames(&bytes, how >> 3);
         if bytes.len() > PIPE {
             return;
         }

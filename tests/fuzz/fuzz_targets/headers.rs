@@ -9,7 +9,7 @@ use extents::frame::disk_output::map_file;
 use extents::frame::input::InputName;
 use extents::frame::messages::{Messages, Verbosity};
 use extents::image::file::ImageFile;
-use fuzz::{file, seal};
+use fuzz::{file, in_frames, seal};
 use libfuzzer_sys::fuzz_target;
 use xva_pack::pack::files::Files;
 use xva_pack::pack::map_plan::MapPlan;
@@ -22,9 +22,13 @@ use xva_pack::unpack::walk::read;
 use xva_pack::xva::fit::Fit;
 use xva_pack::xva::tar_member::RECORD;
 
-fuzz_target!(|bytes: &[u8]| {
+fuzz_target!(|input: (u8, &[u8])| {
+    let (how, bytes) = input;
     let mut bytes = bytes.to_vec();
     bytes.chunks_mut(RECORD).for_each(seal);
+    if how & 4 == 4 {
+        bytes = in_frames(&bytes, how >> 3);
+    }
     let path = file(&bytes);
     let image = ImageFile::open(&path).unwrap();
     let mut chosen = None;

@@ -1,11 +1,12 @@
 //! Where the blocks come from: a disk with its extents, a disk that is scanned, a stream, or a map.
 
-use std::io::{self, Seek};
+use std::io::{self, Cursor, Read, Seek};
 use std::sync::Arc;
 
 use extents::document::union::Union;
 use extents::extent::unit_set::UnitSet;
 use extents::failure::{Failure, Status};
+use extents::frame::document_input;
 use extents::frame::input::InputName;
 use extents::frame::messages::Messages;
 use extents::image::file::ImageFile;
@@ -160,15 +161,19 @@ impl Source {
         let cannot = |what: &'static str| move |error: io::Error| Failure::io(map.name(), what, &error);
         let mut input = map.open("a map")?;
         let mut total = None;
+        let mut beginning = document_input::beginning(&mut input, map, "a map")?;
         let is_file = input.0.metadata().map_err(cannot("cannot stat"))?.is_file();
         if is_file && *map != InputName::Stdin {
+            beginning.clear();
+            input.0.rewind().map_err(cannot("cannot seek"))?;
             // Once through: whether it is sound, and how much there is to read, is known before the first byte.
             let jobs = MapPlan::new(&input.0, name.clone(), Arc::clone(&files), fit, false);
             let bytes = jobs.map(|job| Ok(job?.bytes_to_read())).sum::<Result<u64, Failure>>()?;
             total = (bytes > 0).then_some(bytes);
             input.0.rewind().map_err(cannot("cannot seek"))?;
         }
-        let mut plan = MapPlan::new(input, name, Arc::clone(&files), fit, read_ahead);
+        let mut plan =
+            MapPlan::new(Cursor::new(beginning).chain(input), name, Arc::clone(&files), fit, read_ahead);
         let disk_size = plan.virtual_size()?.or(fit.expected);
         Ok(Source { feed: Feed::Jobs(Box::new(plan)), files, total, disk_size, origin })
     }
@@ -196,7 +201,8 @@ fn extents_or_scan(
     messages: Messages,
 ) -> Result<(UnitSet, Origin), Failure> {
     let name = document.name();
-    let extents = document.open("an extents document").and_then(|input| Union::read(BLOCK_BITS, input, name));
+    let extents = document_input::open(document, "an extents document")
+        .and_then(|input| Union::read(BLOCK_BITS, input, name));
     match extents {
         Ok(extents) if extents.virtual_size() == disk.size() => {
             Ok((extents.into_data(), Origin::Extents(format!("read from {}", name.display()))))

@@ -14,6 +14,7 @@
 //! | `in_order` | work by several threads whose results come back in order |
 //! | `tar_input` | an archive member by member, every byte of it kept |
 //! | `tar_cut` | where an archive is cut into pieces |
+//! | `foreign` | what is no archive, for the sentence |
 //! | `frame_output` | what is written when, so that nothing that was cut off passes for whole |
 //! | [`compress`] | an archive into frames |
 //! | `source` | the bytes of a compressed archive, from a file or pipe |
@@ -26,6 +27,7 @@
 pub(crate) mod chunk;
 pub mod compress;
 pub(crate) mod expand;
+pub(crate) mod foreign;
 pub(crate) mod frame_feed;
 pub(crate) mod frame_header;
 pub(crate) mod frame_output;

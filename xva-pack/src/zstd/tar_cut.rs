@@ -7,11 +7,12 @@
 use std::io::Read;
 
 use extents::extent::length::in_memory;
-use extents::failure::{Failure, Status};
-use extents::image::magic::{self, Format, Kind};
+use extents::failure::Failure;
+use extents::frame::input::InputName;
 
 use crate::xva::member_name::{MemberKind, member_kind};
 use crate::xva::tar_member::{RECORD, padding};
+use crate::zstd::foreign::{METADATA, no_first_member, no_header, refuse_compressed};
 use crate::zstd::tar_input::{Header, TarInput};
 
 /// Bytes of the largest block, as `xva-unpack` reads it.
@@ -20,15 +21,12 @@ const MAX_BLOCK: u64 = 16 << 20;
 /// Bytes of the largest piece of what is no block.
 const MAX_OTHER: usize = 1 << 20;
 
-/// The name of the metadata.
-const METADATA: &str = "ova.xml";
-
 /// An archive that is being cut.
 #[derive(Debug)]
 pub(crate) struct TarCut<R> {
     input: TarInput<R>,
-    /// What a command calls it.
-    name: String,
+    /// What the user calls it.
+    name: InputName,
     next: Next,
     /// What was read of the next piece.
     begun: Vec<u8>,
@@ -52,8 +50,8 @@ enum Next {
 }
 
 impl<R: Read> TarCut<R> {
-    /// Nothing is read yet. `name` is what a command calls the input.
-    pub(crate) fn new(input: R, name: String) -> Self {
+    /// Nothing is read yet. `name` is what the user calls the input.
+    pub(crate) fn new(input: R, name: InputName) -> Self {
         TarCut { input: TarInput::new(input), name, next: Next::First, begun: Vec::new() }
     }
 
@@ -139,15 +137,15 @@ impl<R: Read> TarCut<R> {
         }
         refuse_compressed(piece, &self.name)?;
         let record = piece.clone();
-        let header = self.input.header(piece, 0).map_err(|failure| instead(&record, failure))?;
+        let header =
+            self.input.header(piece, 0).map_err(|failure| no_header(&record, &self.name, failure))?;
         let found = match &header {
             Header::Member { name, is_file: true, .. } if name == METADATA || is_block(name) => None,
-            Header::Member { name, .. } => Some(name.as_str()),
-            Header::End => Some("an end-of-tar"),
+            Header::Member { name, .. } => Some(Some(name.as_str())),
+            Header::End => Some(None),
         };
         if let Some(found) = found {
-            let what = format!("is not an XVA: found {found} first, expected {METADATA} or a block");
-            return Err(Failure::damaged(what));
+            return Err(no_first_member(&record, &self.name, found));
         }
         self.follow(header, piece, 0);
         Ok(())
@@ -191,29 +189,6 @@ impl<R: Read> TarCut<R> {
 
 fn is_block(name: &str) -> bool {
     matches!(member_kind(name), MemberKind::Block(..))
-}
-
-/// Status 4 for what must be decompressed first, with the command.
-fn refuse_compressed(record: &[u8], name: &str) -> Result<(), Failure> {
-    match magic::formats_of(record, &[], None)[..] {
-        [Format { id, kind: Kind::Compressed, reader: Some(reader), .. }, ..] => Err(Failure::unsupported(
-            format!("is compressed with {id}: expected a tar; try: {reader} {name} | xva-zstd"),
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// The `failure` to read `record` as the first header: what it is instead, where that is known. The mark of a filter that failed is
-/// no JSON text.
-fn instead(record: &[u8], failure: Failure) -> Failure {
-    match magic::formats_of(record, &[], None)[..] {
-        [format, ..]
-            if failure.status() == Status::Damaged && format.kind != Kind::Archive && format.id != "json" =>
-        {
-            Failure::damaged(format!("is no XVA: found {format}; expected {METADATA} or a block"))
-        }
-        _ => failure,
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use extents::failure::Failure;
 use extents::frame::input::InputName;
 use xva_pack::host::progress::Destination;
@@ -98,7 +99,7 @@ pub(crate) struct Operation {
     #[arg(long, conflicts_with_all = ["report", "progress"])]
     pub(crate) measure: bool,
     /// Write what was done to FILE, as JSON, with the CRC-32 of the whole disk
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(report_name))]
     pub(crate) report: Option<PathBuf>,
     /// Draw a bar on stderr if that is a terminal, or write N/100 lines to the descriptor FD: of what is read, or where
     /// that is not known, as with a map from a pipe, of the whole disk, zeros included. 100 comes when all is written
@@ -127,6 +128,16 @@ pub(crate) struct Operation {
 /// There is no such thing.
 #[derive(Clone, Debug)]
 enum NoOutput {}
+
+/// Standard output is the archive's: `-`, which elsewhere is a standard stream, would be a file that nobody expects.
+fn report_name(name: PathBuf) -> Result<PathBuf, String> {
+    if name.as_os_str() == "-" {
+        return Err(
+            "the archive goes to standard output: expected a file, or ./- for one called -".to_owned()
+        );
+    }
+    Ok(name)
+}
 
 fn no_output(_: &str) -> Result<NoOutput, String> {
     Err("the archive goes to standard output: xva-pack ... > FILE".to_owned())

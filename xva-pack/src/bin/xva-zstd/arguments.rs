@@ -27,6 +27,17 @@ pub(crate) struct Cli {
     /// smallest; -3 when none is given
     #[arg(value_name = "-LEVEL|ARCHIVE", allow_negative_numbers = true, num_args = 0..)]
     pub(crate) names: Vec<OsString>,
+    /// As other programs have it: refused, with the sentence where the archive goes
+    #[arg(short, long, hide = true, num_args = 0..=1, value_parser = no_output)]
+    output: Option<NoOutput>,
+}
+
+/// There is no such thing.
+#[derive(Clone, Debug)]
+enum NoOutput {}
+
+fn no_output(_: &str) -> Result<NoOutput, String> {
+    Err("the archive goes to standard output: xva-zstd ... > FILE".to_owned())
 }
 
 const EXAMPLES: &str = "\
@@ -60,7 +71,11 @@ impl Cli {
                 return Err(Failure::usage("the name of the archive is empty; see --help"));
             }
             [name] => InputName::from(PathBuf::from(name)),
-            _ => return Err(Failure::usage("found more than one archive; see --help")),
+            _ => {
+                let what =
+                    "found more than one archive: expected one, and > FILE for what it becomes; see --help";
+                return Err(Failure::usage(what));
+            }
         };
         Ok((level, archive))
     }

@@ -46,11 +46,10 @@ impl Walk<'_> {
         let Some((prefix, digits)) = block_name(block) else { return self.members.skip(member) };
         let known = [&self.current, &self.held].into_iter().flatten().find(|disk| disk.prefix == prefix);
         let came = known.is_some_and(|disk| disk.has(digits));
-        if came {
-            for disk in
-                [&mut self.current, &mut self.held].into_iter().flatten().filter(|disk| disk.prefix == prefix)
-            {
-                disk.late_checksums += 1;
+        if came && matches!(member_kind(&member.name), MemberKind::Checksum(..)) && member.is_file {
+            let disks = [&mut self.current, &mut self.held].into_iter().flatten();
+            for disk in disks.filter(|disk| disk.prefix == prefix) {
+                disk.late_checksum(digits).map_err(Stop::Refused)?;
             }
         }
         if !came && (self.is_wanted(prefix) || self.is_unknown(prefix)) {
@@ -113,7 +112,10 @@ impl Walk<'_> {
             }
         };
         self.ahead = next;
-        disk.unchecked += 1;
+        match block_name(&member.name) {
+            Some((_, digits)) => disk.came_without_checksum(digits).map_err(Stop::Refused)?,
+            None => disk.unchecked += 1,
+        }
         let expected = format!("{}{}", member.name, Algorithm::default().suffix());
         let what = format!("the block has no checksum: found {found} after it, expected {expected}");
         self.findings.raise(member.finding(Severity::Refused, what))?;

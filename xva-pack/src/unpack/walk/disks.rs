@@ -85,7 +85,7 @@ impl Walk<'_> {
                 return Err(finding.into());
             }
         }
-        let without = disk.unchecked.saturating_sub(disk.late_checksums);
+        let without = disk.without_checksum();
         if without > 0 && !disk.algorithms.is_empty() && self.is_wanted(&disk.prefix) {
             // Whoever wrote the others wrote one for each: what stood between two blocks was lost, and parts of them, too.
             disk.damaged = true;

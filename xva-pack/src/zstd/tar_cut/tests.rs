@@ -40,7 +40,7 @@ impl Read for Bits<'_> {
 }
 
 fn pieces(archive: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
-    let mut cut = TarCut::new(Bits(archive, 1), "ARCHIVE".to_owned());
+    let mut cut = TarCut::new(Bits(archive, 1), InputName::Stdin);
     let mut pieces = Vec::new();
     loop {
         let mut piece = Vec::new();
@@ -136,8 +136,8 @@ fn an_input_that_ends_anywhere_else_or_is_something_else_is_refused() {
     assert_eq!(pieces(&[&whole[..], b"{\"exit_status\":1"].concat()).unwrap_err().status() as u8, 1);
     for (other, status, said) in [
         (member("hello.txt", b"x"), 3, "found hello.txt first"),
-        (vec![0; 1024], 3, "found an end-of-tar first"),
-        (vec![b'x'; 2000], 3, "is not a tar header"),
+        (vec![0; 1024], 3, "found zeros at its beginning"),
+        (vec![b'x'; 2000], 3, "is no XVA: found \"xxxxxxxx\" at its beginning"),
         ([&[0x1f, 0x8b, 8][..], &[1; 20]].concat(), 4, "gzip -dc ARCHIVE | xva-zstd"),
         (vec![0x28, 0xb5, 0x2f, 0xfd, 0], 4, "zstd -dc ARCHIVE | xva-zstd"),
         (b"\xfd7zXZ\0\0".to_vec(), 4, "xz -dc ARCHIVE"),

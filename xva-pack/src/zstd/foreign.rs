@@ -1,0 +1,57 @@
+//! What was given to `xva-zstd` in the place of an archive. Its owner is told what it is, and what reads it.
+
+use extents::failure::{Failure, Status};
+use extents::frame::input::InputName;
+use extents::image::file::ImageFile;
+use extents::image::magic::{self, Format, Kind};
+
+/// The name of the metadata.
+pub(crate) const METADATA: &str = "ova.xml";
+
+/// Status 4 for what must be decompressed first, with the command; `record` is the first of it.
+pub(crate) fn refuse_compressed(record: &[u8], name: &InputName) -> Result<(), Failure> {
+    match magic::formats_of(record, &[], None)[..] {
+        [Format { id, kind: Kind::Compressed, reader: Some(reader), .. }, ..] => {
+            let name = name.path().map_or("ARCHIVE".into(), |path| path.display().to_string());
+            Err(Failure::unsupported(format!(
+                "is compressed with {id}: expected a tar; try: {reader} {name} | xva-zstd"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The `failure` to read `record`, the first, as the header of a tar: what it is instead, where that is known. The mark of a
+/// filter that failed is no JSON text.
+pub(crate) fn no_header(record: &[u8], name: &InputName, failure: Failure) -> Failure {
+    if failure.status() != Status::Damaged {
+        return failure;
+    }
+    match formats(record, name)[..] {
+        [format, ..] if format.kind != Kind::Archive && format.id != "json" => no_xva(&format.to_string()),
+        [] if failure.to_string().contains("is not a tar header") => {
+            no_xva(&magic::describe_unknown(record, u64::MAX))
+        }
+        _ => failure,
+    }
+}
+
+/// Why a tar is no XVA whose first member is called `found`; there is none in what begins with zeros.
+pub(crate) fn no_first_member(record: &[u8], name: &InputName, found: Option<&str>) -> Failure {
+    match (&formats(record, name)[..], found) {
+        ([format, ..], _) if !matches!(format.id, "tar" | "xva") => no_xva(&format.to_string()),
+        (_, Some(found)) => no_xva(&format!("{found} first")),
+        (_, None) => no_xva("zeros at its beginning"),
+    }
+}
+
+fn no_xva(found: &str) -> Failure {
+    Failure::damaged(format!("is no XVA: found {found}; expected {METADATA} or a block"))
+}
+
+/// What `name` is, whose first record is this. A file is also looked at from its end: some images have their header there.
+fn formats(record: &[u8], name: &InputName) -> Vec<Format> {
+    let file = name.path().and_then(|path| ImageFile::open(path).ok());
+    let found = file.and_then(|file| magic::formats_of_file(&file).ok());
+    found.unwrap_or_else(|| magic::formats_of(record, &[], None))
+}
