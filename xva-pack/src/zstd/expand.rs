@@ -71,6 +71,9 @@ pub(crate) struct Expanded {
     chunk: Option<(Chunk, usize)>,
     /// What ended it: nothing if it is whole.
     ended: Option<Result<(), Failure>>,
+    /// Bytes that a frame should hold which is damaged, if that is what ended it, and if nothing of what is being read came from
+    /// frames before.
+    left_out: Option<u64>,
     discard: Arc<AtomicBool>,
     /// Bytes of the archive up to the end of the part at hand.
     read: u64,
@@ -117,7 +120,7 @@ impl Expanded {
                 InOrder::start(move |chunk: &mut Chunk| feed.next(chunk), workers, limit)
             }
         }?;
-        Ok(Expanded { work, chunk: None, ended: None, discard, read: position })
+        Ok(Expanded { work, chunk: None, ended: None, left_out: None, discard, read: position })
     }
 
     /// Bytes of the archive that were read for what was given out.
@@ -129,9 +132,17 @@ impl Expanded {
     pub(crate) fn read(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
         let mut filled = 0;
         while filled < into.len() {
-            let Some(bytes) = self.next_bytes((into.len() - filled) as u64)? else { break };
-            into[filled..filled + bytes.len()].copy_from_slice(bytes);
-            filled += bytes.len();
+            match self.next_bytes((into.len() - filled) as u64) {
+                Ok(None) => break,
+                Ok(Some(bytes)) => {
+                    into[filled..filled + bytes.len()].copy_from_slice(bytes);
+                    filled += bytes.len();
+                }
+                Err(failure) => {
+                    self.left_out = self.left_out.filter(|_| filled == 0);
+                    return Err(failure);
+                }
+            }
         }
         Ok(filled)
     }
@@ -144,6 +155,14 @@ impl Expanded {
             passed += bytes.len() as u64;
         }
         Ok(passed)
+    }
+
+    /// Goes on after a damaged frame, where what was read last began with it; yields how many bytes of content are left out.
+    /// None where nothing can be read any more.
+    pub(crate) fn leave_out_damaged(&mut self) -> Option<u64> {
+        let left_out = self.left_out.take()?;
+        self.ended = None;
+        Some(left_out)
     }
 
     /// Reads the archive to its end without decompressing it: for a writer at the other end of a pipe. Whether what comes is
@@ -171,9 +190,16 @@ impl Expanded {
                 None => {}
             }
             match self.work.next() {
-                Ok(Some(chunk)) => {
+                Ok(Some(mut chunk)) => {
                     self.read = chunk.end;
-                    self.chunk = Some((chunk, 0));
+                    match chunk.damage.take() {
+                        Some(failure) => {
+                            self.left_out = Some(chunk.size as u64);
+                            self.ended = Some(Err(failure));
+                            self.work.give_back(chunk);
+                        }
+                        None => self.chunk = Some((chunk, 0)),
+                    }
                 }
                 Ok(None) => self.ended = Some(Ok(())),
                 Err(failure) => self.ended = Some(Err(failure)),

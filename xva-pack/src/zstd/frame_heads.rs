@@ -45,6 +45,8 @@ pub(crate) struct FrameHeads {
     open: Option<Open>,
     /// What a seek table must list.
     check: TableCheck,
+    /// What ended it, and whether what was being read began with the frame at hand.
+    failed: Option<(Failure, bool)>,
     /// What is decompressed as usual: all from the first frame on of which the beginning cannot be had alone.
     rest: Option<Expanded>,
 }
@@ -54,7 +56,9 @@ struct Open {
     /// Byte of the file at which it begins.
     begin: u64,
     decoder: Decoder<'static, BufReader<Source>>,
-    /// Bytes of its content that were not given out, as its header says.
+    /// Bytes of its content, as its header says.
+    content: u64,
+    /// How many of them were not given out.
     left: u64,
 }
 
@@ -68,7 +72,18 @@ impl FrameHeads {
     /// The frames of `file` from its byte `begun` up to `end`, `end` not included.
     pub(crate) fn new(format: Format, name: PathBuf, file: File, begun: u64, end: u64) -> Self {
         let check = TableCheck::new();
-        FrameHeads { format, name, file, next: begun, end, begun, open: None, check, rest: None }
+        FrameHeads {
+            format,
+            name,
+            file,
+            next: begun,
+            end,
+            begun,
+            open: None,
+            check,
+            failed: None,
+            rest: None,
+        }
     }
 
     /// Bytes of the file that were read or left out.
@@ -79,21 +94,39 @@ impl FrameHeads {
     /// Fills `into` as far as the content goes; yields how many bytes there were.
     ///
     /// Status 3 for what is damaged, as far as it is decompressed, and for a seek table that is not that of the frames.
+    /// A failure is the answer from then on.
     pub(crate) fn read(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
         let mut filled = 0;
         while filled < into.len() {
-            if let Some(rest) = &mut self.rest {
-                return Ok(filled + rest.read(&mut into[filled..])?);
-            }
-            if let Some(open) = self.open.as_mut().filter(|open| open.left > 0) {
-                let count = in_memory(open.left.min((into.len() - filled) as u64));
-                open.read(&mut into[filled..filled + count])?;
-                filled += count;
-            } else if !self.advance()? {
-                break;
+            match self.read_some(&mut into[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(failure) => {
+                    self.failed = Some((failure.clone(), filled == 0));
+                    return Err(failure);
+                }
             }
         }
         Ok(filled)
+    }
+
+    /// Fills the beginning of `into`, from one frame; yields how many bytes, none at the end.
+    fn read_some(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
+        if let Some((failure, _)) = &self.failed {
+            return Err(failure.clone());
+        }
+        loop {
+            if let Some(rest) = &mut self.rest {
+                return rest.read(into);
+            }
+            if let Some(open) = self.open.as_mut().filter(|open| open.left > 0) {
+                let count = in_memory(open.left.min(into.len() as u64));
+                return open.read(&mut into[..count]).map(|()| count);
+            }
+            if !self.advance()? {
+                return Ok(0);
+            }
+        }
     }
 
     /// Goes over so many bytes; yields how many there were.
@@ -117,6 +150,17 @@ impl FrameHeads {
     /// Leaves out the rest of the frame at hand if it is just so many bytes; yields whether it was.
     pub(crate) fn leave(&mut self, rest: u64) -> bool {
         self.open.take_if(|open| open.left == rest).is_some()
+    }
+
+    /// Goes on after a damaged frame of which nothing could be read; yields how many bytes of content are left out.
+    pub(crate) fn leave_out_damaged(&mut self) -> Option<u64> {
+        self.failed.as_ref().filter(|(_, began_with_it)| *began_with_it)?;
+        let left_out = match &mut self.rest {
+            Some(rest) => rest.leave_out_damaged()?,
+            None => self.open.take_if(|open| open.left == open.content && open.left > 0)?.left,
+        };
+        self.failed = None;
+        Some(left_out)
     }
 
     /// Goes on to the next frame; `false` at the end of the file.
@@ -146,7 +190,7 @@ impl FrameHeads {
                 let source = Source::file(self.name.clone(), self.descriptor()?, begin);
                 let input = BufReader::with_capacity(READ_AT_ONCE, source);
                 let decoder = Decoder::with_buffer(input).map_err(|error| failure_of(&error))?;
-                let mut open = Open { begin, decoder: decoder.single_frame(), left: content };
+                let mut open = Open { begin, decoder: decoder.single_frame(), content, left: content };
                 if content == 0 {
                     open.read(&mut [])?;
                 }

@@ -89,6 +89,17 @@ impl Input {
         left
     }
 
+    /// Goes on after a damaged frame, if what could not be read last began with it; yields whether that was so.
+    pub(crate) fn leave_out_damaged_frame(&mut self) -> bool {
+        let left_out = match &mut self.form {
+            Form::Expanded(_, expanded) => expanded.leave_out_damaged(),
+            Form::Heads(_, heads) => heads.leave_out_damaged(),
+            Form::File(_) | Form::Pipe { .. } => None,
+        };
+        self.position = self.position.saturating_add(left_out.unwrap_or_default());
+        left_out.is_some()
+    }
+
     /// Fills `buffer` as far as the input goes.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Stop> {
         let position = self.position;

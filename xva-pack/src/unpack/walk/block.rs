@@ -27,6 +27,8 @@ impl Walk<'_> {
             }
             self.begin_disk(prefix, member)?
         };
+        // What was lost may be a block of this disk that stood before this one.
+        disk.damaged |= std::mem::take(&mut self.frame_lost) && digits.bytes().any(|digit| digit != b'0');
         let done = self.block_of(&mut disk, member, digits);
         self.current = Some(disk);
         done
