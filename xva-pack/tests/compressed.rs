@@ -195,6 +195,66 @@ fn what_is_not_whole_or_not_in_order_is_damage() {
     }
 }
 
+/// Frames do not depend on each other, and a block has its number in its name.
+#[test]
+fn whoever_keeps_going_gets_what_is_in_the_frames_after_a_damaged_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = framed(&machine(&[3, 4]), &[]);
+    // The metadata, three blocks and four, the end-of-tar, and the seek table.
+    let frames = frames(&sound);
+    assert_eq!(frames.len(), 10);
+    for (lost, is_whole) in [
+        (&[2][..], [false, true]),
+        (&[3], [false, true]),
+        (&[4], [true, false]),
+        (&[5, 6], [true, false]),
+        (&[1, 7], [false, false]),
+    ] {
+        let mut frames = frames.clone();
+        for &frame in lost {
+            // The checksum of the frame.
+            *frames[frame].last_mut().unwrap() ^= 1;
+        }
+        let to = folder.path().join("all");
+        let arguments = ["--all", "--force", "--keep-going", "-o", to.to_str().unwrap()];
+        for is_pipe in [true, false] {
+            let answer = if is_pipe {
+                unpack(&frames.concat(), &arguments)
+            } else {
+                unpack_file(folder.path(), &frames.concat(), &arguments)
+            };
+            assert_eq!(answer.status, 3, "{lost:?} {}", answer.stderr);
+            let said = answer.stderr.lines().filter(|line| line.contains("the zstd frame at byte")).count();
+            assert_eq!(said, lost.len(), "{lost:?} {}", answer.stderr);
+            let table = String::from_utf8(answer.stdout).unwrap();
+            for (disk, first, blocks) in [(0, 1, 3), (1, 4, 4)] {
+                let truth: Vec<u8> = (0..blocks)
+                    .flat_map(|n| if lost.contains(&(first + n)) { vec![0; BLOCK] } else { block(n + 7) })
+                    .collect();
+                let found = std::fs::read(to.join(format!("Ref:{disk:03}.raw"))).unwrap();
+                assert!(found == truth, "{lost:?} {disk} {}", answer.stderr);
+                let row = table.lines().find(|row| row.starts_with(&format!("Ref:{disk:03}"))).unwrap();
+                let state = if is_whole[disk] { " whole " } else { " damaged " };
+                assert!(row.contains(state), "{lost:?} {table}");
+            }
+            std::fs::remove_dir_all(&to).unwrap();
+        }
+        for task in ["--verify", "--list"] {
+            for answer in answers(folder.path(), &frames.concat(), &["--keep-going", task]) {
+                let may_be_sound = task == "--list" && !lost.contains(&1) && !lost.contains(&4);
+                assert!(answer.status == 3 || may_be_sound, "{task} {lost:?} {}", answer.stderr);
+            }
+            // Whoever does not, gets nothing of it.
+            let arguments = ["--all", "--force", "-o", to.to_str().unwrap()];
+            for answer in answers(folder.path(), &frames.concat(), &arguments) {
+                assert_eq!(answer.status, 3, "{lost:?}");
+                assert!(!to.join("Ref:001.raw").exists(), "{lost:?}");
+                let _ = std::fs::remove_dir_all(&to);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_large_window_is_refused_and_one_of_128_mib_is_read() {
     let folder = tempfile::tempdir().unwrap();

@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
     for (target, seeds) in [
         ("archive", archives()),
         ("dialect", documents()),
-        ("headers", archives()),
+        ("headers", archives_by_headers()),
         ("map", maps()),
         ("ova_xml", vec![ova(&[("Ref:000", 1 << 20)]), ova(&[("Ref:1", 3 << 20), ("Ref:2", 512)])]),
         ("qcow2_chain", qcow2_chains()),
@@ -163,6 +163,13 @@ fn archives() -> Vec<Vec<u8>> {
         }
     }
     archives
+}
+
+/// The first byte says which disk is looked for, and whether it is in frames; the second one which byte of them is changed.
+fn archives_by_headers() -> Vec<Vec<u8>> {
+    let ways = [(0, 0), (2, 0), (4, 0), (3, 0), (5, 0), (11, 0), (13, 0), (3, 70), (11, 90)];
+    let with = |archive: &Vec<u8>, (how, at)| [&[how, at][..], &archive[1..]].concat();
+    archives().iter().flat_map(|archive| ways.map(|way| with(archive, way))).collect()
 }
 
 fn member(archive: &mut Vec<u8>, name: &str, data: &[u8]) {

@@ -53,8 +53,11 @@ impl<'a> Frames<'a> {
                 let headers = At::new(image.as_file(), 0, image.size());
                 let archive = image.path().to_path_buf();
                 let mut frames = Frames { archive, headers, frame: Frame::default() };
-                frames.go_to(0)?;
-                Ok(Some(frames))
+                match frames.go_to(0) {
+                    // Whoever reads the archive says how damaged it is.
+                    Err(failure) if failure.status() != Status::Damaged => Err(failure),
+                    _ => Ok(Some(frames)),
+                }
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::host::page_cache;
 use crate::host::pipe;
 use crate::unpack::window::Window;
 use crate::zstd::expand::{Expanded, Format};
+use crate::zstd::frame_heads::FrameHeads;
 
 mod reading;
 
@@ -28,6 +29,8 @@ enum Form {
     Pipe { ahead: Vec<u8>, given: usize },
     /// Compressed.
     Expanded(Format, Box<Expanded>),
+    /// Compressed, and no more is decompressed than is read.
+    Heads(Format, Box<FrameHeads>),
 }
 
 /// An archive being read.
@@ -85,9 +88,15 @@ impl Input {
 
     /// An archive of which headers are read, and little else: nothing is read ahead of them.
     #[must_use]
-    pub fn by_headers(self) -> Self {
-        if matches!(self.form, Form::File(_)) {
-            page_cache::is_read_at_random(&self.file.0);
+    pub fn by_headers(mut self) -> Self {
+        match (&self.form, self.file_size, self.descriptor()) {
+            (Form::File(_), ..) => page_cache::is_read_at_random(&self.file.0),
+            (&Form::Expanded(format @ Format::Zstd { .. }, _), Some(size), Ok(file)) => {
+                let name = self.name.name().to_path_buf();
+                let heads = FrameHeads::new(format, name, file, self.begun, self.begun + size);
+                self.form = Form::Heads(format, Box::new(heads));
+            }
+            _ => {}
         }
         self
     }
@@ -147,15 +156,15 @@ impl Input {
 
     /// Whether few bytes that are read may stand for many.
     pub(crate) fn is_compressed(&self) -> bool {
-        matches!(self.form, Form::Expanded(..))
+        self.format().is_some()
     }
 
     /// Where its bytes come from, for a sentence about what they are; nothing if they are as they stand in the file.
     pub(crate) fn within(&self) -> &'static str {
-        match self.form {
-            Form::Expanded(Format::Gzip, _) => ", inside the gzip file",
-            Form::Expanded(Format::Zstd { .. }, _) => ", inside the zstd file",
-            _ => "",
+        match self.format() {
+            Some(Format::Gzip) => ", inside the gzip file",
+            Some(Format::Zstd { .. }) => ", inside the zstd file",
+            None => "",
         }
     }
 
@@ -163,6 +172,7 @@ impl Input {
     pub(crate) fn progress(&self) -> Option<(u64, u64)> {
         let done = match &self.form {
             Form::Expanded(_, expanded) => expanded.compressed_position(),
+            Form::Heads(_, heads) => heads.compressed_position(),
             _ => self.position,
         };
         self.file_size.map(|size| (done, size))
@@ -170,7 +180,15 @@ impl Input {
 
     /// Whether xapi would take what is compressed with zstd for gzip.
     pub(crate) fn looks_like_gzip(&self) -> bool {
-        matches!(self.form, Form::Expanded(Format::Zstd { skippable_first: true }, _))
+        self.format() == Some(Format::Zstd { skippable_first: true })
+    }
+
+    /// How it is compressed.
+    fn format(&self) -> Option<Format> {
+        match self.form {
+            Form::Expanded(format, _) | Form::Heads(format, _) => Some(format),
+            Form::File(_) | Form::Pipe { .. } => None,
+        }
     }
 }
 

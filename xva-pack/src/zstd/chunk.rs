@@ -27,6 +27,8 @@ pub(crate) struct Chunk {
     pub(crate) offset: u64,
     /// Bytes of the archive that were read up to its end.
     pub(crate) end: u64,
+    /// What is wrong with the frame: then there is no content.
+    pub(crate) damage: Option<Failure>,
 }
 
 impl Piece for Chunk {
@@ -40,10 +42,12 @@ impl Piece for Chunk {
             memory.shrink_to(KEPT);
         }
         self.size = 0;
+        self.damage = None;
     }
 }
 
-/// Decompresses one frame after the other; what is no frame, but content already, is left as it is.
+/// Decompresses one frame after the other; what is no frame, but content already, is left as it is. After a damaged frame others
+/// may come that are not.
 pub(crate) fn decompress() -> io::Result<impl FnMut(&mut Chunk) -> Result<(), Failure> + Send + 'static> {
     let mut decompressor = Decompressor::new()?;
     Ok(move |chunk: &mut Chunk| {
@@ -51,12 +55,13 @@ pub(crate) fn decompress() -> io::Result<impl FnMut(&mut Chunk) -> Result<(), Fa
             return Ok(());
         }
         chunk.content.reserve_exact(chunk.size);
-        let done = decompressor.decompress_to_buffer(&chunk.frame[..], &mut chunk.content);
-        let found = done.map_err(|error| damaged(chunk.offset, &error.to_string()))?;
-        if found == chunk.size {
-            return Ok(());
-        }
-        let what = format!("found {found} bytes of content, expected {}", chunk.size);
-        Err(damaged(chunk.offset, &what))
+        let what = match decompressor.decompress_to_buffer(&chunk.frame[..], &mut chunk.content) {
+            Ok(found) if found == chunk.size => return Ok(()),
+            Ok(found) => format!("found {found} bytes of content, expected {}", chunk.size),
+            Err(error) => error.to_string(),
+        };
+        chunk.content.clear();
+        chunk.damage = Some(damaged(chunk.offset, &what));
+        Ok(())
     })
 }

@@ -14,6 +14,7 @@ use crate::zstd::frame_feed::FrameFeed;
 use crate::zstd::frame_header::{self, MAGIC_LEN};
 use crate::zstd::gzip_feed::GzipFeed;
 use crate::zstd::in_order::{InOrder, Limit};
+use crate::zstd::seek_table::TableCheck;
 use crate::zstd::source::{Source, failure_in};
 
 /// The most threads.
@@ -70,6 +71,9 @@ pub(crate) struct Expanded {
     chunk: Option<(Chunk, usize)>,
     /// What ended it: nothing if it is whole.
     ended: Option<Result<(), Failure>>,
+    /// Bytes that a frame should hold which is damaged, if that is what ended it, and if nothing of what is being read came from
+    /// frames before.
+    left_out: Option<u64>,
     discard: Arc<AtomicBool>,
     /// Bytes of the archive up to the end of the part at hand.
     read: u64,
@@ -78,6 +82,26 @@ pub(crate) struct Expanded {
 impl Expanded {
     /// Begins to decompress `source`, which begins at byte `position` of the archive.
     pub(crate) fn start(format: Format, source: Source, position: u64) -> Result<Self, Failure> {
+        let check = (position == 0).then(TableCheck::new);
+        Expanded::start_with(format, source, position, check)
+    }
+
+    /// The same after frames that somebody else went over, of which `check` took note.
+    pub(crate) fn start_after(
+        format: Format,
+        source: Source,
+        position: u64,
+        check: TableCheck,
+    ) -> Result<Self, Failure> {
+        Expanded::start_with(format, source, position, Some(check))
+    }
+
+    fn start_with(
+        format: Format,
+        source: Source,
+        position: u64,
+        check: Option<TableCheck>,
+    ) -> Result<Self, Failure> {
         let discard = Arc::new(AtomicBool::new(false));
         let jobs = match format {
             Format::Zstd { .. } => available_parallelism().map_or(2, |count| count.get().min(MAX_JOBS)),
@@ -88,7 +112,7 @@ impl Expanded {
         let workers = workers.map_err(|error| Failure::system(format!("cannot decompress: {error}")))?;
         let work = match format {
             Format::Zstd { .. } => {
-                let mut feed = FrameFeed::new(source, position, Arc::clone(&discard));
+                let mut feed = FrameFeed::new(source, position, check, Arc::clone(&discard));
                 InOrder::start(move |chunk: &mut Chunk| feed.next(chunk), workers, limit)
             }
             Format::Gzip => {
@@ -96,7 +120,7 @@ impl Expanded {
                 InOrder::start(move |chunk: &mut Chunk| feed.next(chunk), workers, limit)
             }
         }?;
-        Ok(Expanded { work, chunk: None, ended: None, discard, read: position })
+        Ok(Expanded { work, chunk: None, ended: None, left_out: None, discard, read: position })
     }
 
     /// Bytes of the archive that were read for what was given out.
@@ -108,9 +132,17 @@ impl Expanded {
     pub(crate) fn read(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
         let mut filled = 0;
         while filled < into.len() {
-            let Some(bytes) = self.next_bytes((into.len() - filled) as u64)? else { break };
-            into[filled..filled + bytes.len()].copy_from_slice(bytes);
-            filled += bytes.len();
+            match self.next_bytes((into.len() - filled) as u64) {
+                Ok(None) => break,
+                Ok(Some(bytes)) => {
+                    into[filled..filled + bytes.len()].copy_from_slice(bytes);
+                    filled += bytes.len();
+                }
+                Err(failure) => {
+                    self.left_out = self.left_out.filter(|_| filled == 0);
+                    return Err(failure);
+                }
+            }
         }
         Ok(filled)
     }
@@ -123,6 +155,14 @@ impl Expanded {
             passed += bytes.len() as u64;
         }
         Ok(passed)
+    }
+
+    /// Goes on after a damaged frame, where what was read last began with it; yields how many bytes of content are left out.
+    /// None where nothing can be read any more.
+    pub(crate) fn leave_out_damaged(&mut self) -> Option<u64> {
+        let left_out = self.left_out.take()?;
+        self.ended = None;
+        Some(left_out)
     }
 
     /// Reads the archive to its end without decompressing it: for a writer at the other end of a pipe. Whether what comes is
@@ -150,9 +190,16 @@ impl Expanded {
                 None => {}
             }
             match self.work.next() {
-                Ok(Some(chunk)) => {
+                Ok(Some(mut chunk)) => {
                     self.read = chunk.end;
-                    self.chunk = Some((chunk, 0));
+                    match chunk.damage.take() {
+                        Some(failure) => {
+                            self.left_out = Some(chunk.size as u64);
+                            self.ended = Some(Err(failure));
+                            self.work.give_back(chunk);
+                        }
+                        None => self.chunk = Some((chunk, 0)),
+                    }
                 }
                 Ok(None) => self.ended = Some(Ok(())),
                 Err(failure) => self.ended = Some(Err(failure)),

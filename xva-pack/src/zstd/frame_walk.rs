@@ -4,6 +4,7 @@
 //! them on the way.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 
 use extents::extent::length::in_memory;
@@ -162,7 +163,13 @@ impl Bytes for At<'_> {
         if self.offset < known.start || self.offset + there as u64 > known.end {
             let wanted = in_memory(self.end.saturating_sub(self.offset).min(AHEAD as u64));
             let read = self.file.read_exact_at(&mut self.known_bytes[..wanted], self.offset);
-            read.map_err(|error| Failure::system(format!("cannot read at byte {}: {error}", self.offset)))?;
+            read.map_err(|error| match error.kind() {
+                // It was longer a moment ago.
+                ErrorKind::UnexpectedEof => {
+                    Failure::damaged(format!("ends early, after byte {}", self.offset))
+                }
+                _ => Failure::system(format!("cannot read at byte {}: {error}", self.offset)),
+            })?;
             (self.known_from, self.known) = (self.offset, wanted);
         }
         let from = in_memory(self.offset - self.known_from);

@@ -27,6 +27,8 @@ impl Walk<'_> {
             }
             self.begin_disk(prefix, member)?
         };
+        // What was lost may be a block of this disk that stood before this one.
+        disk.damaged |= std::mem::take(&mut self.frame_lost) && digits.bytes().any(|digit| digit != b'0');
         let done = self.block_of(&mut disk, member, digits);
         self.current = Some(disk);
         done
@@ -73,13 +75,13 @@ impl Walk<'_> {
             self.read_block(member)?;
             self.checksum(disk, member)?;
             self.deliver(disk, member, place.offset)?;
-        } else {
-            if self.options.sample.is_some_and(|sample| disk.blocks == 0 || sample.takes(&member.name)) {
-                self.read_block(member)?;
-                disk.sampled += u64::from(member.size > 0);
-            } else {
-                self.members.skip(member)?;
-            }
+        } else if self.options.sample.is_some_and(|sample| disk.blocks == 0 || sample.takes(&member.name)) {
+            self.read_block(member)?;
+            disk.sampled += u64::from(member.size > 0);
+            self.checksum(disk, member)?;
+        } else if disk.algorithms.is_empty() || !self.members.leave_block(member) {
+            // The first one shows of which kind the checksums are.
+            self.members.skip(member)?;
             self.checksum(disk, member)?;
         }
         disk.received = disk.placement.end();

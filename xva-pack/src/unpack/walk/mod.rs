@@ -80,12 +80,32 @@ impl Walk<'_> {
             self.over = Some(self.ahead.as_ref().map_or(self.members.input.position(), |member| member.byte));
         }
         if self.over.is_none() {
-            match self.next()? {
+            match self.next_after_damage()? {
                 None => self.end_of_archive()?,
                 member => return Ok(member),
             }
         }
         self.beyond()
+    }
+
+    /// The next member. With `--keep-going`, that of the next frame where a damaged one comes first: frames do not depend on each
+    /// other, and the name of a block says where it belongs.
+    fn next_after_damage(&mut self) -> Result<Option<Member>, Stop> {
+        loop {
+            let stop = match self.next() {
+                Err(Stop::Damaged(finding)) if self.findings.policy().keep_going => finding,
+                done => return done,
+            };
+            // Otherwise it is not known where the next member begins.
+            if !self.members.input.leave_out_damaged_frame() {
+                return Err(stop.into());
+            }
+            self.findings.raise(stop)?;
+            self.frame_lost = true;
+            if let Some(disk) = self.current.as_mut().filter(|disk| !disk.is_complete()) {
+                disk.damaged = true;
+            }
+        }
     }
 
     fn member(&mut self, member: &Member) -> Result<(), Stop> {

@@ -42,6 +42,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) buffer: Vec<u8>,
     /// Guest bytes of the disks that ended.
     pub(crate) guest_bytes: u64,
+    /// A frame was left out because it is damaged, and no block came since.
+    pub(crate) frame_lost: bool,
     /// Every frame of the file was looked at, and of those of other disks than the one that is wanted nothing is read.
     pub(crate) by_frames: bool,
 }
@@ -72,6 +74,7 @@ impl<'a> Walk<'a> {
             block_length: None,
             buffer: Vec::new(),
             guest_bytes: 0,
+            frame_lost: false,
             by_frames: false,
         }
     }
