@@ -58,9 +58,10 @@ fn merge(cli: Cli, _: Messages) -> Result<(), Failure> {
     }
     let mut files = cli.files.into_iter();
     let first = files.next().unwrap_or(InputName::Stdin);
-    let mut union = Union::read(cli.cluster_bits, first.open(DOCUMENT)?, first.name())?;
+    let mut union = Union::read(cli.cluster_bits, first.open(DOCUMENT)?, first.name())
+        .map_err(|failure| first.instead(failure, DOCUMENT))?;
     for file in files {
-        union.add(file.open(DOCUMENT)?, file.name())?;
+        union.add(file.open(DOCUMENT)?, file.name()).map_err(|failure| file.instead(failure, DOCUMENT))?;
     }
     let virtual_size = union.virtual_size();
     if cli.summary {

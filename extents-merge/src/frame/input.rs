@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::builder::{MapValueParser, PathBufValueParser, TypedValueParser, ValueParserFactory};
 
 use crate::document::print::Form;
-use crate::failure::Failure;
+use crate::failure::{Failure, Status};
 use crate::frame::streams::{self, Waiting};
 use crate::image::at_rest::at_rest;
 use crate::image::file::ImageFile;
+use crate::image::magic::{self, Format};
 use crate::image::overwrite;
 
 /// What standard input is called in messages.
@@ -56,8 +57,8 @@ impl InputName {
 
     /// Opens it to be read from here on, for the `what` that is in it.
     ///
-    /// Status 1 if it is not there or cannot be opened, 2 if it is standard input and that is a terminal, or if the program
-    /// [writes](overwrite) to it.
+    /// Status 1 if it is not there, cannot be opened, or is a directory, 2 if it is standard input and that is a terminal, or if the
+    /// program [writes](overwrite) to it.
     pub fn open(&self, what: &str) -> Result<Waiting<File>, Failure> {
         let file = match self {
             InputName::Stdin => streams::stdin_with(what)?,
@@ -66,8 +67,36 @@ impl InputName {
             }
         };
         let found = file.metadata().map_err(|error| Failure::io(self.name(), "cannot stat", &error))?;
+        if found.is_dir() {
+            let sentence = format!("is a directory: expected a file with {what}");
+            return Err(Failure::system(sentence).in_file(self.name()));
+        }
         overwrite::reads(&found, self.name())?;
         Ok(Waiting(file))
+    }
+
+    /// Why it was not read as `what`, a JSON text: `failure`, or what the file is instead, where its bytes tell that.
+    #[must_use]
+    pub fn instead(&self, failure: Failure, what: &str) -> Failure {
+        if failure.status() != Status::Damaged {
+            return failure;
+        }
+        self.described().map_or(failure, |found| {
+            Failure::damaged(format!("is not {what}: found {found}")).in_file(self.name())
+        })
+    }
+
+    /// What the file is, if it is one, is known, and does not begin as JSON does.
+    fn described(&self) -> Option<Format> {
+        let image = match self {
+            InputName::Stdin => ImageFile::new(streams::stdin().ok()?, self.name().to_path_buf()),
+            InputName::File(path) => ImageFile::open(path),
+        }
+        .ok()?;
+        let mut first = [0];
+        image.read_exact_at(&mut first, 0, "the first byte").ok()?;
+        let is_text = matches!(first[0], b'{' | b'[') || first[0].is_ascii_whitespace();
+        magic::formats_of_file(&image).ok().filter(|_| !is_text)?.first().copied()
     }
 
     /// Opens an image whose extents are to be printed as `form`: as [`InputName::open_image`]. A map is bound to the state of

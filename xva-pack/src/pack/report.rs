@@ -71,6 +71,10 @@ impl ReportFile {
     ///
     /// Status 1 if it cannot, 2 if it would replace the archive or a file that is read.
     pub fn open(name: &Path) -> Result<Self, Failure> {
+        if name == Path::new("-") {
+            let what = "the archive goes to standard output: expected another file for the report";
+            return Err(Failure::usage(what));
+        }
         let destination = Destination::of(name)?;
         let is_foreign = matches!(&destination.kind, Kind::File(found) if !is_report(name, found.len()));
         let (exists, is_stream) =

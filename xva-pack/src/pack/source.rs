@@ -123,7 +123,9 @@ impl Source {
                 };
                 Source::disk(disk, archived_size, blocks, Origin::Scan(reason.to_owned()), read_ahead)
             }
-            Request::Map { map } => Source::map(map, fit, read_ahead),
+            Request::Map { map } => {
+                Source::map(map, fit, read_ahead).map_err(|failure| map.instead(failure, "a map"))
+            }
         }
     }
 
@@ -178,13 +180,13 @@ impl Source {
 /// looks like something else is packed all the same.
 fn check_disk(disk: ImageFile, fit: Fit, messages: Messages) -> Result<(ImageFile, u64), Failure> {
     let name = disk.path();
-    let archived_size = fit.archived_size(disk.size()).map_err(|failure| failure.in_file(name))?;
     for format in magic::formats_of_file(&disk)?.into_iter().filter(|format| format.kind != Kind::Raw) {
         messages.warn(format!(
             "{}: looks like {format}: its bytes are packed as they are, as those of a raw disk",
             name.display()
         ));
     }
+    let archived_size = fit.archived_size(disk.size()).map_err(|failure| failure.in_file(name))?;
     Ok((disk, archived_size))
 }
 
@@ -196,7 +198,9 @@ fn extents_or_scan(
     messages: Messages,
 ) -> Result<(UnitSet, Origin), Failure> {
     let name = document.name();
-    let extents = document.open("an extents document").and_then(|input| Union::read(BLOCK_BITS, input, name));
+    let what = "an extents document";
+    let extents = document.open(what).and_then(|input| Union::read(BLOCK_BITS, input, name));
+    let extents = extents.map_err(|failure| document.instead(failure, what));
     match extents {
         Ok(extents) if extents.virtual_size() == disk.size() => {
             Ok((extents.into_data(), Origin::Extents(format!("read from {}", name.display()))))

@@ -1,6 +1,7 @@
 //! The work of `xva-zstd`: an archive in, the same archive in frames out, on all processors.
 
 use std::io::{Read, Write};
+use std::path::Path;
 
 use extents::failure::Failure;
 use extents::frame::input::InputName;
@@ -86,7 +87,7 @@ pub fn compress(
     progress: &mut Progress,
     out: impl Write,
 ) -> Result<Counts, Failure> {
-    let mut cut = TarCut::new(input, name.path().map_or("ARCHIVE".into(), |path| path.display().to_string()));
+    let mut cut = TarCut::new(input, name.path().map(Path::to_path_buf));
     let name = name.name().to_path_buf();
     let feed = move |piece: &mut Framed| {
         let more = cut.next_piece(&mut piece.content).map_err(|failure| failure.in_file(&name))?;

@@ -5,11 +5,13 @@
 //! complete and their checksums right is for `xva-unpack` to say.
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 
 use extents::document::failed_stage::Upstream;
 use extents::extent::length::in_memory;
 use extents::failure::{Failure, Status};
 use extents::image::magic::{self, Format, Kind};
+use extents::image::shell_word::shell_word;
 
 use crate::xva::extended_header::Overrides;
 use crate::xva::member_name::{MemberKind, member_kind};
@@ -27,13 +29,15 @@ const MAX_OTHER: usize = 1 << 20;
 
 /// The name of the metadata.
 const METADATA: &str = "ova.xml";
+/// What was expected.
+const EXPECTED: &str = "expected an XVA, which begins with ova.xml or a block";
 
 /// An archive that is being cut.
 #[derive(Debug)]
 pub(crate) struct TarCut<R> {
     input: BufReader<Upstream<R>>,
-    /// What a command calls it.
-    name: String,
+    /// Its name, if it has one.
+    name: Option<PathBuf>,
     /// Bytes read.
     position: u64,
     next: Next,
@@ -67,8 +71,8 @@ enum Header {
 }
 
 impl<R: Read> TarCut<R> {
-    /// Nothing is read yet. `name` is what a command calls the input.
-    pub(crate) fn new(input: R, name: String) -> Self {
+    /// Nothing is read yet. `name` is that of the input, if it has one.
+    pub(crate) fn new(input: R, name: Option<PathBuf>) -> Self {
         // A small buffer: blocks are read past it.
         let input = BufReader::with_capacity(8 << 10, Upstream::new(input));
         TarCut { input, name, position: 0, next: Next::First, begun: Vec::new() }
@@ -154,20 +158,42 @@ impl<R: Read> TarCut<R> {
         if piece.is_empty() {
             return Err(self.upstream_or(Failure::damaged("is empty: expected an XVA")));
         }
-        refuse_compressed(piece, &self.name)?;
-        let record = piece.clone();
-        let header = self.header(piece, 0).map_err(|failure| instead(&record, failure))?;
+        refuse_compressed(piece, self.name.as_deref())?;
+        let header = match self.header(piece, 0) {
+            Ok(header) => header,
+            Err(failure) => return Err(self.instead(piece, failure)),
+        };
         let found = match &header {
             Header::Member { name, is_file: true, .. } if name == METADATA || is_block(name) => None,
-            Header::Member { name, .. } => Some(name.as_str()),
-            Header::End => Some("an end-of-tar"),
+            Header::Member { name, .. } => Some(format!("a tar that begins with {name}")),
+            Header::End => Some("an end-of-tar".to_owned()),
         };
         if let Some(found) = found {
-            let what = format!("is not an XVA: found {found} first, expected {METADATA} or a block");
-            return Err(Failure::damaged(what));
+            let failure = Failure::damaged(format!("is no XVA: found {found}; {EXPECTED}"));
+            return Err(self.instead(piece, failure));
         }
         self.follow(header, piece, 0);
         Ok(())
+    }
+
+    /// The `failure` to find the first member in what begins with `piece`: what it is instead, where that is known. A tar with a
+    /// damaged header is a tar; the mark of a filter that failed is no JSON text.
+    fn instead(&mut self, piece: &mut Vec<u8>, failure: Failure) -> Failure {
+        if failure.status() != Status::Damaged {
+            return failure;
+        }
+        if let Err(failure) = self.read_to(piece, magic::BEGINNING.saturating_sub(piece.len())) {
+            return failure;
+        }
+        let found = match magic::formats_of(piece, &[], self.name.as_deref())[..] {
+            [Format { id: "tar" | "xva" | "json", .. }, ..] => return failure,
+            [format, ..] => format.to_string(),
+            [] => {
+                let size = if piece.len() < magic::BEGINNING { self.position } else { u64::MAX };
+                magic::describe_unknown(piece, size)
+            }
+        };
+        Failure::damaged(format!("is no XVA: found {found}; {EXPECTED}"))
     }
 
     /// Reads a block and its checksum, if it has one.
@@ -324,25 +350,13 @@ fn is_block(name: &str) -> bool {
 }
 
 /// Status 4 for what must be decompressed first, with the command.
-fn refuse_compressed(record: &[u8], name: &str) -> Result<(), Failure> {
+fn refuse_compressed(record: &[u8], name: Option<&Path>) -> Result<(), Failure> {
+    let name = name.map_or_else(|| "ARCHIVE".to_owned(), shell_word);
     match magic::formats_of(record, &[], None)[..] {
         [Format { id, kind: Kind::Compressed, reader: Some(reader), .. }, ..] => Err(Failure::unsupported(
             format!("is compressed with {id}: expected a tar; try: {reader} {name} | xva-zstd"),
         )),
         _ => Ok(()),
-    }
-}
-
-/// The `failure` to read `record` as the first header: what it is instead, where that is known. The mark of a filter that failed is
-/// no JSON text.
-fn instead(record: &[u8], failure: Failure) -> Failure {
-    match magic::formats_of(record, &[], None)[..] {
-        [format, ..]
-            if failure.status() == Status::Damaged && format.kind != Kind::Archive && format.id != "json" =>
-        {
-            Failure::damaged(format!("is no XVA: found {format}; expected {METADATA} or a block"))
-        }
-        _ => failure,
     }
 }
 

@@ -38,7 +38,7 @@ impl Read for Bits<'_> {
 }
 
 fn pieces(archive: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
-    let mut cut = TarCut::new(Bits(archive, 1), "ARCHIVE".to_owned());
+    let mut cut = TarCut::new(Bits(archive, 1), None);
     let mut pieces = Vec::new();
     loop {
         let mut piece = Vec::new();
