@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn on_a_terminal_a_size_is_also_one_for_people() {
         let text = table(&[disk()], true);
-        assert!(text.contains("\nRef:0  3145728 (3.0 MiB)  2 "), "{text}");
+        assert!(text.contains("\nRef:0  3145728 (3 MiB)  2 "), "{text}");
     }
 
     #[test]

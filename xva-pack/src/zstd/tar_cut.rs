@@ -161,7 +161,11 @@ impl<R: Read> TarCut<R> {
         refuse_compressed(piece, self.name.as_deref())?;
         let header = match self.header(piece, 0) {
             Ok(header) => header,
-            Err(failure) => return Err(self.instead(piece, failure)),
+            Err(failure) => {
+                let first = piece.first_chunk::<RECORD>();
+                let is_tar = first.is_some_and(|record| tar_header::parse(record).is_ok());
+                return Err(self.instead(piece, failure, is_tar));
+            }
         };
         let found = match &header {
             Header::Member { name, is_file: true, .. } if name == METADATA || is_block(name) => None,
@@ -170,24 +174,29 @@ impl<R: Read> TarCut<R> {
         };
         if let Some(found) = found {
             let failure = Failure::damaged(format!("is no XVA: found {found}; {EXPECTED}"));
-            return Err(self.instead(piece, failure));
+            let is_tar = matches!(header, Header::Member { .. });
+            return Err(self.instead(piece, failure, is_tar));
         }
         self.follow(header, piece, 0);
         Ok(())
     }
 
-    /// The `failure` to find the first member in what begins with `piece`: what it is instead, where that is known. A tar with a
-    /// damaged header is a tar; the mark of a filter that failed is no JSON text.
-    fn instead(&mut self, piece: &mut Vec<u8>, failure: Failure) -> Failure {
+    /// The `failure` to find the first member in what begins with `piece`: what it is instead, where that is known. What `is_tar` by
+    /// a sound header is a tar, and so is what only looks like one; the mark of a filter that failed is no JSON text.
+    fn instead(&mut self, piece: &mut Vec<u8>, failure: Failure, is_tar: bool) -> Failure {
         if failure.status() != Status::Damaged {
             return failure;
         }
         if let Err(failure) = self.read_to(piece, magic::BEGINNING.saturating_sub(piece.len())) {
             return failure;
         }
+        if let Some(upstream) = self.input.get_mut().failure() {
+            return upstream;
+        }
         let found = match magic::formats_of(piece, &[], self.name.as_deref())[..] {
             [Format { id: "tar" | "xva" | "json", .. }, ..] => return failure,
             [format, ..] => format.to_string(),
+            [] if is_tar => return failure,
             [] => {
                 let size = if piece.len() < magic::BEGINNING { self.position } else { u64::MAX };
                 magic::describe_unknown(piece, size)
