@@ -117,6 +117,45 @@ looks_like() {
 # shellcheck disable=SC2034
 CONTAINERS=(image qemu compressed archive text)
 
+# is_at_hand FILE: ends the script, which calls it `fail`, where FILE is none that can be read at several places.
+is_at_hand() {
+  [ ! -d "$1" ] || fail "$1: is a directory: expected a file or block device" 1
+  [ ! -p "$1" ] || fail "$1: is a pipe, which cannot be read at several places: save it in a file first" 2
+  [ ! -c "$1" ] || fail "$1: is a terminal or another device that is no disk: expected a file or block device" 2
+  [ -f "$1" ] || [ -b "$1" ] || fail "$1: no such file or block device" 1
+}
+
+# beginning_of FILE: what its first bytes are.
+beginning_of() {
+  local digits text='' i
+  digits=$(head -c 8 -- "$1" | hex)
+  case $digits in *[!0]*) ;; *) echo "zeros at its beginning"; return ;; esac
+  for ((i = 0; i < ${#digits}; i += 2)); do
+    case ${digits:i:2} in
+      22 | 5c | [01]? | 7f | [89a-f]?) text+="\\x${digits:i:2}" ;;
+      *) text+=$(printf %b "\\x${digits:i:2}") ;;
+    esac
+  done
+  echo "\"$text\" at its beginning"
+}
+
+# unpacked READER FILE: the command that decompresses it, and the name of what comes out.
+unpacked() {
+  local inner=${2%.*}
+  [ "$inner" != "$2" ] || inner=$2.unpacked
+  echo "$1 $(printf %q "$2") > $(printf %q "$inner")"
+}
+
+# for_people BYTES: such as 1.5 GiB.
+for_people() {
+  local tenths=$((10 * $1)) unit=B next
+  for next in KiB MiB GiB TiB; do
+    [ "$tenths" -ge 10240 ] || break
+    tenths=$((tenths / 1024)) unit=$next
+  done
+  echo "$((tenths / 10)).$((tenths % 10)) $unit"
+}
+
 # format_of IMAGE: its format for --format, by its magic; calls `fail` where that is not known.
 format_of() {
   local found format kind name reader
@@ -125,14 +164,17 @@ format_of() {
     *$'\n'*) fail "$1: looks like $(fields name ' and like ' <<<"$found"): say which with --format" 4 ;;
     '')
       [ -s "$1" ] || [ ! -f "$1" ] || fail "$1: is an empty file: expected a disk image" 3
-      fail "$1: neither $(formats name ' nor '): if it is a raw disk, say so with --format raw" 4
+      fail "$1: is no disk image that is known: found $(beginning_of "$1"); if it is a raw disk, say so with --format raw" 4
       ;;
   esac
   IFS='|' read -r format kind name reader _ <<<"$found"
   case $kind in
     image) echo "$format" ;;
-    qemu) fail "$1: is $name: see \"A disk of VMware or VirtualBox\" in README.md" 4 ;;
-    compressed) fail "$1: is $name: decompress it first; $reader FILE does that" 4 ;;
+    qemu)
+      [ "$format" != luks ] || fail "$1: is $name, which is encrypted: open it with cryptsetup, and export the device that this makes" 4
+      fail "$1: is $name: convert it first: qemu-img convert -O qcow2 $(printf %q "$1") $(printf %q "${1%.*}.qcow2")" 4
+      ;;
+    compressed) fail "$1: is $name: decompress it first: $(unpacked "$reader" "$1")" 4 ;;
     raw) fail "$1: is $name: if it is to be exported as it is, say so with --format raw" 4 ;;
     *)
       [ "$reader" = - ] || name="$name, which $reader reads"

@@ -51,7 +51,9 @@ class File:
             self.descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             found = os.fstat(self.descriptor)
         except OSError as error:
-            raise Refused(1, f"{name}: {error.strerror}") from error
+            relative = isinstance(error, FileNotFoundError) and not os.path.isabs(name)
+            where = f" in {os.getcwd()}: start nbdkit in the directory that the map was made in" if relative else ""
+            raise Refused(1, f"{name}: {error.strerror}{where}") from error
         if not (stat.S_ISREG(found.st_mode) or stat.S_ISBLK(found.st_mode)):
             raise Refused(4, f"{name}: found no regular file and no block device, expected one")
         self.size = os.lseek(self.descriptor, 0, os.SEEK_END)
@@ -94,13 +96,15 @@ class MappedDisk:
         self.size = 0
         try:
             entries = json.loads(text, object_pairs_hook=self.add)
+        except UnicodeDecodeError as error:
+            raise Refused(3, "not a map: found bytes that are no text, expected what --output map prints") from error
         except ValueError as error:
             raise Refused(3, f"not a whole map: {error}") from error
         except RecursionError as error:
             raise Refused(3, "not a map: found brackets in brackets, expected entries") from error
         # As many entries as were taken: none of them was inside another.
         if not isinstance(entries, list) or len(entries) != len(self.starts) or any(entry is not TAKEN for entry in entries):
-            raise Refused(3, "not a map: expected an array of entries with \"start\" and \"length\"")
+            raise Refused(3, "not a map: expected an array of entries with \"start\" and \"length\", as --output map prints it")
 
     def add(self, pairs):
         """Takes an entry as soon as its bracket closes. Any other object is left to whoever holds it."""

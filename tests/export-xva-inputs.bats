@@ -47,7 +47,7 @@ packed() {
       [[ $stderr == *"holds a $name: "* && $stderr != *--format* ]]
       # What is advised works.
       if [ $name != VHD ]; then
-        eval "$(sed "s|.*holds a $name: ||; s|scripts/export-xva|export_xva -o out.xva|" <<<"$stderr")"
+        eval "$(sed "s|.*holds a $name: ||; s|$ROOT/scripts/export-xva|export_xva -o out.xva|" <<<"$stderr")"
         rm out.xva $image
       fi
       mv before $image
@@ -83,15 +83,21 @@ held_open() {
 @test "an image that qemu holds open for writing is exported with a warning" {
   qemu-img create -q -f qcow2 a.qcow2 3M
   qemu-img create -q -f qcow2 read.qcow2 3M
+  qemu-io -f qcow2 -c 'write -q 1M 1M' a.qcow2
+  qemu-img create -q -f qcow2 -F qcow2 -b a.qcow2 over.qcow2
   run -0 --separate-stderr export_xva -o out.xva a.qcow2
   [[ $stderr != *"open for writing"* ]]
   held_open qemu-io -f qcow2 a.qcow2
   # By its lock, which shows byte 101 for a writer.
   await grep -q ":$(stat -c %i a.qcow2) " /proc/locks
+  # Also where it is another image that has its data from there.
+  run -0 --separate-stderr export_xva -o out.xva over.qcow2
+  over=$stderr
   run -0 --separate-stderr export_xva -o out.xva a.qcow2
   exec 7>&-
   wait
   [[ $stderr == *"a.qcow2: another program has it open for writing"* ]]
+  [[ $over == *"/a.qcow2: another program has it open for writing"* ]]
   run -0 --separate-stderr export_xva -o out.xva a.qcow2
   [[ $stderr != *"open for writing"* ]]
   # Who only reads is no trouble.
@@ -169,4 +175,19 @@ PY
   [ -z "$stderr" ]
   run -0 --separate-stderr export_xva -v -o q.xva a.qcow2
   [[ $stderr == *"Ref:000: a.qcow2, 3145728 bytes"*"export-xva: checking"* && $stderr == *"qcow-headers: a.qcow2: QCOW2 version 3"* ]]
+}
+
+@test "what is encrypted is refused before anything is written, in one line" {
+  qemu-img create -q -f qcow2 --object secret,id=s,data=abc -o encrypt.format=luks,encrypt.key-secret=s a.qcow2 3M
+  qemu-img create -q -f qcow2 -u -F qcow2 -b a.qcow2 over.qcow2 3M
+  for image in a over; do
+    fails_with 4 export_xva -o out.xva $image.qcow2
+    [[ $stderr == *"a.qcow2: is encrypted: "*"(--device of export-xva)" ]]
+  done
+  # What is advised works: here the ciphertext stands for what a device shows.
+  truncate -s 3M shown.raw
+  export_xva -o out.xva --device shown.raw a.qcow2
+  qemu-img create -q -f luks --object secret,id=s,data=abc -o key-secret=s a.luks 3M
+  fails_with 4 export_xva -o out.xva a.luks
+  [[ $stderr == *"a.luks: is a LUKS volume, which is encrypted: open it with cryptsetup"* ]]
 }

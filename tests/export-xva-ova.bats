@@ -122,3 +122,64 @@ LIST
   [[ $stderr == *"found an OVF of "* ]]
   [ "$(ls *.xva 2>/dev/null)" = "" ]
 }
+
+@test "the OVF may stand anywhere in the archive, also in a folder with its disks" {
+  disks_of vmdk subformat=streamOptimized
+  ovf >m.ovf
+  echo 'SHA256(m.ovf)= 0' >m.mf
+  mkdir folder
+  cp m.ovf m.mf m-disk1.vmdk m-disk2.vmdk folder
+  tar -cf last.ova m-disk2.vmdk m.mf m-disk1.vmdk m.ovf
+  tar -cf dots.ova ./m.mf ./m.ovf ./m-disk1.vmdk ./m-disk2.vmdk
+  tar -cf folder.ova folder
+  for ova in last dots folder; do
+    export_xva -o out.xva $ova.ova
+    reads_as out.xva first.raw Ref:000
+    reads_as out.xva second.raw Ref:001
+  done
+  # A name leads to no other member than its own.
+  sed 's/m-disk1.vmdk/..\/m-disk1.vmdk/' m.ovf >folder/m.ovf
+  tar -cf up.ova folder
+  fails_with 3 export_xva -o out.xva up.ova
+  [[ $stderr == *"describes the file ../m-disk1.vmdk, which is not in it" ]]
+}
+
+@test "a network card has the address that the OVF says, if a card can have it" {
+  disks_of vmdk subformat=streamOptimized
+  while IFS='|' read -r address expected; do
+    ovf | sed "s#<rasd:Connection>#<rasd:Address>$address</rasd:Address><rasd:Connection>#" >m.ovf
+    export_xva -o out.xva m.ovf
+    ova-xml --name 'web & co = 1=' --memory 3G --vcpus 4 --firmware uefi --network "VM Network${expected:+,mac=$expected}" \
+      --disk Ref:000=20M --disk Ref:001=7M --disk Ref:002=3M >expected.xml
+    xva-unpack --ova out.xva | cmp - expected.xml
+  done <<'LIST'
+00:50:56:AB:cd:01|00:50:56:ab:cd:01
+00-50-56-ab-cd-01|00:50:56:ab:cd:01
+005056abcd01|00:50:56:ab:cd:01
+01:50:56:ab:cd:01|
+00:00:00:00:00:00|
+3|
+LIST
+  # A label that looks like an option of the card is none.
+  ovf | sed 's/VM Network/a,mac=zz/' >m.ovf
+  export_xva -o out.xva m.ovf
+  xva-unpack --ova out.xva | grep -q 'a, mac=zz'
+}
+
+@test "what a disk is compressed with is said, and a machine that cannot be is that of the OVF" {
+  disks_of vmdk subformat=streamOptimized
+  gzip m-disk1.vmdk
+  ovf | sed 's/m-disk1.vmdk/m-disk1.vmdk.gz/' >m.ovf
+  tar -cf m.ova m.ovf m-disk1.vmdk.gz m-disk2.vmdk
+  fails_with 4 export_xva -o out.xva m.ova
+  [[ $stderr == *"m-disk1.vmdk.gz: is compressed, as gzip -dc decompresses: "* ]]
+  gunzip m-disk1.vmdk.gz
+  ovf | sed 's/VirtualQuantity>4</VirtualQuantity>0</' >m.ovf
+  run -2 --separate-stderr export_xva -o out.xva m.ovf
+  [[ $stderr == *"export-xva: m.ovf: what its OVF says of the machine is overridden by options of the same names" ]]
+  export_xva -o out.xva --vcpus 1 m.ovf
+  ovf | sed 's/capacity="3"/capacity="999999999999"/' >m.ovf
+  fails_with 4 export_xva -o big.xva m.ovf
+  [[ $stderr == *"export-xva: m.ovf: its disk is too large for an archive: found "* ]]
+  [ ! -e big.xva ]
+}

@@ -116,6 +116,14 @@ map() {
   fails_with 2 nbdkit -U - python "$ROOT/scripts/nbdkit-map" --run true
   fails_with 2 nbdkit -U - python "$ROOT/scripts/nbdkit-map" image=file --run true
   fails_with 1 serve nowhere true
+  [[ $stderr == "nbdkit-map: nowhere: No such file or directory" ]]
+  head -c 1000 /dev/urandom >map
+  printf '\377' | dd of=map conv=notrunc status=none
+  fails_with 3 serve map true
+  [[ $stderr == "nbdkit-map: map: not a map: found bytes that are no text, expected what --output map prints" ]]
+  map '{"start": 0, "length": 512, "zero": false, "offset": 0, "filename": "elsewhere"}'
+  fails_with 1 serve map true
+  [[ $stderr == "nbdkit-map: map: elsewhere: No such file or directory in $PWD: start nbdkit in the directory that the map was made in" ]]
   for text in '' '[' '[1]' '{}' '[[]]' '[{"start": 0, "length": 9, "zero": true}' '[{}]' '[{"start": 0, "length": 1, "start": 0, "zero": true}]'; do
     echo "$text" >map
     fails_with 3 serve map true

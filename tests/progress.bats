@@ -83,6 +83,15 @@ ended='\[=+\]  100%  +64\.0/64\.0 MiB +[0-9.]+ [KMG]iB/s +in 0:00:[0-9]{2}'
   done
 }
 
+@test "a terminal that stops what writes from the background (stty tostop) stops no export" {
+  image a.qcow2
+  on_terminal 80 "stty tostop; timeout --foreground 60 $ROOT/scripts/export-xva -o vm.xva a.qcow2"
+  grep -qE "^Ref:000      $ended$" screen
+  grep -q '^export-xva: vm.xva: .* checked' screen
+  on_terminal 80 "stty tostop; XVA_BIN_DIR=${XVA_BIN_DIR:-$ROOT/target/release} timeout --foreground 60 $ROOT/scripts/restore-disk -o b.qcow2 vm.xva"
+  grep -q '^restore-disk: ./b.qcow2: .* checked' screen
+}
+
 @test "an export that fails leaves no bar of 100 %" {
   image a.qcow2
   qemu-img create -q -f raw file 64M

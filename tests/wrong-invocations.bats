@@ -14,6 +14,15 @@ setup() {
   qemu-img convert -O vpc -o subformat=fixed,force_size=on a.qcow2 fixed.vhd
   cp a.qcow2 qcow2.xva
   touch empty
+  head -c 100k /dev/zero >zeros
+  printf '\177ELF\2\1\1' >program && head -c 5000 /dev/zero >>program
+  echo 'just a text' >text
+  cp a.xva.xz 'my a.xva.xz'
+  echo data/x.vhd >disk.alias.vhd
+  mkfifo pipe
+  gzip -c d.raw >d.gz
+  PATH=$ROOT/scripts:$PATH XVA_BIN_DIR=${XVA_BIN_DIR:-$ROOT/target/release}
+  export XVA_BIN_DIR
   mkdir folder
   echo precious >notes
 }
@@ -79,16 +88,49 @@ setup() {
 1^xva-zstd folder >out2^folder: is a directory: expected a file or pipe
 1^xva-zstd <folder >out2^standard input: is a directory: expected a file or pipe
 3^xva-zstd empty >out2^empty: is empty: expected an XVA
-3^xva-zstd fixed.vhd >out2^fixed.vhd: is no XVA: found a VHD, which vhd-headers reads; expected ova.xml or a block
-3^xva-zstd d.raw >out2^d.raw: is no XVA: found "\x01\x01\x01\x01\x01\x01\x01\x01" at its beginning; expected ova.xml or a block
-3^xva-zstd /dev/zero >out2^/dev/zero: is no XVA: found zeros at its beginning; expected ova.xml or a block
-3^tar -c d.raw | xva-zstd >out2^standard input: is no XVA: found d.raw first; expected ova.xml or a block
+3^xva-zstd fixed.vhd >out2^fixed.vhd: is no XVA: found a VHD, which vhd-headers reads; expected an XVA, which begins with ova.xml or a block
+3^xva-zstd d.raw >out2^d.raw: is no XVA: found "\x01\x01\x01\x01\x01\x01\x01\x01" at its beginning; expected an XVA, which begins with ova.xml or a block
+3^xva-zstd /dev/zero >out2^/dev/zero: is no XVA: found zeros at its beginning; expected an XVA, which begins with ova.xml or a block
+3^tar -c d.raw | xva-zstd >out2^standard input: is no XVA: found a tar that begins with d.raw; expected an XVA, which begins with ova.xml or a block
+1^qcow-headers --output map a.qcow2 >m && cd folder && xva-pack --map ../m^../m: a.qcow2: cannot open: No such file or directory (os error 2); is this the directory that the map was made in?
+3^extents-merge a.xva^a.xva: is not an extents document: found an XVA, which xva-unpack reads
+3^extents-merge <a.qcow2^standard input: is not an extents document: found a QCOW2
+3^extents-merge text^text: not a JSON document of a known dialect: found 'j', expected an extents document
+3^xva-unpack program^program: is no XVA: found "\x7fELF\x02\x01\x01\x00" at its beginning, expected an XVA
+3^xva-unpack text^text: is no XVA: found "just a t" at its beginning, expected an XVA
+3^xva-unpack - <text^standard input: is no XVA: found "just a t" at its beginning, expected an XVA
+3^xva-headers disk.alias.vhd^disk.alias.vhd: is no XVA: found an alias of Xen Orchestra, not a VHD
+3^xva-zstd disk.alias.vhd^disk.alias.vhd: is no XVA: found an alias of Xen Orchestra, not a VHD
+3^xva-zstd zeros^zeros: is no XVA: found zeros at its beginning; expected an XVA
+3^xva-zstd program^program: is no XVA: found "\x7fELF\x02\x01\x01\x00" at its beginning; expected an XVA
+3^xva-zstd text^text: is no XVA: found "just a t" at its beginning; expected an XVA
+3^tar -c text | xva-zstd^standard input: is no XVA: found a tar that begins with text; expected an XVA
+4^xva-headers 'my a.xva.xz'^my a.xva.xz: is compressed with xz: its blocks cannot be found without decompressing all: expected a tar, or a frame for each block; try: xz -dc 'my a.xva.xz' | xva-zstd > FRAMES.xva.zst
+4^xva-unpack 'my a.xva.xz'^try: xz -dc 'my a.xva.xz' | xva-unpack -
+2^export-xva --nmae web a.qcow2^unknown option --nmae; did you mean --name? see --help
+2^export-xva --output out.xva a.qcow2^unknown option --output; did you mean -o? see --help
+2^export-xva --zzz a.qcow2^unknown option --zzz; see --help
+2^export-xva -o out.xva -^-: images are read at several places, which standard input cannot be
+2^export-xva -o - a.qcow2^-: the archive is read back to check it: expected the name of a file, not standard output
+1^export-xva -o out.xva folder^folder: is a directory: expected a file or block device
+2^export-xva -o out.xva pipe^pipe: is a pipe, which cannot be read at several places: save it in a file first
+4^export-xva -o out.xva text^text: is no disk image that is known: found "just a t" at its beginning; if it is a raw disk, say so with --format raw
+4^export-xva -o out.xva 'my a.xva.xz'^xz -dc my\ a.xva.xz > my\ a.xva
+4^export-xva -o out.xva d.gz^is compressed with gzip, and its name does not say what it holds: if that is a raw disk, rename it to d.raw.gz
+4^export-xva -o out.xva json:{}^json:{}: is not a file here: get it first
+2^restore-disk --disc Ref:0 a.xva^unknown option --disc; did you mean --disk? see --help
+2^restore-disk --disk Ref:0 --disk Ref:1 a.xva^--disk is given twice; see --help
+2^restore-disk -^-: the archive is read at several places, which standard input cannot be
+4^restore-disk a.xva.xz^a.xva.xz: is an xz file: decompress it first: xz -dc a.xva.xz > a.xva
+1^restore-disk folder^folder: is a directory: expected a file or block device
 3^xva-pack --scan --ova a.xva d.raw^a.xva: is no ova.xml: found an XVA, which xva-unpack reads
-3^xva-zstd a.qcow2^a.qcow2: is no XVA: found a QCOW2, which qcow-headers reads; expected ova.xml or a block
+3^xva-zstd a.qcow2^a.qcow2: is no XVA: found a QCOW2, which qcow-headers reads; expected an XVA, which begins with ova.xml or a block
 4^xva-zstd a.xva.xz^a.xva.xz: is compressed with xz: expected a tar; try: xz -dc a.xva.xz | xva-zstd
 4^xva-pack --scan empty^empty: the disk is empty: found 0 bytes
 1^xva-unpack missing.xva^missing.xva: cannot open: No such file or directory
 1^qcow-headers folder^folder: is a directory: expected a file or block device
+1^xva-unpack folder^folder: is a directory: expected a file with an archive
+1^xva-pack --map folder^folder: is a directory: expected a file with a map
 TABLE
   [ "$wrong" -eq 0 ]
   [ "$(cat notes)" = precious ]
@@ -102,6 +144,10 @@ TABLE
   cmp back.raw a.qcow2
   size=$(stat -c %s a.qcow2)
   echo "{\"virtual_size\":$size,\"cluster_bits\":20,\"data_clusters\":[]}" | xva-pack a.qcow2 2>&1 >/dev/null | grep -q 'looks like a QCOW2'
+  # What is refused for its size is called what it is first.
+  xz -k d.raw
+  run -4 xva-pack --scan d.raw.xz
+  [[ ${lines[0]} == "xva-pack: d.raw.xz: looks like an xz file, which xz -dc reads: "* && ${lines[1]} == *"expected a multiple of 512"* ]]
   # A boot sector is what raw disks begin with.
   printf '\125\252' | dd of=d.raw bs=1 seek=510 conv=notrunc status=none
   xva-pack --scan d.raw 2>said >/dev/null
@@ -128,10 +174,14 @@ TABLE
 
 @test "help fits into 100 columns of a wide terminal, and its examples into 80" {
   for program in vhd-headers qcow-headers extents-merge xva-pack xva-unpack xva-headers xva-zstd ova-xml; do
-    COLUMNS=250 $program --help | awk -v program="$program" '!/^Usage:/ && length($0) > 100 { print program ": " $0; wide = 1 } END { exit wide }'
+    COLUMNS=250 $program --help | awk -v program="$program" 'length($0) > 100 { print program ": " $0; wide = 1 } END { exit wide }'
     COLUMNS=80 $program --help | sed -n '/^Examples:/,/^$/p' >examples
     [ "$(wc -l <examples)" -gt 2 ]
+    COLUMNS=80 $program --help | grep '^Usage:' | awk 'length($0) > 80 { exit 1 }'
     # As it is written, not as it was broken.
     COLUMNS=250 $program --help | sed -n '/^Examples:/,/^$/p' | diff - examples
+  done
+  for script in export-xva restore-disk; do
+    $script --help | awk -v script="$script" 'length($0) > 100 { print script ": " $0; wide = 1 } END { exit wide }'
   done
 }

@@ -104,8 +104,8 @@ impl Layer {
     pub(crate) fn check_readable(&self) -> Result<(), Failure> {
         match &self.tables {
             Some(tables) if tables.first_cluster.is_encrypted() => Err(self.file.unsupported(
-                "is encrypted: a map would lead to ciphertext, and holes would not be zeros for the guest; intervals and \
-                 lists can be had without --skip-holes",
+                "is encrypted: a map would lead to ciphertext, and holes would not be zeros for the guest; without \
+                 --skip-holes, intervals and lists can be had, for a device that shows it decrypted (--device of export-xva)",
             )),
             _ => Ok(()),
         }

@@ -16,6 +16,8 @@ make_workspace() {
   trap 'exit 130' INT
   trap 'exit 131' QUIT
   trap 'exit 143' TERM
+  # What runs in a process group of its own (`run`) draws bars all the same where a terminal stops those (stty tostop).
+  trap '' TTOU
 }
 
 # use_links: makes the folder for links, which only some disks need.

@@ -35,7 +35,7 @@ unpack() { "$1" -dc -- "$2"; }
 refuse_packed() {
   local inner
   inner=$(uncompressed_name "$1")
-  fail "$1: is compressed with $2, $3: $2 -dc $(printf %q "$1") > $(printf %q "$inner") && $command $(printf %q "$inner")" 4
+  fail "$1: is compressed with $2, $3: $2 -dc $(printf %q "$1") > $(printf %q "$inner") && $called $(printf %q "$inner")" 4
 }
 
 # look_into_compressed IMAGE PACKER: sets size, having read it to its end; refuses what is not a raw disk.
@@ -60,6 +60,6 @@ look_into_compressed() {
   [ -z "$found" ] || refuse_packed "$1" "$2" "and holds $found"
   case $(uncompressed_name "$1") in
     *.raw | *.img) ;;
-    *) refuse_packed "$1" "$2" "and its name does not say that it holds a raw disk, as disk.raw.${1##*.} would" ;;
+    *) fail "$1: is compressed with $2, and its name does not say what it holds: if that is a raw disk, rename it to $(uncompressed_name "$1").raw.${1##*.}" 4 ;;
   esac
 }

@@ -29,7 +29,8 @@ foreign_format() {
   found=$(matches "$1")
   [[ $found != *$'\n'* ]] || return 0
   name=$(fields name ' ' <<<"$found") found=$(fields format ' ' <<<"$found")
-  [ "$found" != xml ] || [[ ! ${1,,} =~ \.ovf$ ]] || found=ova
+  # The first file of an OVA may be another one than its OVF.
+  case $found:${1,,} in xml:*.ovf | tar:*.ova) found=ova ;; esac
   is_foreign "$found" || return 0
   case $found in
     parallels) endings='hdd|hds|parallels' ;;
@@ -46,7 +47,7 @@ need_foreign() {
 }
 
 # foreign_disk TASK ARGUMENT...: see there.
-foreign_disk() { FORMATS=$(lines_of image qemu) python3 -B "$share/export/foreign_disk.py" "$@"; }
+foreign_disk() { FORMATS=$(lines_of image qemu compressed) python3 -B "$share/export/foreign_disk.py" "$@"; }
 
 # take_machine OVA: sets machine_disks, and from its OVF what no option says.
 take_machine() {

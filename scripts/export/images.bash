@@ -4,6 +4,9 @@
 # program that unpacks it or qemu's driver for it, its number in an OVA, and its size in bytes.
 disk_images=() disk_ways=() disk_readers=() disk_numbers=() disk_sizes=()
 
+# Bytes of the largest disk: 100 million blocks less one, of which the importer can compare the names.
+LARGEST=104857600000000
+
 # add_disk IMAGE WAY [READER [NUMBER]]
 add_disk() {
   disk_images+=("$1") disk_ways+=("$2") disk_readers+=("${3:-}") disk_numbers+=("${4:-0}")
@@ -17,8 +20,8 @@ look_at_images() {
   [ -z "$device" ] || [ -z "$format" ] || [ -n "$(header_tool "$format")" ] || refuse_device
   ways=() readers=()
   for image in "${images[@]}"; do
-    [[ -e $image || ! $image =~ ^[a-z][a-z0-9+]*:// ]] || fail "$image: is not a file here: get it first" 4
-    [ -f "$image" ] || [ -b "$image" ] || fail "$image: no such file or block device" 1
+    [[ -e $image || ! $image =~ ^([a-z][a-z0-9+]*://|json:|nbd:) ]] || fail "$image: is not a file here: get it first" 4
+    is_at_hand "$image"
     way='' reader=''
     look_at_image "$image"
     ways+=("$way") readers+=("$reader")
@@ -93,16 +96,32 @@ headers() {
   "$(header_tool "$1")" ${options[@]+"${options[@]}"} ${skip_holes[@]+"${skip_holes[@]}"} ${loudness[@]+"${loudness[@]}"} "${@:2}"
 }
 
-# size_of WAY IMAGE: bytes of the virtual disk. The image is read to its end: damage is found before any output.
+# size_of WAY IMAGE: bytes of the virtual disk. The image is read to its end, as it will be for the archive: what is damaged,
+# encrypted or not to be had is so before any output. Which files hold its data is in $work/named afterwards.
 size_of() {
+  : >"$work/named"
   if [ "$1" = raw ]; then
     if [ -b "$2" ]; then blockdev --getsize64 "$2"; else stat -Lc %s -- "$2"; fi
-  else
+  elif [ -n "$device" ]; then
     # The document is one line, perhaps a very long one: keep its beginning only.
     local beginning
     beginning=$(headers "$1" -- "$2" | { head -c 60; cat >/dev/null; }) || return
     [[ ! $beginning =~ ^\{\"virtual_size\":([0-9]+) ]] || echo "${BASH_REMATCH[1]}"
+  else
+    # The first entry of a map says the size, the first one of a file its state and its name. A map without entries is that of
+    # an empty disk.
+    headers "$1" --output map -- "$2" | { grep -oE '"virtual_size": [0-9]+|"state": .*' || true; } >"$work/named" || return
+    sed -n '1s/^"virtual_size": //p' "$work/named" | grep . || echo 0
   fi
+}
+
+# say_who_writes_below IMAGE: where a program holds a file open for writing that IMAGE has its data from.
+say_who_writes_below() {
+  local name
+  # Names with quotes or worse in them are not looked into.
+  while IFS= read -r name; do
+    [ "$name" -ef "$1" ] || is_at_rest "$name" || { say_open "$name"; return; }
+  done < <(sed -n 's/.*"filename": "\([^"\\]*\)"}.*/\1/p' "$work/named")
 }
 
 # look_into_images: reads every image to its end, and says what is wrong with it before anything is written.
@@ -135,9 +154,11 @@ look_into_images() {
         again size_of "${disk_ways[i]}" "$image" >"$work/size"
         size=$(cat "$work/size")
         [ "${disk_ways[i]}" = raw ] || reads_no_output "${disk_ways[i]}" "$image"
+        say_who_writes_below "$image"
         ;;
     esac
     [ "$size" -gt 0 ] || fail "$image: its disk is empty: found 0 bytes" 4
+    [ "$size" -le "$LARGEST" ] || fail "$image: its disk is too large for an archive: found $size bytes, expected at most $LARGEST" 4
     disk_sizes+=("$size")
   done
 }

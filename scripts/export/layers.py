@@ -13,13 +13,17 @@ DEEPEST_CHAIN = 64
 
 
 class Table:
-    """The disk images of formats.table, and their magics. LINES: FORMAT|KIND|NAME|READER|OFFSET:HEX..."""
+    """The disk images of formats.table and what they may be compressed with, and their magics. LINES: FORMAT|KIND|NAME|READER|OFFSET:HEX..."""
 
     def __init__(self, lines):
-        self.magics = []
+        self.magics, self.readers = [], {}
         for line in lines.splitlines():
             fields = line.split("|")
+            if fields[1] == "compressed":
+                self.readers[fields[0]] = fields[3]
             for magic in fields[4].split():
+                if "?" in magic:
+                    continue
                 offset, digits = magic.split(":")
                 self.magics.append(("vpc" if fields[0] == "vhd" else fields[0], int(offset), bytes.fromhex(digits)))
 
@@ -52,6 +56,8 @@ class Chain:
             raise Refused(4, "%s: found more than %d images one over another" % (part.path, DEEPEST_CHAIN))
         if driver is None:
             raise Refused(4, "%s: its format is not known" % part.path)
+        if driver in self.table.readers:
+            raise Refused(4, "%s: is compressed, as %s decompresses: unpack it first, and export that" % (part.path, self.table.readers[driver]))
         if not hasattr(self, driver):
             raise Refused(4, "%s: its format is %s, which cannot be exported" % (part.path, driver))
         places = self.places[-1]

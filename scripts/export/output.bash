@@ -16,6 +16,7 @@ look_at_output() {
     *.zst | *.zstd) compress=(xva-zstd) ;;
     *.gz) need gzip gzip; compress=(gzip -c) ;;
     *.xva) compress=(cat) ;;
+    -) fail "-: the archive is read back to check it: expected the name of a file, not standard output" 2 ;;
     *) fail "$output: the name must end with .xva, .xva.zst or .xva.gz" 2 ;;
   esac
 

@@ -5,7 +5,9 @@ DMTF DSP0243; resource types are those of CIM_ResourceAllocationSettingData.
 """
 
 import os
+import posixpath
 import re
+import shlex
 import tarfile
 import xml.etree.ElementTree as ElementTree
 from xml.parsers import expat
@@ -80,7 +82,7 @@ class Machine:
     """What an OVF describes."""
 
     def __init__(self, part, files):
-        self.path, self.archive, self.files, self.members = part.path, part, files, None
+        self.path, self.archive, self.files, self.members, self.folder = part.path, part, files, None, ""
         self.root = parse(self.description(), self.path)
         systems = list(self.root.iter("VirtualSystem"))
         if local(self.root.tag) != "Envelope" or len(systems) != 1:
@@ -103,6 +105,7 @@ class Machine:
             if len(descriptions) != 1:
                 raise Refused(4, "%s: found %d OVF descriptions in it, expected one" % (self.path, len(descriptions)))
             text = self.members[descriptions[0]]
+            self.folder = posixpath.dirname(descriptions[0])
         else:
             text = self.archive
         if text.length > LONGEST_DESCRIPTION:
@@ -116,12 +119,13 @@ class Machine:
                 for member in tar:
                     if not member.isreg():
                         continue
-                    if member.issparse() or member.name in members:
-                        raise Refused(4, "%s: found %s twice, or as a sparse member" % (self.path, quoted(member.name)))
+                    name = posixpath.normpath(member.name)
+                    if member.issparse() or name in members:
+                        raise Refused(4, "%s: found %s twice, or as a sparse member" % (self.path, quoted(name)))
                     if member.offset_data + member.size > self.archive.length:
-                        raise Refused(3, "%s: ends before its member %s does" % (self.path, quoted(member.name)))
-                    members[member.name] = self.archive.within(
-                        member.offset_data, member.size, "%s: %s" % (self.path, quoted(member.name)))
+                        raise Refused(3, "%s: ends before its member %s does" % (self.path, quoted(name)))
+                    members[name] = self.archive.within(
+                        member.offset_data, member.size, "%s: %s" % (self.path, quoted(name)))
                     if len(members) > MOST_MEMBERS:
                         raise Refused(4, "%s: found more than %d members" % (self.path, MOST_MEMBERS))
         except (tarfile.TarError, OSError, ValueError) as error:
@@ -141,8 +145,19 @@ class Machine:
         firmware += [each.get("type") for each in self.system.iter("Firmware")]
         if any((each or "").lower().startswith("efi") for each in firmware):
             facts.append(("firmware", "uefi"))
-        facts += [("network", said(item, "Connection") or "network") for item in self.items if said(item, "ResourceType") == NETWORK]
+        facts += [("network", self.network(item)) for item in self.items if said(item, "ResourceType") == NETWORK]
         return facts
+
+    def network(self, item):
+        """A network card as ova-xml wants it: the label, and the address if the OVF says one that a card can have."""
+        label = said(item, "Connection") or "network"
+        address = re.match(r"^([0-9a-f][02468ace])((?:[:-]?[0-9a-f]{2}){5})$", said(item, "Address").lower())
+        if address:
+            digits = re.sub("[:-]", "", address.group(1) + address.group(2))
+            if int(digits, 16):
+                return "%s,mac=%s" % (label, ":".join(digits[at:at + 2] for at in range(0, 12, 2)))
+        # What follows would be taken for an address.
+        return label.replace(",mac=", ", mac=")
 
     def disks(self):
         """Ids of the disks in the order in which the machine sees them: by controller, then by place on it."""
@@ -175,9 +190,11 @@ class Machine:
         file = next((each for each in self.root.iter("File") if each.get("id") == disk.get("fileRef")), None)
         href = file.get("href") or "" if file is not None else ""
         if file is not None and (file.get("compression") not in (None, "", "identity") or file.get("chunkSize")):
-            raise Refused(4, "%s: its file %s is compressed or in chunks: unpack it with tar, and export the disks" % (self.path, quoted(href)))
+            raise Refused(4, "%s: its file %s is compressed or in chunks: unpack it, and export the disks: tar -xf %s"
+                          % (self.path, quoted(href), shlex.quote(os.path.basename(self.path))))
         if self.members is None:
             return self.files.open(self.files.named(href, self.path))
-        if href not in self.members:
-            raise Refused(3, "%s: describes the file %s, which is not in it" % (self.path, quoted(href)))
-        return self.members[href]
+        name = posixpath.normpath(posixpath.join(self.folder, href))
+        if not href or name not in self.members:
+            raise Refused(3, "%s: describes the file %s, which is not in it" % (self.path, quoted(href) or "without a name"))
+        return self.members[name]

@@ -24,7 +24,7 @@ archive() {
   for ((i = 0; i <= last; i++)); do
     [ "$i" -lt "$last" ] || trailer=()
     reference=$(printf 'Ref:%03d' "$i")
-    say_step "$reference: ${disk_images[i]}, ${disk_sizes[i]} bytes"
+    say_step "$reference: ${disk_images[i]}, ${disk_sizes[i]} bytes ($(for_people "${disk_sizes[i]}"))"
     # In a file: what <(...) names, the bash 4.2 of a dom0 closes after the first command of the function that it is given to.
     pack "$i" --prefix "$reference" "$ova_option=$work/ova.xml" ${trailer[@]+"${trailer[@]}"} || return
     ova_option=--check-ova
@@ -50,7 +50,13 @@ make_archive() {
   local i disks=() part=$work/archive status=0 found
   for i in "${!disk_sizes[@]}"; do disks+=(--disk "$(printf 'Ref:%03d' "$i")=${disk_sizes[i]}"); done
   ova-xml --name="${name:-${base%.*}}" --memory="${memory:-1G}" --vcpus="${vcpus:-1}" --firmware="${firmware:-bios}" \
-    ${machine[@]+"${machine[@]}"} ${networks[@]+"${networks[@]}"} "${disks[@]}" >"$work/ova.xml"
+    ${machine[@]+"${machine[@]}"} ${networks[@]+"${networks[@]}"} "${disks[@]}" >"$work/ova.xml" 2>"$work/said" || status=$?
+  show_said
+  if [ "$status" -ne 0 ]; then
+    # What was said is about options that nobody may have typed.
+    [ -z "${machine_of:-}" ] || say "$machine_of: what its OVF says of the machine is overridden by options of the same names"
+    exit "$status"
+  fi
   again run write_part || status=$?
   [ "$status" -ne 74 ] || fail "$output: cannot be written" 1
   [ "$status" -eq 0 ] || exit "$status"
@@ -71,6 +77,7 @@ make_archive() {
     chmod -- "$(printf %o $((0666 & ~mask)))" "$part"
   fi || warn "$output: does not get the owner and mode that it should have"
   mv -T -- "$part" "$output"
-  say "$output: $(stat -c %s -- "$output") bytes, disks: ${#disk_images[@]}$([ "$verify" = no ] || echo ', checked');" \
+  found=$(stat -c %s -- "$output")
+  say "$output: $found bytes ($(for_people "$found")), disks: ${#disk_images[@]}$([ "$verify" = no ] || echo ', checked');" \
     "on the host: xe vm-import filename=$(printf %q "$output")"
 }

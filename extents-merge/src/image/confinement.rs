@@ -11,6 +11,7 @@ use crate::image::at_rest::at_rest;
 use crate::image::file::{ImageFile, check_kind};
 use crate::image::letter_case::in_other_case;
 use crate::image::normal_path::{directory_of_given, given, textual};
+use crate::image::shell_word::shell_word;
 
 /// The directories in which the parent, backing and data files of a chain may lie.
 #[derive(Debug)]
@@ -221,7 +222,7 @@ impl Confinement {
         let below_search_path = self.search_paths.iter().any(|path| candidate.starts_with(path));
         let beside_image = self.image_directory.as_ref().is_some_and(|path| candidate.starts_with(path));
         let directory = candidate.parent().unwrap_or(candidate);
-        let advice = || format!("--search-path {} would allow it", directory.display());
+        let advice = || format!("--search-path {} would allow it", shell_word(directory));
         let allowed = below_search_path || beside_image;
         // A symbolic link that leads nowhere is there. Nothing else is done with a file that lies outside: advice to allow a
         // directory would be wrong where there is no such file.

@@ -17,4 +17,5 @@ pub mod magic;
 mod normal_path;
 pub mod overwrite;
 pub mod second_look;
+pub mod shell_word;
 pub mod window;

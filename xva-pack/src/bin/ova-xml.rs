@@ -30,7 +30,7 @@ const RECORD: &str = "Kept by xapi with the VM";
 /// The least that xapi 1.110 (2018) and every later one imports. The first disk boots. Sizes are rounded up to
 /// whole MiB, as the disks must be: pack them with xva-pack --pad, in byte order of REF.
 #[derive(Parser, Debug)]
-#[command(version, after_help = EXAMPLES)]
+#[command(version, after_help = EXAMPLES, override_usage = USAGE)]
 #[allow(clippy::struct_excessive_bools, reason = "each says another thing of the machine")]
 struct Cli {
     /// Name of the VM
@@ -91,6 +91,11 @@ struct Cli {
     #[arg(long)]
     random_uuids: bool,
 }
+
+/// As clap has it, it does not fit into a line.
+const USAGE: &str = "\
+ova-xml [OPTIONS] --name <NAME> --memory <SIZE> --vcpus <N>
+       --firmware <FIRMWARE> --disk <REF=SIZE[,name=NAME]>...";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -86,7 +86,8 @@ impl Files {
             return Err(Failure::unsupported(format!("the map names more than {MAX_FILES} files")));
         }
         table.make_room();
-        let file = open(Path::new(name), described.is_some())?;
+        let file = open(Path::new(name), described.is_some())
+            .map_err(|failure| elsewhere(failure, Path::new(name)))?;
         if described.is_none() {
             table.check_age(&file)?;
         }
@@ -209,6 +210,14 @@ fn open(path: &Path, there: bool) -> Result<ImageFile, Failure> {
         }
         _ => failure,
     })
+}
+
+/// The `failure` to open the file `path` that a map names: where it is not there, the map may have been made in another directory.
+fn elsewhere(failure: Failure, path: &Path) -> Failure {
+    if path.is_absolute() || !matches!(path.try_exists(), Ok(false)) {
+        return failure;
+    }
+    Failure::system(format!("{failure}; is this the directory that the map was made in?"))
 }
 
 fn can_seek(path: &Path) -> bool {

@@ -183,13 +183,13 @@ impl Source {
 /// looks like something else is packed all the same.
 fn check_disk(disk: ImageFile, fit: Fit, messages: Messages) -> Result<(ImageFile, u64), Failure> {
     let name = disk.path();
-    let archived_size = fit.archived_size(disk.size()).map_err(|failure| failure.in_file(name))?;
     for format in magic::formats_of_file(&disk)?.into_iter().filter(|format| format.kind != Kind::Raw) {
         messages.warn(format!(
             "{}: looks like {format}: its bytes are packed as they are, as those of a raw disk",
             name.display()
         ));
     }
+    let archived_size = fit.archived_size(disk.size()).map_err(|failure| failure.in_file(name))?;
     Ok((disk, archived_size))
 }
 

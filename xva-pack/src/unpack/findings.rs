@@ -1,5 +1,7 @@
 //! What is done with a finding: said, counted, or the end of the work.
 
+use std::path::{Path, PathBuf};
+
 use extents::frame::messages::Messages;
 
 use crate::unpack::finding::{Finding, Severity};
@@ -24,6 +26,8 @@ pub struct Policy {
 pub struct Findings {
     policy: Policy,
     messages: Messages,
+    /// The archive, as messages call it.
+    name: Option<PathBuf>,
     said: u64,
     /// The first of them, as they came.
     kept: Vec<Finding>,
@@ -36,7 +40,13 @@ pub struct Findings {
 impl Findings {
     /// No findings yet.
     pub fn new(policy: Policy, messages: Messages) -> Self {
-        Findings { policy, messages, said: 0, kept: Vec::new(), count: 0, bad: 0 }
+        Findings { policy, messages, name: None, said: 0, kept: Vec::new(), count: 0, bad: 0 }
+    }
+
+    /// They are those of the archive called `name`, which stands in front of what is said.
+    #[must_use]
+    pub fn of(self, name: &Path) -> Self {
+        Findings { name: Some(name.to_path_buf()), ..self }
     }
 
     /// Takes a finding, which comes back if it ends the work.
@@ -56,11 +66,18 @@ impl Findings {
         self.bad += u64::from(bad);
         self.said += 1;
         match self.said {
-            1..=MAX_LINES => self.messages.warn(finding.to_string()),
-            n if n == MAX_LINES + 1 => self.messages.warn("more of this kind is not shown"),
+            1..=MAX_LINES => self.warn(&finding.to_string()),
+            n if n == MAX_LINES + 1 => self.warn("more of this kind is not shown"),
             _ => {}
         }
         Ok(())
+    }
+
+    fn warn(&self, sentence: &str) {
+        match &self.name {
+            Some(name) => self.messages.warn(format!("{}: {sentence}", name.display())),
+            None => self.messages.warn(sentence),
+        }
     }
 
     /// How many findings make the archive unsound.

@@ -5,6 +5,7 @@ use extents::extent::length::in_memory;
 use extents::failure::Failure;
 use extents::image::file::ImageFile;
 use extents::image::magic::{self, Format, Kind};
+use extents::image::shell_word::shell_word;
 
 use crate::unpack::finding::Stop;
 use crate::unpack::input::Input;
@@ -17,9 +18,9 @@ const LOOKED_AT: u64 = 64 << 20;
 /// What was expected.
 const EXPECTED: &str = "expected an XVA, which begins with ova.xml";
 
-/// Why there is nothing to read in `input`, of which what was read last, `bytes`, is the first that is not zero, and no tar header.
-/// None if it seems to be a tar all the same, with a header that is damaged or, if it `could_be` one, of another tar.
-pub(crate) fn refuse(input: &mut Input, bytes: &[u8], could_be: bool) -> Result<Option<Stop>, Stop> {
+/// Why there is nothing to read in `input`, of which what was read last, `bytes`, is the first that is not zero, and no sound tar
+/// header. None if it seems to be a tar all the same, with a header that is damaged.
+pub(crate) fn refuse(input: &mut Input, bytes: &[u8]) -> Result<Option<Stop>, Stop> {
     // A single record of zeros may stand before the first header.
     let zeros = in_memory(input.position()).saturating_sub(bytes.len());
     let mut beginning = [&vec![0; zeros], bytes].concat();
@@ -27,9 +28,9 @@ pub(crate) fn refuse(input: &mut Input, bytes: &[u8], could_be: bool) -> Result<
     Ok(match formats(input, &beginning)[..] {
         [format, ..] if format.kind == Kind::Archive => None,
         [format, ..] => Some(Stop::Refused(not_an_xva(format, input))),
-        [] if could_be => None,
         [] => {
-            let found = magic::describe_unknown(&beginning, u64::MAX);
+            let at_end = beginning.len() < magic::BEGINNING;
+            let found = magic::describe_unknown(&beginning, if at_end { input.position() } else { u64::MAX });
             Some(Stop::Refused(Failure::damaged(format!(
                 "is no XVA: found {found}{}, {EXPECTED}",
                 input.within()
@@ -89,10 +90,13 @@ fn not_an_xva(format: Format, input: &Input) -> Failure {
     let within = input.within();
     match format {
         Format { kind: Kind::Compressed, name: format, reader: Some(reader), .. } => {
-            let file =
-                input.name().path().map_or_else(|| "FILE".to_owned(), |name| name.display().to_string());
+            let file = input.name().path().map_or_else(|| "FILE".to_owned(), shell_word);
+            let command = match input.outer_reader() {
+                Some(outer) => format!("{outer} {file} | {reader}"),
+                None => format!("{reader} {file}"),
+            };
             Failure::unsupported(format!(
-                "is {format}{within}: expected a tar, zstd or gzip; try: {reader} {file} | xva-unpack -"
+                "is {format}{within}: expected a tar, zstd or gzip; try: {command} | xva-unpack -"
             ))
         }
         _ => Failure::damaged(format!("is no XVA: found {format}{within}; {EXPECTED}")),

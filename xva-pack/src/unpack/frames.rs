@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use extents::extent::stored::{CompressedCluster, Compression, Stored};
 use extents::failure::{Failure, Status};
 use extents::image::file::ImageFile;
+use extents::image::magic::{self, Kind};
+use extents::image::shell_word::shell_word;
 
 use crate::zstd::expand::{Format, KNOWN_BY, format};
 use crate::zstd::frame_walk::{At, Bytes};
@@ -38,8 +40,8 @@ struct Frame {
 impl<'a> Frames<'a> {
     /// Those of the archive in `image`; none if it is not compressed.
     ///
-    /// Status 4 where blocks cannot be found without decompressing all that comes before them, with the command that helps: gzip,
-    /// and what is compressed in one piece.
+    /// Status 4 where blocks cannot be found without decompressing all that comes before them, with the command that helps: what
+    /// is compressed in one piece, or with another program than zstd.
     pub fn of_image(image: &'a ImageFile) -> Result<Option<Self>, Failure> {
         let mut beginning = [0; KNOWN_BY];
         if !image.contains(0, KNOWN_BY as u64) {
@@ -47,8 +49,13 @@ impl<'a> Frames<'a> {
         }
         image.read_exact_at(&mut beginning, 0, "the first bytes")?;
         match format(&beginning) {
-            None => Ok(None),
-            Some(Format::Gzip) => Err(in_one_piece(image.path(), "is compressed with gzip", "gzip")),
+            None => match magic::formats_of_file(image)?[..] {
+                [magic::Format { id, kind: Kind::Compressed, reader: Some(reader), .. }, ..] => {
+                    Err(in_one_piece(image.path(), &format!("is compressed with {id}"), reader))
+                }
+                _ => Ok(None),
+            },
+            Some(Format::Gzip) => Err(in_one_piece(image.path(), "is compressed with gzip", "gzip -dc")),
             Some(Format::Zstd { .. }) => {
                 let headers = At::new(image.as_file(), 0, image.size());
                 let archive = image.path().to_path_buf();
@@ -73,7 +80,7 @@ impl<'a> Frames<'a> {
             let what = format!(
                 "is compressed with zstd in frames that part its blocks, as at byte {byte} of the tar"
             );
-            return Err(in_one_piece(&self.archive, &what, "zstd"));
+            return Err(in_one_piece(&self.archive, &what, "zstd -dc"));
         }
         let cluster_size = u32::try_from(content)
             .map_err(|_| Failure::unsupported("a zstd frame is too large").in_file(&self.archive))?;
@@ -96,7 +103,7 @@ impl<'a> Frames<'a> {
             }
             let next = self.headers.next_frame().map_err(|failure| match failure.status() {
                 Status::Unsupported => {
-                    in_one_piece(&self.archive, "is compressed with zstd in one piece", "zstd")
+                    in_one_piece(&self.archive, "is compressed with zstd in one piece", "zstd -dc")
                 }
                 _ => failure.in_file(&self.archive),
             })?;
@@ -109,18 +116,18 @@ impl<'a> Frames<'a> {
             self.frame = Frame { offset: frame.offset, stored, begins: end, content: frame.content };
         }
         if self.frame.content > MAX_CONTENT {
-            return Err(in_one_piece(&self.archive, "is compressed with zstd in large pieces", "zstd"));
+            return Err(in_one_piece(&self.archive, "is compressed with zstd in large pieces", "zstd -dc"));
         }
         Ok(())
     }
 }
 
-/// Status 4, with the command that makes the blocks of `archive` readable.
+/// Status 4, with the command that makes the blocks of `archive` readable: `program` decompresses it.
 fn in_one_piece(archive: &Path, what: &str, program: &str) -> Failure {
     Failure::unsupported(format!(
         "{what}: its blocks cannot be found without decompressing all: expected a tar, or a frame for each block; try: \
-         {program} -dc {} | xva-zstd > FRAMES.xva.zst",
-        archive.display()
+         {program} {} | xva-zstd > FRAMES.xva.zst",
+        shell_word(archive)
     ))
     .in_file(archive)
 }

@@ -168,6 +168,15 @@ impl Input {
         }
     }
 
+    /// The command that decompresses what it is read from, if that is compressed.
+    pub(crate) fn outer_reader(&self) -> Option<&'static str> {
+        match self.form {
+            Form::Expanded(Format::Gzip, _) => Some("gzip -dc"),
+            Form::Expanded(Format::Zstd { .. }, _) => Some("zstd -dc"),
+            _ => None,
+        }
+    }
+
     /// How many bytes of a file were read, and of how many.
     pub(crate) fn progress(&self) -> Option<(u64, u64)> {
         let done = match &self.form {

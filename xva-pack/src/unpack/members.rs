@@ -136,10 +136,7 @@ impl Members {
             let header = match tar_header::parse(&record) {
                 Ok(header) => header,
                 Err(what) => {
-                    // With a checksum, though a wrong one, it may have been a header.
-                    let could_be = !what.starts_with("is not a tar header");
-                    let refused =
-                        if at == 0 { foreign::refuse(&mut self.input, &record, could_be)? } else { None };
+                    let refused = if at == 0 { foreign::refuse(&mut self.input, &record)? } else { None };
                     return Err(refused.unwrap_or_else(|| Finding::damage_at(at, what).into()));
                 }
             };
@@ -202,7 +199,7 @@ impl Members {
                 count => {
                     let end = self.input.position();
                     let foreign = match &record[..count] {
-                        first if end == count as u64 => foreign::refuse(&mut self.input, first, true)?,
+                        first if end == count as u64 => foreign::refuse(&mut self.input, first)?,
                         _ => None,
                     };
                     let cut_off = || Finding::damage_at(end, "ends early, in a tar header").into();

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use clap::ValueEnum;
+use extents::document::summary::Size;
 
 use crate::unpack::report::DiskReport;
 use crate::xva::checksum::Algorithm;
@@ -14,9 +15,9 @@ const HEADINGS: [&str; 8] = ["DISK", "SIZE", "BLOCKS", "OF", "SHARE", "CHECKSUMS
 /// thousands.
 const MAX_NAME: usize = 100;
 
-/// The table, ready to print.
-pub fn table(disks: &[DiskReport]) -> String {
-    let rows: Vec<[String; 8]> = disks.iter().map(row).collect();
+/// The table, ready to print. On a terminal, where no `awk` reads it, sizes are also said in GiB and the like.
+pub fn table(disks: &[DiskReport], on_terminal: bool) -> String {
+    let rows: Vec<[String; 8]> = disks.iter().map(|disk| row(disk, on_terminal)).collect();
     let mut widths = HEADINGS.map(str::len);
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -38,10 +39,11 @@ pub fn table(disks: &[DiskReport]) -> String {
     text
 }
 
-fn row(disk: &DiskReport) -> [String; 8] {
+fn row(disk: &DiskReport, on_terminal: bool) -> [String; 8] {
+    let size = disk.wanted_size;
     [
         printable(&disk.prefix).replace(' ', "\\u{20}"),
-        disk.wanted_size.to_string(),
+        if on_terminal { format!("{size} ({})", Size(size)) } else { size.to_string() },
         disk.blocks.to_string(),
         disk.blocks_of_disk.to_string(),
         share(disk.bytes, disk.size),
@@ -116,22 +118,30 @@ mod tests {
     #[test]
     fn a_disk_is_a_line_whatever_its_name_is() {
         assert_eq!(
-            table(&[disk()]),
+            table(&[disk()], false),
             "DISK   SIZE     BLOCKS  OF  SHARE  CHECKSUMS         CRC32     STATE  NAME\n\
              Ref:0  3145728  2       3   66.6%  xxhash+sha1+none  00000abc  whole  my\\ndisk\n"
         );
     }
 
     #[test]
+    fn on_a_terminal_a_size_is_also_one_for_people() {
+        let text = table(&[disk()], true);
+        assert!(text.contains("\nRef:0  3145728 (3 MiB)  2 "), "{text}");
+    }
+
+    #[test]
     fn a_long_name_makes_no_wide_table() {
         let long = DiskReport { prefix: "x".repeat(60_000), name: "\u{1}".repeat(60_000), ..disk() };
-        let text = table(&[long, disk()]);
+        let text = table(&[long, disk()], false);
         assert!(text.lines().all(|line| line.len() < 1000), "{}", text.len());
         assert!(text.contains("xxx...  3145728 "));
     }
 
     #[test]
     fn the_size_is_that_of_which_the_crc_is() {
-        assert!(table(&[DiskReport { wanted_size: 3_000_000, ..disk() }]).contains("Ref:0  3000000  2 "));
+        assert!(
+            table(&[DiskReport { wanted_size: 3_000_000, ..disk() }], false).contains("Ref:0  3000000  2 ")
+        );
     }
 }

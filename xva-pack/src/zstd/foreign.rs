@@ -4,6 +4,7 @@ use extents::failure::{Failure, Status};
 use extents::frame::input::InputName;
 use extents::image::file::ImageFile;
 use extents::image::magic::{self, Format, Kind};
+use extents::image::shell_word::shell_word;
 
 /// The name of the metadata.
 pub(crate) const METADATA: &str = "ova.xml";
@@ -12,7 +13,7 @@ pub(crate) const METADATA: &str = "ova.xml";
 pub(crate) fn refuse_compressed(record: &[u8], name: &InputName) -> Result<(), Failure> {
     match magic::formats_of(record, &[], None)[..] {
         [Format { id, kind: Kind::Compressed, reader: Some(reader), .. }, ..] => {
-            let name = name.path().map_or("ARCHIVE".into(), |path| path.display().to_string());
+            let name = name.path().map_or_else(|| "ARCHIVE".to_owned(), shell_word);
             Err(Failure::unsupported(format!(
                 "is compressed with {id}: expected a tar; try: {reader} {name} | xva-zstd"
             )))
@@ -40,13 +41,15 @@ pub(crate) fn no_header(record: &[u8], name: &InputName, failure: Failure) -> Fa
 pub(crate) fn no_first_member(record: &[u8], name: &InputName, found: Option<&str>) -> Failure {
     match (&formats(record, name)[..], found) {
         ([format, ..], _) if !matches!(format.id, "tar" | "xva") => no_xva(&format.to_string()),
-        (_, Some(found)) => no_xva(&format!("{found} first")),
+        (_, Some(found)) => no_xva(&format!("a tar that begins with {found}")),
         (_, None) => no_xva("zeros at its beginning"),
     }
 }
 
 fn no_xva(found: &str) -> Failure {
-    Failure::damaged(format!("is no XVA: found {found}; expected {METADATA} or a block"))
+    Failure::damaged(format!(
+        "is no XVA: found {found}; expected an XVA, which begins with {METADATA} or a block"
+    ))
 }
 
 /// What `name` is, whose first record is this. A file is also looked at from its end: some images have their header there.

@@ -1,9 +1,17 @@
 //! Archives without metadata, and what is no archive.
 
+use std::io::Write;
+
 use crate::archive_builder::{Archive, unpack};
 use crate::judge::Verdict::{Refused, Warned};
 use crate::judge::{Variant, judge};
 use crate::parts::{A, a, b, whole};
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
 
 #[rustfmt::skip]
 fn variants() -> Vec<Variant> {
@@ -23,7 +31,10 @@ fn variants() -> Vec<Variant> {
         ("zeros, then junk", [&vec![0; 1 << 10][..], &[b'x'; 1 << 10]].concat(), Refused(3, "is no XVA: found zeros at its beginning, expected")),
         ("a record of zeros, then junk", [&[0; 512][..], &[b'x'; 1 << 10]].concat(), Refused(3, "is no XVA: found zeros at its beginning, expected")),
         ("text", vec![b'x'; 2000], Refused(3, "is no XVA: found \"xxxxxxxx\" at its beginning, expected an XVA")),
-        ("little text", vec![b'x'; 20], Refused(3, "ends early, in a tar header")),
+        ("little text", vec![b'x'; 20], Refused(3, "is no XVA: found \"xxxxxxxx\" at its beginning, expected an XVA")),
+        ("less of an archive than a header", b"ova.xml\0 and no more".to_vec(), Refused(3, "ends early, in a tar header")),
+        ("a program, with zeros for a checksum", [&b"\x7fELF\x02\x01\x01"[..], &[0; 5000]].concat(), Refused(3, "is no XVA: found \"\\x7fELF\\x02\\x01\\x01\\x00\" at its beginning, expected an XVA")),
+        ("an xz file in a gzip file", gzip(&[&b"\xfd7zXZ\0"[..], &[1; 600]].concat()), Refused(4, "gzip -dc ")),
         ("a small xz file", [&b"\xfd7zXZ\0"[..], &[1; 60]].concat(), Refused(4, "is an xz file")),
         ("QCOW2", [&b"QFI\xfb\0\0\0\x03"[..], &[0; 5000]].concat(), Refused(3, "is no XVA: found a QCOW2, which qcow-headers reads; expected")),
         ("VDI", [&[1; 64][..], b"\x7f\x10\xda\xbe", &[0; 5000]].concat(), Refused(3, "is no XVA: found a VDI, which qemu-img reads; expected")),

@@ -81,7 +81,7 @@ fn headers(cli: &Cli, image: &ImageFile, messages: Messages) -> Result<(), Failu
 fn walk(cli: &Cli, image: &ImageFile, sink: &mut dyn Sink, messages: Messages) -> Result<Archive, Failure> {
     let input = Input::of_image(image, &cli.archive)?.by_headers();
     let options = Options { only: cli.disk.clone(), ..Options::default() };
-    let mut findings = Findings::new(Task::List.policy(false), messages);
+    let mut findings = Findings::new(Task::List.policy(false), messages).of(image.path());
     let (archive, done) = read(input, &options, sink, &mut findings);
     done.map(|()| archive)
 }

@@ -3,7 +3,7 @@
 mod arguments;
 mod verdict;
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 
 use extents::failure::{Failure, Status};
 use extents::frame::input::InputName;
@@ -34,7 +34,7 @@ fn run(cli: &Cli, messages: Messages) -> Result<(), Failure> {
     if cli.json {
         return each(cli, &task, messages);
     }
-    let mut findings = Findings::new(task.policy(cli.keep_going), messages);
+    let mut findings = Findings::new(task.policy(cli.keep_going), messages).of(archive.name());
     if task == Task::PrintOva {
         return print(&read_ova(Input::open(archive)?, &mut findings)?);
     }
@@ -54,7 +54,7 @@ fn each(cli: &Cli, task: &Task, messages: Messages) -> Result<(), Failure> {
     let mut worst: Option<Status> = None;
     let mut bad = 0;
     for archive in &cli.archives {
-        let mut findings = Findings::new(task.policy(cli.keep_going), messages);
+        let mut findings = Findings::new(task.policy(cli.keep_going), messages).of(archive.name());
         let sample = cli.sample();
         let (found, done) = look(cli, task, sample, archive, &mut findings);
         let judged =
@@ -75,7 +75,7 @@ fn each(cli: &Cli, task: &Task, messages: Messages) -> Result<(), Failure> {
         } else if let Some(status) = status {
             print(format!("{name}: not sound: status {}\n", status as u8).as_bytes())?;
         } else if *task == Task::List {
-            print(format!("{name}:\n{}", table(&found.disks)).as_bytes())?;
+            print(format!("{name}:\n{}", table(&found.disks, io::stdout().is_terminal())).as_bytes())?;
         }
         match judged {
             Err(failure) if cli.archives.len() == 1 => {
@@ -126,7 +126,7 @@ fn look(
 /// The table of disks; on stderr when a disk goes to standard output.
 fn report(archive: &Archive, task: &Task, messages: Messages) -> Result<(), Failure> {
     if !task.is_to_stdout() {
-        return print(table(&archive.disks).as_bytes());
+        return print(table(&archive.disks, io::stdout().is_terminal()).as_bytes());
     }
     for disk in &archive.disks {
         if let Some(crc) = disk.crc32 {

@@ -135,7 +135,7 @@ fn an_input_that_ends_anywhere_else_or_is_something_else_is_refused() {
     }
     assert_eq!(pieces(&[&whole[..], b"{\"exit_status\":1"].concat()).unwrap_err().status() as u8, 1);
     for (other, status, said) in [
-        (member("hello.txt", b"x"), 3, "found hello.txt first"),
+        (member("hello.txt", b"x"), 3, "found a tar that begins with hello.txt"),
         (vec![0; 1024], 3, "found zeros at its beginning"),
         (vec![b'x'; 2000], 3, "is no XVA: found \"xxxxxxxx\" at its beginning"),
         ([&[0x1f, 0x8b, 8][..], &[1; 20]].concat(), 4, "gzip -dc ARCHIVE | xva-zstd"),
