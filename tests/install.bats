@@ -34,8 +34,12 @@ typed() {
     [ -s "$usr/share/fish/vendor_completions.d/$command.fish" ]
   done
   [ "$(ls "$usr/bin" | wc -l)" -eq $((${#PROGRAMS[@]} + ${#COMMANDS[@]})) ]
-  for wrapper in "$ROOT"/scripts/xapi/*; do
+  for wrapper in "$ROOT"/scripts/xapi/{backing-info,check-host,qemu-img,vhd-tool,worth.bash,wrapper.bash}; do
     cmp "$wrapper" "$usr/libexec/xva-tools/$(basename "$wrapper")"
+  done
+  # Every file that the README names is there, too.
+  for link in $(grep -o '](\([a-zA-Z/-]*\.md\)' "$usr/share/doc/xva-tools/README.md" | sed 's/^](//' | grep -v '^CONTRIBUTING\|^tests/'); do
+    [ -s "$usr/share/doc/xva-tools/$link" ]
   done
   [ -z "$(find "$usr" -type f ! -perm 755 ! -perm 644 -o -type d ! -perm -555)" ]
   ! grep -rIl '@[A-Z]*@' "$usr/share/man"

@@ -109,7 +109,7 @@ is_web() {
   # libguestfs starts a machine of its own: the file is taken by debugfs, out of what nbdkit serves.
   plays guestfish <<'EOF'
 [ "$1 $2 $3 $5 $6 $8" = "--ro --format=raw -a -i copy-out ." ]
-nbdcopy "$4" served.raw
+nbdcopy "nbd+unix:///?socket=${4#nbd://?socket=}" served.raw
 debugfs -R "dump $7 fstab" served.raw
 EOF
   heading "### A cloud image as a VM" "### A file out of a backup"

@@ -79,14 +79,14 @@ setup() {
 3^cat a.qcow2 | extents-merge >out2^standard input: is not an extents document: found a QCOW2, which qcow-headers reads
 3^extents-merge a.xva.xz >out2^a.xva.xz: is not an extents document: found an xz file, which xz -dc reads
 3^extents-merge d.raw >out2^d.raw: not a JSON document of a known dialect
-1^extents-merge folder >out2^folder: is a directory: expected a file or pipe
+1^extents-merge folder >out2^folder: is a directory: expected a file with 
 2^xva-pack --scan --report - d.raw^the archive goes to standard output: expected a file, or ./- for one called -
 2^xva-zstd -o out a.xva^the archive goes to standard output: xva-zstd ... > FILE; see --help
 2^xva-zstd --output=out a.xva^the archive goes to standard output
 2^xva-zstd -oout a.xva^the archive goes to standard output
 2^xva-zstd a.xva out >out2^found more than one archive: expected one, and > FILE for what it becomes; see --help
-1^xva-zstd folder >out2^folder: is a directory: expected a file or pipe
-1^xva-zstd <folder >out2^standard input: is a directory: expected a file or pipe
+1^xva-zstd folder >out2^folder: is a directory: expected a file with 
+1^xva-zstd <folder >out2^standard input: is a directory: expected a file with 
 3^xva-zstd empty >out2^empty: is empty: expected an XVA
 3^xva-zstd fixed.vhd >out2^fixed.vhd: is no XVA: found a VHD, which vhd-headers reads; expected an XVA, which begins with ova.xml or a block
 3^xva-zstd d.raw >out2^d.raw: is no XVA: found "\x01\x01\x01\x01\x01\x01\x01\x01" at its beginning; expected an XVA, which begins with ova.xml or a block

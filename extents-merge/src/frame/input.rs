@@ -67,7 +67,8 @@ impl InputName {
         };
         let found = file.metadata().map_err(|error| Failure::io(self.name(), "cannot stat", &error))?;
         if found.is_dir() {
-            return Err(Failure::system("is a directory: expected a file or pipe").in_file(self.name()));
+            let sentence = format!("is a directory: expected a file with {what}");
+            return Err(Failure::system(sentence).in_file(self.name()));
         }
         overwrite::reads(&found, self.name())?;
         Ok(Waiting(file))

@@ -6,6 +6,9 @@ use extents::image::file::ImageFile;
 use extents::image::magic::{self, Format, Kind};
 use extents::image::shell_word::shell_word;
 
+use crate::xva::tar_header;
+use crate::xva::tar_member::RECORD;
+
 /// The name of the metadata.
 pub(crate) const METADATA: &str = "ova.xml";
 
@@ -30,8 +33,9 @@ pub(crate) fn no_header(record: &[u8], name: &InputName, failure: Failure) -> Fa
     }
     match formats(record, name)[..] {
         [format, ..] if format.kind != Kind::Archive && format.id != "json" => no_xva(&format.to_string()),
-        [] if failure.to_string().contains("is not a tar header") => {
-            no_xva(&magic::describe_unknown(record, u64::MAX))
+        [] if !is_header(record) => {
+            let size = if record.len() < RECORD { record.len() as u64 } else { u64::MAX };
+            no_xva(&magic::describe_unknown(record, size))
         }
         _ => failure,
     }
@@ -44,6 +48,11 @@ pub(crate) fn no_first_member(record: &[u8], name: &InputName, found: Option<&st
         (_, Some(found)) => no_xva(&format!("a tar that begins with {found}")),
         (_, None) => no_xva("zeros at its beginning"),
     }
+}
+
+/// Whether it is that of a tar: not all of them have the word ustar in it, by which it would be known.
+fn is_header(record: &[u8]) -> bool {
+    record.first_chunk().is_some_and(|record| tar_header::parse(record).is_ok())
 }
 
 fn no_xva(found: &str) -> Failure {
