@@ -42,7 +42,7 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   qcow-headers disk.qcow2
-  qcow-headers disk.qcow2 | extents-merge | xva-pack /dev/vg/disk > disk.xva
+  qcow-headers d.qcow2 | extents-merge | xva-pack /dev/vg/disk > d.xva
   qcow-headers --output map disk.qcow2 | xva-pack --map - > disk.xva
   qcow-headers --search-path /srv/templates overlay.qcow2
 
