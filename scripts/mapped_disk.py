@@ -173,6 +173,11 @@ class MappedDisk:
             yield number, offset, min(last, end) - offset
             offset, number = last, number + 1
 
+    def data_bytes(self, offset=0, count=None):
+        """How many of `count` bytes from guest offset `offset` on, or of all, lie in a file."""
+        ranges = self.ranges(offset, self.size if count is None else count)
+        return sum(length for number, _, length in ranges if self.files[number] != NOWHERE)
+
     def read_into(self, buffer, offset):
         """Fills `buffer` from guest offset `offset` on; fails if a file that it read has changed."""
         touched = set()

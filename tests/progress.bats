@@ -92,6 +92,23 @@ ended='\[=+\]  100%  +64\.0/64\.0 MiB +[0-9.]+ [KMG]iB/s +in 0:00:[0-9]{2}'
   grep -q '^restore-disk: ./b.qcow2: .* checked' screen
 }
 
+@test "restore-disk draws the bars that the programs draw, of the data that is read and of what is checked" {
+  image a.qcow2
+  qcow-headers --output map a.qcow2 | xva-pack --map - >vm.xva 2>said
+  export XVA_BIN_DIR=${XVA_BIN_DIR:-$ROOT/target/release}
+  for columns in 80 120; do
+    on_terminal $columns "$ROOT/scripts/restore-disk -f -o b.qcow2 vm.xva"
+    # The disk has 48 MiB of data in 64.
+    grep -qE "^Ref:0        ${ended//64/48}$" screen
+    grep -qE "^checking     $ended$" screen
+    awk -v columns=$columns '/\[=+\]/ && length($0) != columns { exit 1 }' screen
+    [ "$(grep -c '%' screen)" -eq 2 ]
+  done
+  gzip vm.xva
+  on_terminal 80 "$ROOT/scripts/restore-disk -o b.raw vm.xva.gz"
+  grep -qE '^Ref:0        \[=+\]  100%  ' screen
+}
+
 @test "an export that fails leaves no bar of 100 %" {
   image a.qcow2
   qemu-img create -q -f raw file 64M
