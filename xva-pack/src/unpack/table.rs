@@ -24,11 +24,13 @@ pub fn table(disks: &[DiskReport], on_terminal: bool) -> String {
             *width = (*width).max(cell.chars().count());
         }
     }
+    // Beside the sizes for people it would be wider than a terminal of 80 columns.
+    let gap = if on_terminal { " " } else { "  " };
     let mut text = String::new();
     let mut line = |cells: [&str; 8], name: &str| {
         let mut columns = String::new();
         for (cell, width) in cells.iter().zip(widths) {
-            let _ = write!(columns, "{cell:width$}  ");
+            let _ = write!(columns, "{cell:width$}{gap}");
         }
         let _ = writeln!(text, "{}", (columns + name).trim_end());
     };
@@ -127,7 +129,16 @@ mod tests {
     #[test]
     fn on_a_terminal_a_size_is_also_one_for_people() {
         let text = table(&[disk()], true);
-        assert!(text.contains("\nRef:0  3145728 (3 MiB)  2 "), "{text}");
+        assert!(text.contains("\nRef:0 3145728 (3 MiB) 2 "), "{text}");
+        let large = DiskReport {
+            prefix: "Ref:000".to_owned(),
+            wanted_size: 2 << 40,
+            algorithms: vec![Algorithm::Xxhash],
+            unchecked: 0,
+            crc32: None,
+            ..disk()
+        };
+        assert!(table(&[large], true).lines().all(|line| line.len() <= 80));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-# Sourced by export-xva: where the filters are. Those of one directory are taken, all of them, so that no two versions mix.
+# Sourced by the scripts for users: where the filters are. Those of one directory are taken, all of them, so that no two versions mix.
 
 sources_version() { sed -n 's/^version = "\(.*\)"/\1/p' "${here%/*}/Cargo.toml" | head -n 1; }
 

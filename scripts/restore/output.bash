@@ -1,0 +1,62 @@
+# Sourced by restore-disk: the image that will be written, its format and its name.
+
+# look_at_output: refuses, before anything is read, what cannot become the image.
+look_at_output() {
+  if [ -z "$format" ]; then
+    case $output in
+      *.vhd | *.vpc) format=vpc ;;
+      *.raw | *.img) format=raw ;;
+      *.vmdk) format=vmdk ;;
+      *.vdi | *.vhdx | *.qed | *.ova | *.xva) fail "$output: no image of this kind can be written: expected .qcow2, .vhd, .vmdk or .raw, or -O" 2 ;;
+      *) format=qcow2 ;;
+    esac
+  fi
+  options=''
+  case $format in
+    qcow2 | raw | vmdk) suffix=$format ;;
+    # Otherwise qemu rounds the size up to what cylinders, heads and sectors can say.
+    vpc | vhd) format=vpc suffix=vhd options="-o subformat=dynamic,force_size=on" ;;
+    *) fail "$format: unknown format: expected qcow2, vpc, raw or vmdk" 2 ;;
+  esac
+  if [ -z "$output" ]; then
+    output=$(basename -- "$archive")
+    for ending in .zst .zstd .gz .xva; do output=${output%"$ending"}; done
+    output=$output${disk:+-${disk//[:\/]/-}}.$suffix
+  fi
+
+  # What a link leads to is replaced, and not the link.
+  if [ -L "$output" ]; then
+    [ -e "$output" ] || fail "$output: is a link that leads nowhere" 1
+    output=$(readlink -f -- "$output")
+  fi
+  # What stands before a colon qemu takes for a protocol, unless a slash comes first.
+  [[ $output == /* ]] || output=./${output#./}
+  [ ! "$output" -ef "$archive" ] || fail "$output: is the archive that is read: expected another" 2
+  [ ! -d "$output" ] || fail "$output: is a directory" 1
+  [ ! -e "$output" ] || [ -f "$output" ] || fail "$output: is no file: expected one; xva-unpack --disk writes to devices" 2
+  [ ! -e "$output" ] || [ $force = yes ] || fail "$output: is there already: expected a new name, or --force" 1
+  [ ! -e "$output" ] || [ -r "$output" ] || fail "$output: cannot be read: expected one of which owner and mode can be kept" 1
+  [ -d "$(dirname -- "$output")" ] || fail "$(dirname -- "$output"): no such directory" 1
+  [ -w "$(dirname -- "$output")" ] || fail "$(dirname -- "$output"): cannot be written to" 1
+}
+
+# take_name: gives the image its name; without --force not that of a file that has come in the meantime.
+take_name() {
+  if [ $force = yes ]; then
+    mv -T -- "$image" "$output"
+  elif ! ln -T -- "$image" "$output" 2>/dev/null; then
+    # It is there by now, or the file system has no hard links.
+    mv -n -T -- "$image" "$output" 2>/dev/null || true
+    [ ! -e "$image" ] || fail "$output: cannot be written, or is there by now: expected a new name, or --force" 1
+  fi
+}
+
+# keep_attributes: gives the image the attributes that it should have.
+keep_attributes() {
+  # The mode of any new file, or owner and mode of the one that is replaced. That it cannot have them is no reason to lose it.
+  if [ -f "$output" ]; then
+    cp --attributes-only --preserve=mode,ownership -- "$output" "$image"
+  else
+    chmod -- "$(printf %o $((0666 & ~mask)))" "$image"
+  fi || say "$output: does not get the owner and mode that it should have"
+}
