@@ -1,4 +1,6 @@
 # Sourced by the scripts for users: where the filters are. Those of one directory are taken, all of them, so that no two versions mix.
+# Where the script lies (here), and where what belongs to it (share), that script says.
+# shellcheck disable=SC2153,SC2154
 
 sources_version() { sed -n 's/^version = "\(.*\)"/\1/p' "${here%/*}/Cargo.toml" | head -n 1; }
 
