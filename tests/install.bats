@@ -38,7 +38,7 @@ typed() {
     cmp "$wrapper" "$usr/libexec/xva-tools/$(basename "$wrapper")"
   done
   # Every file that the README names is there, too.
-  for link in $(grep -o '](\([a-zA-Z/-]*\.md\)' "$usr/share/doc/xva-tools/README.md" | sed 's/^](//' | grep -v '^CONTRIBUTING\|^tests/'); do
+  for link in $(grep -o '](\([a-zA-Z/-]*\.md\)' "$usr/share/doc/xva-tools/README.md" | sed 's/^](//'); do
     [ -s "$usr/share/doc/xva-tools/$link" ]
   done
   [ -z "$(find "$usr" -type f ! -perm 755 ! -perm 644 -o -type d ! -perm -555)" ]

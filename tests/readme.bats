@@ -132,7 +132,7 @@ EOF
   # One of the archives is cut off: the call that finds it ends with 3, and what comes after it still runs.
   bash -uo pipefail recipe.bash >said 2>&1
   grep -q 'web.xva.zst: sound' said
-  grep -q '^cut.xva.zst: damaged: ' said
+  grep -q '^damaged: cut.xva.zst: ' said
   grep -q 'sampled' said
   [ "$(jq .exit_status backups.json)" -eq 3 ]
 }

@@ -207,7 +207,7 @@ PYTHON
       # shellcheck disable=SC2086
       run --separate-stderr env time -f %M -o peak $command $table
       [ "$status" -eq 3 ] || { echo "$command $table: $status $stderr"; return 1; }
-      [ "$(tail -n 1 peak)" -lt 16384 ] || { echo "$command $table: $(cat peak)"; return 1; }
+      [ "$(tail -n 1 peak)" -lt 32768 ] || { echo "$command $table: $(cat peak)"; return 1; }
       [[ $output != *']' ]]
     done
   done
@@ -295,20 +295,21 @@ reads_began() { [ "$(grep -c = calls 2>/dev/null)" -ge 5 ]; }
   [ $(($(sed -n 's/.*= \([0-9]*\)$/\1/p' calls | paste -sd+))) -lt $((1024 * 1536 + 300000)) ]
 }
 
-@test "of a block in a frame no more than its beginning is read, with or without a seek table, whichever disk is asked for" {
-  for disk in a b; do head -c 64M /dev/urandom >$disk.raw; done
-  metadata Ref:000=64M Ref:001=64M >ova.xml
-  { xva-pack --scan --ova ova.xml --prefix Ref:000 --no-trailer a.raw &&
-    xva-pack --scan --check-ova ova.xml --prefix Ref:001 b.raw; } | xva-zstd -1 >table.zst
-  size=$(stat -c %s table.zst)
-  # 130 frames: a block is 1/128 of this and cannot be compressed, its first zstd block is 1/8 of it.
-  head -c -$((17 + 8 * 130)) table.zst >bare.zst
-  for archive in table bare; do
-    for command in 'xva-headers --list' 'xva-headers --disk Ref:001' 'xva-headers --output map --disk Ref:000' 'xva-unpack --list'; do
-      # shellcheck disable=SC2086
-      in_memory 16384 strace -qq -f -o calls -e trace=read,pread64 $command $archive.zst >said
-      [ $(($(sed -n 's/.*= \([0-9]*\)$/\1/p' calls | paste -sd+))) -lt $((size / 5)) ] || { echo "$command $archive.zst"; return 1; }
-    done
-    cmp <(xva-unpack --list $archive.zst) <(zstd -dc $archive.zst | xva-unpack --list -)
+@test "a block that is lost inside a frame of the right length is found there, by its checksum" {
+  raw a.raw 5M 0 1 2 3 4
+  metadata Ref:000=5M >ova.xml
+  xva-pack --scan --ova ova.xml --prefix Ref:000 a.raw >a.xva
+  # Between the data of one block and the checksum of the next that is left: frames that begin with blocks do not show it.
+  local block=$((1048576 + 1536)) first
+  first=$(grep -aob 'Ref:000/00000000' a.xva | head -n 1 | cut -d: -f1)
+  { head -c $((first + block + 1048576 + 512)) a.xva; tail -c +$((first + 2 * block + 1048576 + 512 + 1)) a.xva; } >gap.xva
+  { head -c "$first" gap.xva | zstd -q; tail -c +$((first + 1)) gap.xva | split -b $block --filter='zstd -q'; } >gap.zst
+  zstd -dc gap.zst | cmp - gap.xva
+  for archive in gap.xva gap.zst; do
+    run -3 xva-unpack --verify "$archive"
+    run -3 xva-unpack --list "$archive"
+    # Or 4, where a block is not in one frame.
+    run ! xva-headers "$archive"
+    run ! xva-headers --output map "$archive"
   done
 }

@@ -15,7 +15,8 @@ find_blocks() { xva-headers --output map ${disk:+--disk="$disk"} -- "$archive" >
 # serve NAME COMMAND: the command, in which $uri is the disk where it lies in the archive. The bar of what it reads is called NAME.
 serve() {
   rm -f -- "$sockets/nbd"
-  nbdkit -U "$sockets/nbd" python "$share/nbdkit-map" map=- ${bar:+progress="$1"} --run "$2" <"$work/map"
+  # nbdkit's Python is that of the system, whichever comes first in PATH, and so are its modules.
+  PATH=/usr/bin:$PATH nbdkit -U "$sockets/nbd" python "$share/nbdkit-map" map=- ${bar:+progress="$1"} --run "PATH=$(printf %q "$PATH"); $2" <"$work/map"
 }
 
 # unpack OUTPUT: the disk, by xva-unpack, which compares every checksum. $work/said then says its CRC-32 where OUTPUT is -, else
@@ -45,6 +46,8 @@ from_archive() {
   fi
   # shellcheck disable=SC2016
   serve "$disk" 'source=$uri bar=; '"$convert" || status=1
+  # Whether it was the archive, qemu-img does not say.
+  [ -n "$verifying" ] || [ "$status" -eq 0 ] || unpack - || status=$?
   [ -z "$verifying" ] || wait "$verifying" || status=$?
   return "$status"
 }

@@ -73,7 +73,9 @@ fn an_archive_that_was_cut_off_anywhere_is_not_whole() {
         if length < sound.data_ends {
             assert_eq!(answer.status, 3, "{said}");
             assert!(
-                ["ends early", "is empty", "has no block"].iter().any(|what| said.contains(what)),
+                ["ends early", "is empty", "has no block"].iter().any(|what| said.contains(what))
+                    // Not even a header is there.
+                    || length < 512 && said.contains("is no XVA"),
                 "{said}"
             );
         } else {

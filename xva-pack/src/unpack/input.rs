@@ -16,7 +16,6 @@ use crate::host::page_cache;
 use crate::host::pipe;
 use crate::unpack::window::Window;
 use crate::zstd::expand::{Expanded, Format};
-use crate::zstd::frame_heads::FrameHeads;
 
 mod reading;
 
@@ -29,8 +28,6 @@ enum Form {
     Pipe { ahead: Vec<u8>, given: usize },
     /// Compressed.
     Expanded(Format, Box<Expanded>),
-    /// Compressed, and no more is decompressed than is read.
-    Heads(Format, Box<FrameHeads>),
 }
 
 /// An archive being read.
@@ -88,15 +85,9 @@ impl Input {
 
     /// An archive of which headers are read, and little else: nothing is read ahead of them.
     #[must_use]
-    pub fn by_headers(mut self) -> Self {
-        match (&self.form, self.file_size, self.descriptor()) {
-            (Form::File(_), ..) => page_cache::is_read_at_random(&self.file.0),
-            (&Form::Expanded(format @ Format::Zstd { .. }, _), Some(size), Ok(file)) => {
-                let name = self.name.name().to_path_buf();
-                let heads = FrameHeads::new(format, name, file, self.begun, self.begun + size);
-                self.form = Form::Heads(format, Box::new(heads));
-            }
-            _ => {}
+    pub fn by_headers(self) -> Self {
+        if matches!(self.form, Form::File(_)) {
+            page_cache::is_read_at_random(&self.file.0);
         }
         self
     }
@@ -181,7 +172,6 @@ impl Input {
     pub(crate) fn progress(&self) -> Option<(u64, u64)> {
         let done = match &self.form {
             Form::Expanded(_, expanded) => expanded.compressed_position(),
-            Form::Heads(_, heads) => heads.compressed_position(),
             _ => self.position,
         };
         self.file_size.map(|size| (done, size))
@@ -195,7 +185,7 @@ impl Input {
     /// How it is compressed.
     fn format(&self) -> Option<Format> {
         match self.form {
-            Form::Expanded(format, _) | Form::Heads(format, _) => Some(format),
+            Form::Expanded(format, _) => Some(format),
             Form::File(_) | Form::Pipe { .. } => None,
         }
     }

@@ -8,7 +8,6 @@ use crate::unpack::foreign;
 use crate::unpack::input::Input;
 use crate::xva::block::BLOCK;
 use crate::xva::extended_header::Overrides;
-use crate::xva::member_name::{MemberKind, member_kind};
 use crate::xva::tar_header::{self, TarHeader};
 use crate::xva::tar_member::{RECORD, padding};
 
@@ -98,9 +97,6 @@ impl Members {
     /// Leaves out a member that was found there; it may be cut off.
     pub(crate) fn skip_beyond(&mut self, member: &Member) -> Result<(), Stop> {
         self.pass_over(member.size.saturating_sub(BLOCK))?;
-        if self.leave_block(member) {
-            return Ok(());
-        }
         match self.skip(member) {
             Err(Stop::Damaged(_)) => Ok(()),
             done => done,
@@ -169,14 +165,6 @@ impl Members {
     /// Reads the padding after data of `size` bytes.
     pub(crate) fn end_data(&mut self, size: u64, what: &str) -> Result<(), Stop> {
         self.input.skip(padding(size) as u64, format_args!("the padding of {what}"))
-    }
-
-    /// Leaves out a block with what follows it, if headers alone are wanted and it is in a frame with a member that is as long
-    /// as a checksum.
-    pub(crate) fn leave_block(&mut self, block: &Member) -> bool {
-        let checksum = 2 * RECORD as u64;
-        let is_block = block.is_file && matches!(member_kind(&block.name), MemberKind::Block(..));
-        is_block && self.input.leave_frame(block.size.saturating_add(padding(block.size) as u64 + checksum))
     }
 
     /// Leaves a member out.

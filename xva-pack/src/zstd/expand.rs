@@ -14,7 +14,6 @@ use crate::zstd::frame_feed::FrameFeed;
 use crate::zstd::frame_header::{self, MAGIC_LEN};
 use crate::zstd::gzip_feed::GzipFeed;
 use crate::zstd::in_order::{InOrder, Limit};
-use crate::zstd::seek_table::TableCheck;
 use crate::zstd::source::{Source, failure_in};
 
 /// The most threads.
@@ -82,26 +81,6 @@ pub(crate) struct Expanded {
 impl Expanded {
     /// Begins to decompress `source`, which begins at byte `position` of the archive.
     pub(crate) fn start(format: Format, source: Source, position: u64) -> Result<Self, Failure> {
-        let check = (position == 0).then(TableCheck::new);
-        Expanded::start_with(format, source, position, check)
-    }
-
-    /// The same after frames that somebody else went over, of which `check` took note.
-    pub(crate) fn start_after(
-        format: Format,
-        source: Source,
-        position: u64,
-        check: TableCheck,
-    ) -> Result<Self, Failure> {
-        Expanded::start_with(format, source, position, Some(check))
-    }
-
-    fn start_with(
-        format: Format,
-        source: Source,
-        position: u64,
-        check: Option<TableCheck>,
-    ) -> Result<Self, Failure> {
         let discard = Arc::new(AtomicBool::new(false));
         let jobs = match format {
             Format::Zstd { .. } => available_parallelism().map_or(2, |count| count.get().min(MAX_JOBS)),
@@ -112,7 +91,7 @@ impl Expanded {
         let workers = workers.map_err(|error| Failure::system(format!("cannot decompress: {error}")))?;
         let work = match format {
             Format::Zstd { .. } => {
-                let mut feed = FrameFeed::new(source, position, check, Arc::clone(&discard));
+                let mut feed = FrameFeed::new(source, position, Arc::clone(&discard));
                 InOrder::start(move |chunk: &mut Chunk| feed.next(chunk), workers, limit)
             }
             Format::Gzip => {

@@ -34,7 +34,7 @@ pub(crate) struct FrameFeed {
     position: u64,
     /// The frame whose content comes part by part.
     streamed: Option<Streamed>,
-    /// What a seek table must list; none if the frames before these were not looked at.
+    /// What a seek table must list; none if reading did not begin at the first frame.
     check: Option<TableCheck>,
     /// Nobody wants the content any more, only that the input comes to its end.
     discard: Arc<AtomicBool>,
@@ -53,13 +53,9 @@ struct Streamed {
 }
 
 impl FrameFeed {
-    /// The frames of `source`, which begins at byte `position` of the archive; `check` took note of those before.
-    pub(crate) fn new(
-        source: Source,
-        position: u64,
-        check: Option<TableCheck>,
-        discard: Arc<AtomicBool>,
-    ) -> Self {
+    /// The frames of `source`, which begins at byte `position` of the archive.
+    pub(crate) fn new(source: Source, position: u64, discard: Arc<AtomicBool>) -> Self {
+        let check = (position == 0).then(TableCheck::new);
         let input = BufReader::with_capacity(BUFFER, source);
         FrameFeed { input, position, streamed: None, check, discard }
     }

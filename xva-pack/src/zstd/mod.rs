@@ -21,7 +21,6 @@
 //! | `frame_feed`, `gzip_feed` | what of it is decompressed next |
 //! | `chunk` | a part of its content |
 //! | `expand` | its content in order |
-//! | `frame_heads` | the same of a file, of which only what is asked for is decompressed |
 //!
 //! This room knows the rooms `xva` and `host`.
 
@@ -31,7 +30,6 @@ pub(crate) mod expand;
 pub(crate) mod foreign;
 pub(crate) mod frame_feed;
 pub(crate) mod frame_header;
-pub(crate) mod frame_heads;
 pub(crate) mod frame_output;
 pub(crate) mod frame_walk;
 pub(crate) mod gzip_feed;

@@ -47,7 +47,7 @@ impl Input {
         Ok(Source::file(self.name.name().to_path_buf(), self.descriptor()?, offset))
     }
 
-    pub(super) fn descriptor(&self) -> Result<File, Failure> {
+    fn descriptor(&self) -> Result<File, Failure> {
         self.file.0.try_clone().map_err(|error| Failure::io(self.name.name(), "cannot open again", &error))
     }
 
@@ -80,20 +80,10 @@ impl Input {
         Ok(())
     }
 
-    /// Leaves out what remains of a frame of which the beginning was read, without decompressing it, where headers alone are
-    /// wanted and it is just `rest` bytes; yields whether that was so.
-    pub(crate) fn leave_frame(&mut self, rest: u64) -> bool {
-        let Form::Heads(_, heads) = &mut self.form else { return false };
-        let left = heads.leave(rest);
-        self.position += if left { rest } else { 0 };
-        left
-    }
-
     /// Goes on after a damaged frame, if what could not be read last began with it; yields whether that was so.
     pub(crate) fn leave_out_damaged_frame(&mut self) -> bool {
         let left_out = match &mut self.form {
             Form::Expanded(_, expanded) => expanded.leave_out_damaged(),
-            Form::Heads(_, heads) => heads.leave_out_damaged(),
             Form::File(_) | Form::Pipe { .. } => None,
         };
         self.position = self.position.saturating_add(left_out.unwrap_or_default());
@@ -105,7 +95,6 @@ impl Input {
         let position = self.position;
         let read = match &mut self.form {
             Form::Expanded(_, expanded) => expanded.read(buffer).map_err(|failure| stop(position, failure)),
-            Form::Heads(_, heads) => heads.read(buffer).map_err(|failure| stop(position, failure)),
             Form::File(window) => {
                 let read = window.read(&self.file.0, buffer, self.begun + position);
                 read.map_err(|error| self.failed(&error))
@@ -137,7 +126,6 @@ impl Input {
             Form::Expanded(_, expanded) => {
                 expanded.pass(length).map_err(|failure| stop(position, failure))?
             }
-            Form::Heads(_, heads) => heads.pass(length).map_err(|failure| stop(position, failure))?,
             Form::File(_) => length.min(self.file_size.unwrap_or_default().saturating_sub(position)),
             Form::Pipe { .. } => return self.read_over(length, what),
         };

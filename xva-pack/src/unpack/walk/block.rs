@@ -79,8 +79,7 @@ impl Walk<'_> {
             self.read_block(member)?;
             disk.sampled += u64::from(member.size > 0);
             self.checksum(disk, member)?;
-        } else if disk.algorithms.is_empty() || !self.members.leave_block(member) {
-            // The first one shows of which kind the checksums are.
+        } else {
             self.members.skip(member)?;
             self.checksum(disk, member)?;
         }
