@@ -2,8 +2,8 @@
 //!
 //! Of every frame the headers are read, and the name of the block that it begins with. Only where all of them are as `xva-zstd`
 //! writes them, one block with its checksum each, in the order of the disks and of their numbers, and where the seek table lists
-//! just these frames, is anything left out: a block that stands elsewhere, or is gone, is found by reading the archive from its
-//! beginning as any other.
+//! just these frames, is anything left out: a frame that stands elsewhere, or is gone, is found by reading the archive from its
+//! beginning as any other. What follows the block inside a frame of another disk is taken for its checksum, by its length.
 
 use extents::failure::Failure;
 

@@ -50,7 +50,7 @@ fn metadata_bytes(members: &mut Members, member: &Member) -> Result<Vec<u8>, Sto
 impl Walk<'_> {
     /// Reads `ova.xml` if the archive begins with it.
     pub(crate) fn metadata(&mut self) -> Result<(), Stop> {
-        let Some(member) = self.members.next(self.findings)? else {
+        let Some(member) = self.next_after_damage()? else {
             return Err(foreign::refuse_empty(&mut self.members.input)?);
         };
         if let Some(failure) = foreign::foreign_tar(&member.name) {

@@ -90,7 +90,7 @@ impl Walk<'_> {
 
     /// The next member. With `--keep-going`, that of the next frame where a damaged one comes first: frames do not depend on each
     /// other, and the name of a block says where it belongs.
-    fn next_after_damage(&mut self) -> Result<Option<Member>, Stop> {
+    pub(crate) fn next_after_damage(&mut self) -> Result<Option<Member>, Stop> {
         loop {
             let stop = match self.next() {
                 Err(Stop::Damaged(finding)) if self.findings.policy().keep_going => finding,
