@@ -30,7 +30,7 @@ nothing_left() {
   for format in qcow2 vpc:vhd raw vmdk; do
     suffix=${format#*:} format=${format%:*}
     run -0 --separate-stderr restore -O $format vm.xva
-    [[ $stderr == "restore-disk: ./vm.$suffix: disk Ref:000, "*" bytes ("*") on disk, checked" ]]
+    [[ $stderr == "restore-disk: ./vm.$suffix: $format, disk Ref:000, "*" bytes ("*") on disk, checked" ]]
     qemu-img compare -f $format -F raw vm.$suffix a.raw
     [ "$(qemu-img info -f $format --output=json vm.$suffix | jq '."virtual-size"')" -eq 34603008 ]
     [ "$(stored vm.$suffix)" -lt 8000000 ]
@@ -62,7 +62,7 @@ nothing_left() {
   xva-zstd vm.xva >vm.xva.zst
   for format in qcow2 vpc raw vmdk; do
     run -0 --separate-stderr restore -O $format -o out.$format vm.xva.zst
-    [[ $stderr == "restore-disk: ./out.$format: disk Ref:000, "*" bytes ("*") on disk, checked" ]]
+    [[ $stderr == "restore-disk: ./out.$format: $format, disk Ref:000, "*" bytes ("*") on disk, checked" ]]
     qemu-img compare -f $format -F raw out.$format a.raw
   done
   nothing_left

@@ -120,6 +120,7 @@ setup() {
 4^export-xva -o out.xva json:{}^json:{}: is not a file here: get it first
 2^restore-disk --disc Ref:0 a.xva^unknown option --disc; did you mean --disk? see --help
 2^restore-disk --disk Ref:0 --disk Ref:1 a.xva^--disk is given twice; see --help
+2^restore-disk -o - a.xva^-: an image is not written in order: expected the name of a file
 2^restore-disk -^-: the archive is read at several places, which standard input cannot be
 4^restore-disk a.xva.xz^a.xva.xz: is an xz file: decompress it first: xz -dc a.xva.xz > a.xva
 1^restore-disk folder^folder: is a directory: expected a file or block device

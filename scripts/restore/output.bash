@@ -2,6 +2,7 @@
 
 # look_at_output: refuses, before anything is read, what cannot become the image.
 look_at_output() {
+  [ "$output" != - ] || fail "-: an image is not written in order: expected the name of a file; for a raw disk there is xva-unpack --disk REF -o -" 2
   if [ -z "$format" ]; then
     case $output in
       *.vhd | *.vpc) format=vpc ;;
