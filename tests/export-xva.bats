@@ -153,7 +153,7 @@ LIST
   fails_with 1 export_xva missing.qcow2
   fails_with 2 export_xva --format vmfs -o vm.xva "$ROOT/scripts/example/example.qcow2"
   run -0 export_xva --help
-  [[ $output == *Example:* ]]
+  [[ $output == *Examples:* ]]
 }
 
 @test "without an image, options are wrong usage, and no archive becomes the example" {

@@ -59,7 +59,7 @@ agree() {
   fails_with 1 extents-merge missing.json
   [ "$stderr" = "extents-merge: missing.json: cannot open: No such file or directory (os error 2)" ]
   fails_with 1 extents-merge .
-  [ "$stderr" = "extents-merge: .: is a directory: expected a file or pipe" ]
+  [ "$stderr" = "extents-merge: .: is a directory: expected a file with an extents document" ]
 }
 
 @test "the status of a pipeline is that of the stage that failed first" {
