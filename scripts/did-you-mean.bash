@@ -17,10 +17,10 @@ distance() {
   echo "${row[${#b}]}"
 }
 
-# did_you_mean GIVEN OPTION...: a question, and a blank after it, if one of them is near; nothing otherwise.
+# did_you_mean GIVEN: a question, and a blank after it, if one of the long options in the help (`usage`) is near; nothing otherwise.
 did_you_mean() {
   local option nearest='' least=$((${#1} / 3 + 1)) found
-  for option in "${@:2}"; do
+  for option in $(usage | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
     # The beginning of one may be all that was typed.
     if [ ${#1} -gt 3 ] && [[ $option == "$1"* ]]; then found=0; else found=$(distance "$1" "$option"); fi
     if [ "$found" -lt "$least" ]; then least=$found nearest=$option; fi

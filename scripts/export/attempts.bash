@@ -11,13 +11,7 @@ make_workspace() {
   work=$(mktemp -d -- "$output.part.XXXXXX") || fail "$output: cannot be written" 1
   work=$(readlink -f -- "$work")
   links=$work
-  trap clean_up EXIT
-  trap 'exit 129' HUP
-  trap 'exit 130' INT
-  trap 'exit 131' QUIT
-  trap 'exit 143' TERM
-  # What runs in a process group of its own (`run`) draws bars all the same where a terminal stops those (stty tostop).
-  trap '' TTOU
+  clean_up_on_signals
 }
 
 # use_links: makes the folder for links, which only some disks need.
@@ -32,18 +26,6 @@ clean_up() {
   [ -z "$job" ] || kill -TERM -- "-$job" 2>/dev/null || true
   for folder in "$links"/disk*; do [ ! -e "$folder" ] || detach_foreign "$folder"; done
   rm -rf -- "$work" "$links" || true
-}
-
-# run COMMAND...: the command in a process group of its own, so that a signal to this script ends all of it at once.
-run() {
-  local status=0
-  set -m
-  "$@" &
-  job=$!
-  set +m
-  wait "$job" || status=$?
-  job=
-  return "$status"
 }
 
 # show_said: what a command said, but for the names of files that only stand for an image here.

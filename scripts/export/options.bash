@@ -132,8 +132,7 @@ meant() {
   if [ "$1" = --output ]; then
     echo 'did you mean -o? '
   else
-    # shellcheck disable=SC2046
-    did_you_mean "$1" $(usage | grep -oE -- '--[a-z][a-z-]+' | sort -u)
+    did_you_mean "$1"
   fi
 }
 

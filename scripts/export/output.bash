@@ -20,20 +20,14 @@ look_at_output() {
     *) fail "$output: the name must end with .xva, .xva.zst or .xva.gz" 2 ;;
   esac
 
-  # What a link leads to is replaced, and not the link.
-  if [ -L "$output" ]; then
-    [ -e "$output" ] || fail "$output: is a link that leads nowhere" 1
-    output=$(readlink -f -- "$output")
-  fi
+  follow_link
   [ ! -d "$output" ] || fail "$output: is a directory" 1
   [ ! -e "$output" ] || [ -f "$output" ] || fail "$output: is a device or pipe: expected the name of a file" 2
   for image in "${images[@]}" ${device:+"$device"}; do
     [ ! "$output" -ef "$image" ] || fail "$output: is what would be exported" 2
   done
-  [ ! -f "$output" ] || [ -r "$output" ] || fail "$output: cannot be read: expected one of which owner and mode can be kept" 1
   [ ! -f "$output" ] || [ -z "$(looks_like "$output" image qemu)" ] || fail "$output: is a disk image: expected the name of an archive" 2
-  [ -d "$(dirname -- "$output")" ] || fail "$(dirname -- "$output"): no such directory" 1
-  [ -w "$(dirname -- "$output")" ] || fail "$(dirname -- "$output"): cannot be written to" 1
+  can_take_its_place
 }
 
 # reads_no_output FORMAT IMAGE: fails if $output is a file that IMAGE names, its backing or data file, say. Which they are, the

@@ -69,13 +69,7 @@ make_archive() {
     [ "$found" = "$(cat "$share/example/example.sha256")" ] || fail "the disk in $output is not that of the example" 3
     say "the disk in $output is that of the example, byte for byte"
   fi
-  # The mode of any new file, which may be none at all, or owner and mode of the one that is replaced. That it cannot have them
-  # is no reason to lose it.
-  if [ -f "$output" ]; then
-    cp --attributes-only --preserve=mode,ownership -- "$output" "$part"
-  else
-    chmod -- "$(printf %o $((0666 & ~mask)))" "$part"
-  fi || warn "$output: does not get the owner and mode that it should have"
+  keep_attributes "$part"
   mv -T -- "$part" "$output"
   found=$(stat -c %s -- "$output")
   say "$output: $found bytes ($(for_people "$found")), disks: ${#disk_images[@]}$([ "$verify" = no ] || echo ', checked');" \

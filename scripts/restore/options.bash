@@ -50,10 +50,7 @@ parse_options() {
       -O) format=${2:-} ;;
       -o) output=${2:-} ;;
       --disk) disk=${2:-} ;;
-      *)
-        # shellcheck disable=SC2046
-        fail "unknown option $1; $(did_you_mean "$1" $(usage | grep -oE -- '--[a-z][a-z-]+' | sort -u))see --help" 2
-        ;;
+      *) fail "unknown option $1; $(did_you_mean "$1")see --help" 2 ;;
     esac
     shift 2 || fail "$1 needs a value; see --help" 2
   done

@@ -25,20 +25,14 @@ look_at_output() {
     output=$output${disk:+-${disk//[:\/]/-}}.$suffix
   fi
 
-  # What a link leads to is replaced, and not the link.
-  if [ -L "$output" ]; then
-    [ -e "$output" ] || fail "$output: is a link that leads nowhere" 1
-    output=$(readlink -f -- "$output")
-  fi
+  follow_link
   # What stands before a colon qemu takes for a protocol, unless a slash comes first.
   [[ $output == /* ]] || output=./${output#./}
   [ ! "$output" -ef "$archive" ] || fail "$output: is the archive that is read: expected another" 2
   [ ! -d "$output" ] || fail "$output: is a directory" 1
   [ ! -e "$output" ] || [ -f "$output" ] || fail "$output: is no file: expected one; xva-unpack --disk writes to devices" 2
   [ ! -e "$output" ] || [ $force = yes ] || fail "$output: is there already: expected a new name, or --force" 1
-  [ ! -e "$output" ] || [ -r "$output" ] || fail "$output: cannot be read: expected one of which owner and mode can be kept" 1
-  [ -d "$(dirname -- "$output")" ] || fail "$(dirname -- "$output"): no such directory" 1
-  [ -w "$(dirname -- "$output")" ] || fail "$(dirname -- "$output"): cannot be written to" 1
+  can_take_its_place
 }
 
 # take_name: gives the image its name; without --force not that of a file that has come in the meantime.
@@ -50,14 +44,4 @@ take_name() {
     mv -n -T -- "$image" "$output" 2>/dev/null || true
     [ ! -e "$image" ] || fail "$output: cannot be written, or is there by now: expected a new name, or --force" 1
   fi
-}
-
-# keep_attributes: gives the image the attributes that it should have.
-keep_attributes() {
-  # The mode of any new file, or owner and mode of the one that is replaced. That it cannot have them is no reason to lose it.
-  if [ -f "$output" ]; then
-    cp --attributes-only --preserve=mode,ownership -- "$output" "$image"
-  else
-    chmod -- "$(printf %o $((0666 & ~mask)))" "$image"
-  fi || say "$output: does not get the owner and mode that it should have"
 }

@@ -1,17 +1,5 @@
 # Sourced by restore-disk: a folder of its own to work in, and what is left of it at the end.
 
-# run COMMAND...: the command in a process group of its own, so that a signal to this script ends all of it at once.
-run() {
-  local status=0
-  set -m
-  "$@" &
-  job=$!
-  set +m
-  wait "$job" || status=$?
-  job=
-  return "$status"
-}
-
 clean_up() {
   [ -z "$job" ] || kill -TERM -- "-$job" 2>/dev/null || true
   rm -rf -- ${work:+"$work"} ${sockets:+"$sockets"} || true
@@ -20,13 +8,7 @@ clean_up() {
 # make_workspace: the folder beside the image whose name is in work, and one for sockets. Both are gone when the script ends.
 make_workspace() {
   job='' work='' sockets=''
-  trap clean_up EXIT
-  trap 'exit 129' HUP
-  trap 'exit 130' INT
-  trap 'exit 131' QUIT
-  trap 'exit 143' TERM
-  # What runs in a process group of its own (`run`) draws bars all the same where a terminal stops those (stty tostop).
-  trap '' TTOU
+  clean_up_on_signals
   # Nobody else is to look at what is half done; the image gets the mode of any new file at the end.
   mask=$(umask)
   umask 077
