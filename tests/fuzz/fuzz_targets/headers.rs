@@ -12,7 +12,7 @@ use extents::frame::disk_output::map_file;
 use extents::frame::input::InputName;
 use extents::frame::messages::{Messages, Verbosity};
 use extents::image::file::ImageFile;
-use fuzz::{file, seal};
+use fuzz::{file, frame, seal, seek_table};
 use libfuzzer_sys::fuzz_target;
 use xva_pack::pack::files::Files;
 use xva_pack::pack::map_plan::MapPlan;
@@ -152,17 +152,9 @@ fn framed(archive: &[u8], with_table: bool, at: usize) -> Vec<u8> {
         }
         pieces.last_mut().unwrap().extend(record);
     }
-    let (mut all, mut table) = (Vec::new(), Vec::new());
-    for piece in &pieces {
-        let frame = zstd::bulk::compress(piece, 1).unwrap();
-        table.extend([frame.len() as u32, piece.len() as u32].map(u32::to_le_bytes).concat());
-        all.extend(frame);
-    }
-    if with_table {
-        let head = [0x184d_2a5e, table.len() as u32 + 9].map(u32::to_le_bytes).concat();
-        let count = (pieces.len() as u32).to_le_bytes();
-        all.extend([&head[..], &table, &count, b"\0\xb1\xea\x92\x8f"].concat());
-    }
+    let frames: Vec<_> = pieces.iter().map(|piece| frame(piece).unwrap()).collect();
+    let table = if with_table { seek_table(&frames) } else { Vec::new() };
+    let mut all: Vec<u8> = frames.into_iter().flat_map(|(frame, _)| frame).chain(table).collect();
     if let Some(byte) = all.get_mut(at) {
         *byte ^= 0x55;
     }

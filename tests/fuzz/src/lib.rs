@@ -124,27 +124,14 @@ pub fn in_frames(archive: &[u8], how: u8) -> Vec<u8> {
             _ => parts.push(record.to_vec()),
         }
     }
-    let parts = parts.iter();
-    let mut frames: Vec<_> =
-        parts.filter_map(|part| Some((zstd::bulk::compress(part, 1).ok()?, part.len()))).collect();
-    let mut table = Vec::new();
-    for (frame, content) in &frames {
-        table.extend(u32::try_from(frame.len()).unwrap_or_default().to_le_bytes());
-        table.extend(u32::try_from(*content).unwrap_or_default().to_le_bytes());
-    }
-    table.extend(u32::try_from(frames.len()).unwrap_or_default().to_le_bytes());
-    table.push(0);
-    table.extend(0x8f92_eab1_u32.to_le_bytes());
+    let mut frames: Vec<_> = parts.iter().filter_map(|part| frame(part)).collect();
+    let table = (how & 1 == 1).then(|| seek_table(&frames));
     let step = usize::from(how >> 1);
     if (12..15).contains(&step) && frames.len() > step - 10 {
         frames.swap(step - 11, step - 10);
     }
-    let mut all: Vec<u8> = frames.into_iter().flat_map(|(frame, _)| frame).collect();
-    if how & 1 == 1 {
-        all.extend(0x184d_2a5e_u32.to_le_bytes());
-        all.extend(u32::try_from(table.len()).unwrap_or_default().to_le_bytes());
-        all.extend(table);
-    }
+    let frames = frames.into_iter().flat_map(|(frame, _)| frame);
+    let mut all: Vec<u8> = frames.chain(table.unwrap_or_default()).collect();
     let at = match step {
         0..6 => Some(step * 37 + 4),
         6..12 => all.len().checked_sub((step - 6) * 5 + 1),
@@ -154,6 +141,20 @@ pub fn in_frames(archive: &[u8], how: u8) -> Vec<u8> {
         *byte ^= 0x55;
     }
     all
+}
+
+/// A frame, and how many bytes it holds.
+pub fn frame(content: &[u8]) -> Option<(Vec<u8>, usize)> {
+    Some((zstd::bulk::compress(content, 1).ok()?, content.len()))
+}
+
+/// The table of zstd's seekable format that lists these frames.
+pub fn seek_table(frames: &[(Vec<u8>, usize)]) -> Vec<u8> {
+    let number = |count: usize| u32::try_from(count).unwrap_or_default().to_le_bytes();
+    let entries = frames.iter().flat_map(|(frame, content)| [number(frame.len()), number(*content)].concat());
+    let table: Vec<u8> =
+        entries.chain(number(frames.len())).chain([0]).chain(0x8f92_eab1_u32.to_le_bytes()).collect();
+    [&0x184d_2a5e_u32.to_le_bytes()[..], &number(table.len()), &table].concat()
 }
 
 /// Whether a record looks like a header.
