@@ -10,3 +10,12 @@ pub struct SearchPaths {
     #[arg(long = "search-path", value_name = "DIR")]
     pub directories: Vec<PathBuf>,
 }
+
+/// The value of an option that other programs have: there is none, as [`no_output`] refuses every one.
+#[derive(Clone, Debug)]
+pub enum NoOutput {}
+
+/// Refuses `-o FILE`, with the sentence where the output of `program`, an archive, goes: for `value_parser`.
+pub fn no_output(program: &'static str) -> impl Fn(&str) -> Result<NoOutput, String> + Clone {
+    move |_| Err(format!("the archive goes to standard output: {program} ... > FILE"))
+}

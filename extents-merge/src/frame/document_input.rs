@@ -7,8 +7,7 @@ use std::io::{Cursor, Read};
 use crate::failure::Failure;
 use crate::frame::input::InputName;
 use crate::frame::streams::Waiting;
-use crate::image::file::ImageFile;
-use crate::image::magic::{self, Format};
+use crate::image::magic;
 
 /// Bytes that are read at once where it may be a document: of a slow one no more than what is there.
 const FIRST: usize = 4096;
@@ -27,7 +26,7 @@ pub fn beginning(input: &mut Waiting<File>, name: &InputName, expected: &str) ->
     }
     let more = (magic::BEGINNING - read) as u64;
     input.by_ref().take(more).read_to_end(&mut bytes).map_err(cannot)?;
-    match formats(name, &bytes)[..] {
+    match magic::formats_of_input(&bytes, name.path())[..] {
         [format, ..] => {
             let what =
                 format!("is not {expected}: found {format}; expected JSON, as the header tools print it");
@@ -42,11 +41,4 @@ pub fn open(name: &InputName, expected: &str) -> Result<impl Read + use<>, Failu
     let mut input = name.open(expected)?;
     let beginning = beginning(&mut input, name, expected)?;
     Ok(Cursor::new(beginning).chain(input))
-}
-
-/// What `name` is, which begins with `beginning`. A file is also looked at from its end: some images have their header there.
-fn formats(name: &InputName, beginning: &[u8]) -> Vec<Format> {
-    let file = name.path().and_then(|path| ImageFile::open(path).ok());
-    let found = file.and_then(|file| magic::formats_of_file(&file).ok());
-    found.unwrap_or_else(|| magic::formats_of(beginning, &[], name.path()))
 }

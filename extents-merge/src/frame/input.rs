@@ -56,8 +56,8 @@ impl InputName {
 
     /// Opens it to be read from here on, for the `what` that is in it.
     ///
-    /// Status 1 if it is not there, is a directory or cannot be opened, 2 if it is standard input and that is a terminal, or if the program
-    /// [writes](overwrite) to it.
+    /// Status 1 if it is not there, is a directory or cannot be opened, 2 if it is standard input and that is a terminal, or if
+    /// the program [writes](overwrite) to it.
     pub fn open(&self, what: &str) -> Result<Waiting<File>, Failure> {
         let file = match self {
             InputName::Stdin => streams::stdin_with(what)?,

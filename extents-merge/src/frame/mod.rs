@@ -1,5 +1,6 @@
 //! What every `main` stands in: the [program] from its command line to its exit status, its [arguments] and the [inputs](input)
-//! that they name, [documents](document_input) among them, the [standard streams](streams), its [messages], and the [output](disk_output) of a header tool.
+//! that they name, [documents](document_input) among them, the [standard streams](streams), its [messages], and the
+//! [output](disk_output) of a header tool.
 
 pub mod arguments;
 pub mod disk_output;

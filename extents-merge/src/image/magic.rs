@@ -16,6 +16,8 @@ const TABLE: &str = include_str!("formats.table");
 pub const BEGINNING: usize = 33 << 10;
 /// Bytes at its end that tell it.
 const END: usize = 512;
+/// Bytes by which a file is known to be what was read.
+const COMPARED: usize = 512;
 /// Bytes of an unknown file that a sentence shows.
 const SHOWN: usize = 8;
 
@@ -117,6 +119,17 @@ pub fn describe_file(file: &ImageFile, expected: &str) -> Result<String, Failure
         [only] => only.to_string(),
         [first, ..] => format!("what begins as {first}"),
     })
+}
+
+/// What begins with `beginning`, and comes from the file `name`, if it has one. That is also looked at from its end, unless it is
+/// another one by now, or was decompressed.
+pub fn formats_of_input(beginning: &[u8], name: Option<&Path>) -> Vec<Format> {
+    let mut first = vec![0; beginning.len().min(COMPARED)];
+    let file = name.and_then(|name| ImageFile::open(name).ok()).filter(|file| {
+        file.read_exact_at(&mut first, 0, "its beginning").is_ok() && beginning.starts_with(&first)
+    });
+    let at_both_ends = file.and_then(|file| formats_of_file(&file).ok());
+    at_both_ends.unwrap_or_else(|| formats_of(beginning, &[], name))
 }
 
 /// What begins with `beginning` and has `size` bytes, if it is of no known format.

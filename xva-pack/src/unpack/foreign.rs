@@ -3,7 +3,6 @@
 
 use extents::extent::length::in_memory;
 use extents::failure::Failure;
-use extents::image::file::ImageFile;
 use extents::image::magic::{self, Format, Kind};
 use extents::image::shell_word::shell_word;
 
@@ -25,7 +24,7 @@ pub(crate) fn refuse(input: &mut Input, bytes: &[u8]) -> Result<Option<Stop>, St
     let zeros = in_memory(input.position()).saturating_sub(bytes.len());
     let mut beginning = [&vec![0; zeros], bytes].concat();
     read_on(input, &mut beginning)?;
-    Ok(match formats(input, &beginning)[..] {
+    Ok(match magic::formats_of_input(&beginning, input.name().path())[..] {
         [format, ..] if format.kind == Kind::Archive => None,
         [format, ..] => Some(Stop::Refused(not_an_xva(format, input))),
         [] => {
@@ -43,7 +42,7 @@ pub(crate) fn refuse(input: &mut Input, bytes: &[u8]) -> Result<Option<Stop>, St
 pub(crate) fn refuse_empty(input: &mut Input) -> Result<Stop, Stop> {
     let mut beginning = vec![0; in_memory(input.position())];
     read_on(input, &mut beginning)?;
-    if let [format, ..] = formats(input, &beginning)[..] {
+    if let [format, ..] = magic::formats_of_input(&beginning, input.name().path())[..] {
         return Ok(Stop::Refused(not_an_xva(format, input)));
     }
     let mut is_zero = beginning.iter().all(|&byte| byte == 0);
@@ -71,18 +70,6 @@ fn read_on(input: &mut Input, beginning: &mut Vec<u8>) -> Result<(), Stop> {
     let read = input.read(&mut beginning[have..])?;
     beginning.truncate(have + read);
     Ok(())
-}
-
-/// What begins so. A file is also looked at from its end, unless it is another one, or was decompressed.
-fn formats(input: &Input, beginning: &[u8]) -> Vec<Format> {
-    let name = input.name().path();
-    let file = name.and_then(|name| ImageFile::open(name).ok());
-    let mut first = vec![0; beginning.len().min(RECORD)];
-    let at_both_ends = file.filter(|file| {
-        file.read_exact_at(&mut first, 0, "its beginning").is_ok() && beginning.starts_with(&first)
-    });
-    let found = at_both_ends.and_then(|file| magic::formats_of_file(&file).ok());
-    found.unwrap_or_else(|| magic::formats_of(beginning, &[], name))
 }
 
 /// Why `input`, which is of `format`, is not read.

@@ -55,7 +55,9 @@ impl<'a> Frames<'a> {
                 }
                 _ => Ok(None),
             },
-            Some(Format::Gzip) => Err(in_one_piece(image.path(), "is compressed with gzip", "gzip -dc")),
+            Some(format @ Format::Gzip) => {
+                Err(in_one_piece(image.path(), "is compressed with gzip", format.reader()))
+            }
             Some(Format::Zstd { .. }) => {
                 let headers = At::new(image.as_file(), 0, image.size());
                 let archive = image.path().to_path_buf();

@@ -161,11 +161,7 @@ impl Input {
 
     /// The command that decompresses what it is read from, if that is compressed.
     pub(crate) fn outer_reader(&self) -> Option<&'static str> {
-        match self.form {
-            Form::Expanded(Format::Gzip, _) => Some("gzip -dc"),
-            Form::Expanded(Format::Zstd { .. }, _) => Some("zstd -dc"),
-            _ => None,
-        }
+        self.format().map(Format::reader)
     }
 
     /// How many bytes of a file were read, and of how many.

@@ -40,6 +40,16 @@ pub(crate) enum Format {
     Gzip,
 }
 
+impl Format {
+    /// The command that decompresses a file of it.
+    pub(crate) fn reader(self) -> &'static str {
+        match self {
+            Format::Zstd { .. } => "zstd -dc",
+            Format::Gzip => "gzip -dc",
+        }
+    }
+}
+
 /// Bytes by which a format is known.
 pub(crate) const KNOWN_BY: usize = MAGIC_LEN;
 

@@ -2,7 +2,6 @@
 
 use extents::failure::{Failure, Status};
 use extents::frame::input::InputName;
-use extents::image::file::ImageFile;
 use extents::image::magic::{self, Format, Kind};
 use extents::image::shell_word::shell_word;
 
@@ -31,7 +30,7 @@ pub(crate) fn no_header(record: &[u8], name: &InputName, failure: Failure) -> Fa
     if failure.status() != Status::Damaged {
         return failure;
     }
-    match formats(record, name)[..] {
+    match magic::formats_of_input(record, name.path())[..] {
         [format, ..] if format.kind != Kind::Archive && format.id != "json" => no_xva(&format.to_string()),
         [] if !is_header(record) => {
             let size = if record.len() < RECORD { record.len() as u64 } else { u64::MAX };
@@ -43,7 +42,7 @@ pub(crate) fn no_header(record: &[u8], name: &InputName, failure: Failure) -> Fa
 
 /// Why a tar is no XVA whose first member is called `found`; there is none in what begins with zeros.
 pub(crate) fn no_first_member(record: &[u8], name: &InputName, found: Option<&str>) -> Failure {
-    match (&formats(record, name)[..], found) {
+    match (&magic::formats_of_input(record, name.path())[..], found) {
         ([format, ..], _) if !matches!(format.id, "tar" | "xva") => no_xva(&format.to_string()),
         (_, Some(found)) => no_xva(&format!("a tar that begins with {found}")),
         (_, None) => no_xva("zeros at its beginning"),
@@ -59,11 +58,4 @@ fn no_xva(found: &str) -> Failure {
     Failure::damaged(format!(
         "is no XVA: found {found}; expected an XVA, which begins with {METADATA} or a block"
     ))
-}
-
-/// What `name` is, whose first record is this. A file is also looked at from its end: some images have their header there.
-fn formats(record: &[u8], name: &InputName) -> Vec<Format> {
-    let file = name.path().and_then(|path| ImageFile::open(path).ok());
-    let found = file.and_then(|file| magic::formats_of_file(&file).ok());
-    found.unwrap_or_else(|| magic::formats_of(record, &[], None))
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! tar_input -> tar_cut -> compress -> frame_output  (an archive into frames; `in_order` spreads the work)
-//! source -> frame_feed -> chunk -> expand               (and back, whoever wrote them; gzip goes the same way)
+//! source -> frame_feed -> chunk -> expand           (and back, whoever wrote them; gzip goes the same way)
 //! ```
 //!
 //! | File | Knows |

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use extents::failure::Failure;
+use extents::frame::arguments::{NoOutput, no_output};
 use extents::frame::input::InputName;
 use xva_pack::host::progress::Destination;
 use xva_pack::pack::copy::Settings;
@@ -121,13 +122,9 @@ pub(crate) struct Operation {
     #[arg(long)]
     pub(crate) force: bool,
     /// As other programs have it: refused, with the sentence where the archive goes
-    #[arg(short, long, hide = true, num_args = 0..=1, value_parser = no_output)]
+    #[arg(short, long, hide = true, num_args = 0..=1, value_parser = no_output("xva-pack"))]
     output: Option<NoOutput>,
 }
-
-/// There is no such thing.
-#[derive(Clone, Debug)]
-enum NoOutput {}
 
 /// Standard output is the archive's: `-`, which elsewhere is a standard stream, would be a file that nobody expects.
 fn report_name(name: PathBuf) -> Result<PathBuf, String> {
@@ -137,10 +134,6 @@ fn report_name(name: PathBuf) -> Result<PathBuf, String> {
         );
     }
     Ok(name)
-}
-
-fn no_output(_: &str) -> Result<NoOutput, String> {
-    Err("the archive goes to standard output: xva-pack ... > FILE".to_owned())
 }
 
 const EXAMPLES: &str = "\

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use extents::failure::Failure;
+use extents::frame::arguments::{NoOutput, no_output};
 use extents::frame::input::InputName;
 use xva_pack::host::progress::Destination;
 use xva_pack::zstd::compress::{DEFAULT_LEVEL, LEVELS};
@@ -28,16 +29,8 @@ pub(crate) struct Cli {
     #[arg(value_name = "-LEVEL|ARCHIVE", allow_negative_numbers = true, num_args = 0..)]
     pub(crate) names: Vec<OsString>,
     /// As other programs have it: refused, with the sentence where the archive goes
-    #[arg(short, long, hide = true, num_args = 0..=1, value_parser = no_output)]
+    #[arg(short, long, hide = true, num_args = 0..=1, value_parser = no_output("xva-zstd"))]
     output: Option<NoOutput>,
-}
-
-/// There is no such thing.
-#[derive(Clone, Debug)]
-enum NoOutput {}
-
-fn no_output(_: &str) -> Result<NoOutput, String> {
-    Err("the archive goes to standard output: xva-zstd ... > FILE".to_owned())
 }
 
 const EXAMPLES: &str = "\
