@@ -2,7 +2,17 @@
 # Where the script lies (here), and where what belongs to it (share), that script says.
 # shellcheck disable=SC2153,SC2154
 
+# sources_version: that of the sources beside which a script lies.
 sources_version() { sed -n 's/^version = "\(.*\)"/\1/p' "${here%/*}/Cargo.toml" | head -n 1; }
+
+# version NAME: what the script of that name says of its version: that of the sources, or of the programs beside it.
+version() {
+  if [ "$share" = "$here" ]; then
+    echo "$1 $(sources_version)"
+  else
+    "$here/xva-pack" --version | sed "s/^xva-pack/$1/"
+  fi
+}
 
 # missing_of DIRECTORY: the first of the programs that is not there; nothing if all are.
 missing_of() {

@@ -147,7 +147,7 @@ nothing_left() {
 
 @test "what is there already, the archive, and what is no file are not written to" {
   echo precious >a.qcow2
-  fails_with 1 restore -o a.qcow2 vm.xva
+  fails_with 2 restore -o a.qcow2 vm.xva
   [ "$(cat a.qcow2)" = precious ]
   chmod 600 a.qcow2
   restore --force -o a.qcow2 vm.xva
@@ -164,6 +164,14 @@ nothing_left() {
   fails_with 2 restore -O vdi vm.xva
   fails_with 2 restore --what vm.xva
   fails_with 2 restore vm.xva -o
+}
+
+@test "quiet says nothing, and the version is that of the sources" {
+  restore --quiet -o a.qcow2 vm.xva 2>said
+  [ ! -s said ]
+  qemu-img compare -f qcow2 -F raw a.qcow2 a.raw
+  run -0 restore --version
+  [ "$output" = "restore-disk $(sed -n 's/^version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml" | head -n 1)" ]
 }
 
 @test "names with blanks, dashes and quotes are names" {

@@ -30,7 +30,7 @@ Without any argument: a small example, to see it work.
   --description, --cores-per-socket, --secure-boot, --vtpm, --platform, --cd, --other-config,
   --tag, --generation-id, --template, --random-uuids: what else the VM is, as ova-xml --help says
   --checksum ALGO      xxhash, or sha1 for hosts older than 2019 (default: xxhash)
-  --no-verify          do not read the archive back
+  --no-verify          do not read the archive back, nor compare the sums that an OVA's manifest says
   -q, --quiet          print errors only
   -v, --verbose        say what was found and decided
   --version            print the version
@@ -59,15 +59,6 @@ answerable.
 END
 }
 
-# version: that of the sources, or of the programs beside this one.
-version() {
-  if [ "$share" = "$here" ]; then
-    echo "export-xva $(sources_version)"
-  else
-    "$here/xva-pack" --version | sed 's/^xva-pack/export-xva/'
-  fi
-}
-
 # Expanded as ${search[@]+"${search[@]}"}: to the bash 4.2 of a dom0 an empty array is an unset variable.
 search=() progress=() loudness=() skip_holes=()
 machine=()  # what else ova-xml is told
@@ -93,7 +84,7 @@ parse_options() {
   while [ $# -gt 0 ]; do
     case $1 in
       -h | --help) usage; exit 0 ;;
-      --version | -V) version; exit ;;
+      --version | -V) version export-xva; exit ;;
       --) shift; images+=("$@"); break ;;
       -q | --quiet) once --quiet; quiet=yes loudness=(-q); shift; continue ;;
       -v | --verbose) once --verbose; verbose=yes loudness=(-v); shift; continue ;;

@@ -3,6 +3,9 @@
 # tell: what a filter said, in $work/said, but for the CRC-32.
 tell() { sed '/ bytes, crc32 [0-9a-f]\{8\}$/d' "$work/said" >&2 || true; }
 
+# tell_warnings: what filters said that did not fail.
+tell_warnings() { [ "$quiet" = yes ] || tell; }
+
 # fail_as STATUS: ends with the status of a filter that failed.
 fail_as() {
   tell
@@ -67,7 +70,7 @@ make_image() {
   local status=0 disks
   run find_blocks || status=$?
   if [ "$status" -eq 0 ]; then
-    tell
+    tell_warnings
     [ -n "$disk" ] || disk=$(xva-headers -q --list -- "$archive" | python3 -c 'import json; print(json.loads(input())["ref"])')
     run from_archive || fail_as $?
   elif [ "$status" -eq 4 ] && [ $compressed = yes ]; then
@@ -77,7 +80,7 @@ make_image() {
       disk=$disks
     fi
     run from_stream || fail_as $?
-    tell
+    tell_warnings
   else
     fail_as "$status"
   fi

@@ -13,6 +13,8 @@ it gets its name.
                        them
   -f, --force          replace FILE if it is there
   --no-verify          check no checksum of the archive, and do not read the image back
+  -q, --quiet          print errors only, and show no progress
+  --version            print the version
   -h, --help           this text
 
 Example: $command -O vpc -o system.vhd --disk Ref:000 web.xva
@@ -36,6 +38,8 @@ parse_options() {
   while [ $# -gt 0 ]; do
     case $1 in
       -h | --help) usage; exit 0 ;;
+      --version | -V) version restore-disk; exit ;;
+      -q | --quiet) quiet=yes; shift; continue ;;
       -f | --force) force=yes; shift; continue ;;
       --no-verify) verify=no; shift; continue ;;
       --) shift; archives+=("$@"); break ;;

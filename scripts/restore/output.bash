@@ -31,7 +31,7 @@ look_at_output() {
   [ ! "$output" -ef "$archive" ] || fail "$output: is the archive that is read: expected another" 2
   [ ! -d "$output" ] || fail "$output: is a directory" 1
   [ ! -e "$output" ] || [ -f "$output" ] || fail "$output: is no file: expected one; xva-unpack --disk writes to devices" 2
-  [ ! -e "$output" ] || [ $force = yes ] || fail "$output: is there already: expected a new name, or --force" 1
+  [ ! -e "$output" ] || [ $force = yes ] || fail "$output: is there already: expected a new name, or --force" 2
   can_take_its_place
 }
 
