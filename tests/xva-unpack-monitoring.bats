@@ -20,11 +20,11 @@ setup() {
     # shellcheck disable=SC2086
     run -3 --separate-stderr xva-unpack --verify $order
     [ "${#lines[@]}" -eq "$(wc -w <<<"$order")" ]
-    [[ $output == *"good.xva: sound: "* && $output == *"bad.xva: not sound: status 3"* ]]
-    [[ $stderr == *"xva-unpack: bad.xva: "*"archives are not sound" ]]
+    [[ $output == *"good.xva: sound: "* && $output == *"bad.xva: damaged: status 3"* ]]
+    [[ $stderr == *"xva-unpack: bad.xva: "*"archives are not known to be sound" ]]
   done
   run -1 --separate-stderr xva-unpack good.xva.xz missing.xva good.xva
-  [[ $output == *"good.xva.xz: not sound: status 4"*"missing.xva: not sound: status 1"*"good.xva: sound: "* ]]
+  [[ $output == *"good.xva.xz: unsupported: status 4"*"missing.xva: failed: status 1"*"good.xva: sound: "* ]]
   run -0 xva-unpack --list good.xva good.xva
   [ "$(grep -c '^good.xva:$' <<<"$output")" -eq 2 ] && [ "$(grep -c '^Ref:000 ' <<<"$output")" -eq 2 ]
 }

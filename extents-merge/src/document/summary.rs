@@ -81,13 +81,13 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} disk ({} bytes), {} allocated ({}), {} runs, {} blocks of 1 MiB",
+            "{} disk ({} bytes), {} allocated ({}), {}, {} of 1 MiB",
             Size(self.virtual_size),
             self.virtual_size,
             Size(self.allocated),
             Percent(self.allocated, self.virtual_size),
-            self.runs,
-            self.blocks
+            Count(self.runs, "run"),
+            Count(self.blocks, "block")
         )?;
         let cells: Vec<char> = (0..self.cells.len()).map(|cell| self.shade(cell)).collect();
         for (line, cells) in cells.chunks(COLUMNS).enumerate() {
@@ -117,6 +117,16 @@ impl fmt::Display for Size {
         } else {
             write!(f, "{}.{tenths} {name}", self.0 / unit)
         }
+    }
+}
+
+/// How many of what a noun names: `1 run`, `2 runs`.
+#[derive(Clone, Copy, Debug)]
+pub struct Count<'a>(pub u64, pub &'a str);
+
+impl fmt::Display for Count<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.0, self.1, if self.0 == 1 { "" } else { "s" })
     }
 }
 
@@ -160,7 +170,7 @@ mod tests {
         assert_eq!(one.matches('░').count() - 1, 1, "{one}");
         let full = summary(3_500_000, 20, &[(0, 3)]).to_string();
         assert!(
-            full.contains("3.3 MiB disk (3500000 bytes), 3.3 MiB allocated (100 %), 1 runs, 4 blocks"),
+            full.contains("3.3 MiB disk (3500000 bytes), 3.3 MiB allocated (100 %), 1 run, 4 blocks"),
             "{full}"
         );
         assert!(full.contains("│████│"), "{full}");

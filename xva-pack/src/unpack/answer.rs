@@ -73,9 +73,7 @@ impl Answer {
             None if *task == Task::List => "unchecked",
             None if *task == Task::Sample => "sampled",
             None => "sound",
-            Some(Status::Damaged) => "damaged",
-            Some(Status::Unsupported) => "unsupported",
-            Some(Status::System | Status::Usage) => "failed",
+            Some(status) => unsound(status),
         };
         let (kept, findings_count) = findings.kept();
         Answer {
@@ -89,6 +87,15 @@ impl Answer {
             findings: kept.iter().map(Departure::from).collect(),
             findings_count,
         }
+    }
+}
+
+/// The verdict on an archive that was not shown to be sound.
+pub fn unsound(status: Status) -> &'static str {
+    match status {
+        Status::Damaged => "damaged",
+        Status::Unsupported => "unsupported",
+        Status::System | Status::Usage => "failed",
     }
 }
 

@@ -11,7 +11,7 @@ use extents::frame::messages::Messages;
 use extents::frame::program::Output;
 use extents::frame::streams;
 use xva_pack::host::progress::Progress;
-use xva_pack::unpack::answer::{Answer, document, worse};
+use xva_pack::unpack::answer::{Answer, document, unsound, worse};
 use xva_pack::unpack::findings::Findings;
 use xva_pack::unpack::input::Input;
 use xva_pack::unpack::options::Options;
@@ -73,7 +73,7 @@ fn each(cli: &Cli, task: &Task, messages: Messages) -> Result<(), Failure> {
             let done = judged.as_ref().map(drop).map_err(Clone::clone);
             answers.push(Answer::new(name, &found, &findings, task, &done));
         } else if let Some(status) = status {
-            print(format!("{name}: not sound: status {}\n", status as u8).as_bytes())?;
+            print(format!("{name}: {}: status {}\n", unsound(status), status as u8).as_bytes())?;
         } else if *task == Task::List {
             print(format!("{name}:\n{}", table(&found.disks, io::stdout().is_terminal())).as_bytes())?;
         }
@@ -89,7 +89,7 @@ fn each(cli: &Cli, task: &Task, messages: Messages) -> Result<(), Failure> {
     if cli.json {
         print(document(&answers, worst)?.as_bytes())?;
     }
-    let sentence = || format!("{bad} of {} archives are not sound", cli.archives.len());
+    let sentence = || format!("{bad} of {} archives are not known to be sound", cli.archives.len());
     worst.map_or(Ok(()), |status| Err(Failure::new(status, sentence())))
 }
 

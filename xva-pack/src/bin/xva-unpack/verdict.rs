@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use extents::document::summary::Size;
+use extents::document::summary::{Count, Size};
 use extents::failure::Failure;
 use extents::frame::messages::Messages;
 use xva_pack::unpack::report::{Archive, DiskReport};
@@ -19,8 +19,7 @@ pub(crate) fn verdict(
     messages: Messages,
 ) -> Result<String, Failure> {
     if bad > 0 {
-        let plural = if bad == 1 { "" } else { "s" };
-        let what = format!("is damaged: found {bad} fault{plural}, named above");
+        let what = format!("is damaged: found {}, named above", Count(bad, "fault"));
         return Err(Failure::damaged(what).in_file(name));
     }
     Ok(match (task, sample) {
@@ -44,8 +43,7 @@ fn sampled(archive: &Archive, sample: Sample, name: &Path) -> String {
 
 /// Of an archive that was looked at from end to end.
 fn sound(archive: &Archive, name: &Path, messages: Messages) -> String {
-    let (name, bytes, disks) = (name.display(), archive.bytes, archive.disks.len());
-    let plural = if disks == 1 { "" } else { "s" };
+    let (name, bytes, disks) = (name.display(), archive.bytes, Count(archive.disks.len() as u64, "disk"));
     if !archive.has_ova {
         messages.warn(format!(
             "{name}: has no ova.xml: xapi does not import it alone, and whether the last block of a disk is missing \
@@ -53,5 +51,5 @@ fn sound(archive: &Archive, name: &Path, messages: Messages) -> String {
         ));
     }
     let readable = Size(bytes);
-    format!("{name}: sound: {bytes} bytes ({readable}), {disks} disk{plural}, every checksum is right\n")
+    format!("{name}: sound: {bytes} bytes ({readable}), {disks}, every checksum is right\n")
 }
