@@ -23,6 +23,9 @@ disks_of() {
   qemu-img convert -f raw -O "$1" ${2:+-o "$2"} second.raw m-disk2.vmdk
 }
 
+# manifest [BITS]: of m.ovf and its disks, as openssl prints it.
+manifest() { openssl dgst "-sha${1:-256}" m.ovf m-disk1.vmdk m-disk2.vmdk; }
+
 @test "an OVA of two disks is that machine, in the order in which it sees them" {
   disks_of vmdk subformat=streamOptimized
   ovf >m.ovf
@@ -126,7 +129,7 @@ LIST
 @test "the OVF may stand anywhere in the archive, also in a folder with its disks" {
   disks_of vmdk subformat=streamOptimized
   ovf >m.ovf
-  echo 'SHA256(m.ovf)= 0' >m.mf
+  manifest >m.mf
   mkdir folder
   cp m.ovf m.mf m-disk1.vmdk m-disk2.vmdk folder
   tar -cf last.ova m-disk2.vmdk m.mf m-disk1.vmdk m.ovf
@@ -138,10 +141,45 @@ LIST
     reads_as out.xva second.raw Ref:001
   done
   # A name leads to no other member than its own.
+  rm folder/m.mf
   sed 's/m-disk1.vmdk/..\/m-disk1.vmdk/' m.ovf >folder/m.ovf
   tar -cf up.ova folder
   fails_with 3 export_xva -o out.xva up.ova
   [[ $stderr == *"describes the file ../m-disk1.vmdk, which is not in it" ]]
+}
+
+@test "the sums of a manifest are compared, of what is exported" {
+  disks_of vmdk subformat=streamOptimized
+  ovf >m.ovf
+  for algorithm in 1 256 512; do
+    manifest $algorithm >m.mf
+    tar -cf m.ova m.ovf m.mf m-disk1.vmdk m-disk2.vmdk
+    export_xva -o out.xva m.ova
+    rm out.xva
+    export_xva -o out.xva m.ovf
+    reads_as out.xva second.raw Ref:001
+    # One digit of each sum in turn.
+    for line in 1 2 3; do
+      awk -v line=$line 'NR == line { end = length; sub(/.$/, substr($0, end) == "0" ? "1" : "0") } 1' m.mf >wrong
+      mkdir -p wrong.d
+      cp m.ovf m-disk1.vmdk m-disk2.vmdk wrong.d
+      cp wrong wrong.d/m.mf
+      tar -cf wrong.ova -C wrong.d m.ovf m.mf m-disk1.vmdk m-disk2.vmdk
+      for image in wrong.ova wrong.d/m.ovf; do
+        fails_with 3 export_xva -o wrong.xva $image
+        [[ $stderr =~ found\ the\ SHA-$algorithm\ [0-9a-f]+,\ expected\ [0-9a-f]+:\ so\ says\ .*m.mf$ ]]
+        [ ! -e wrong.xva ]
+        export_xva --no-verify -o wrong.xva $image
+        rm wrong.xva
+      done
+    done
+  done
+  # A sum of something else is none of ours, and a line that says nothing known cannot be compared.
+  { manifest && echo 'SHA256(notes.txt)= 00'; } >m.mf
+  export_xva -o out.xva m.ovf
+  echo 'MD5(m.ovf)= 00' >>m.mf
+  fails_with 4 export_xva -o out.xva m.ovf
+  [[ $stderr == *"m.mf: found MD5(m.ovf)= 00, expected SHA256(NAME)="* ]]
 }
 
 @test "a network card has the address that the OVF says, if a card can have it" {

@@ -47,7 +47,7 @@ need_foreign() {
 }
 
 # foreign_disk TASK ARGUMENT...: see there.
-foreign_disk() { FORMATS=$(lines_of image qemu compressed) python3 -B "$share/export/foreign_disk.py" "$@"; }
+foreign_disk() { FORMATS=$(lines_of image qemu compressed) VERIFY=$verify python3 -B "$share/export/foreign_disk.py" "$@"; }
 
 # take_machine OVA: sets machine_disks, and from its OVF what no option says.
 take_machine() {
@@ -123,12 +123,18 @@ detach_foreign() {
 
 # pack_foreign I PACK-COMMAND...
 pack_foreign() {
-  local folder=$links/disk$1 size status=0
+  local folder=$links/disk$1 size status=0 compared=0 sums
   size=$(prepare_foreign "$1") || return
   [ "$size" = "${disk_sizes[$1]}" ] || { warn "${disk_images[$1]}: changed while it was read: found $size bytes; try again"; return 1; }
   attach_foreign "$1"
+  # While the disk is packed: the archive has no name before both are done.
+  foreign_disk sum "$folder" &
+  sums=$!
   extents-merge -- "$folder/extents" | "${@:2}" -- "$folder/raw" || status=$?
   detach_foreign "$folder"
+  [ "$status" -eq 0 ] || kill "$sums" 2>/dev/null || true
+  wait "$sums" 2>/dev/null || compared=$?
+  [ "$status" -ne 0 ] || status=$compared
   [ "$status" -ne 0 ] || foreign_disk unchanged "$folder" || status=$?
   rm -rf -- "$folder" "$work/unpacked"
   return "$status"

@@ -3,9 +3,12 @@
 usage: foreign_disk.py machine IMAGE                 what an OVF says, as lines KEY=VALUE, and disks=COUNT
        foreign_disk.py disk WORK FORMAT IMAGE NUMBER BACKING_FORMAT DIR...
                                                      makes WORK/node, WORK/extents and WORK/files; prints the size in bytes
+                                                     and WORK/sum, if an OVF has a manifest
+       foreign_disk.py sum WORK                      ends with status 3 if the sum of the image is another
        foreign_disk.py unchanged WORK                ends with status 1 if a file has changed since
 
-FORMAT is qemu's driver, or ova; NUMBER is that of the disk in an OVA. The table of formats stands in $FORMATS.
+FORMAT is qemu's driver, or ova; NUMBER is that of the disk in an OVA. The table of formats stands in $FORMATS. With VERIFY=no
+the manifest of an OVF is left alone.
 """
 
 import json
@@ -15,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 
+import manifest
 from layers import Chain, Table, file_of
 from named_files import Files, Refused, changed
 from ovf import Machine
@@ -59,7 +63,9 @@ def disk(work, driver, image, number, backing_format, search):
     files = Files(work, image, search)
     part, chain = files.open(image), Chain(files, table, backing_format)
     if driver == "ova":
-        part = Machine(part, files).disk(int(number))
+        part, wanted = Machine(part, files, is_trusted()).disk(int(number))
+        if wanted:
+            manifest.keep(os.path.join(work, "sum"), part, wanted)
         driver = "null-co" if isinstance(part, int) else table.driver_of(part)
     elif not table.is_one(part, driver):
         raise Refused(3, "%s: is no %s" % (image, driver.upper()))
@@ -106,14 +112,21 @@ def shared(node):
     return {key: shared(value) if isinstance(value, dict) else value for key, value in dict(node, **{"force-share": True}).items()}
 
 
+def is_trusted():
+    """Whether the user wants nothing verified."""
+    return os.environ.get("VERIFY") == "no"
+
+
 def main(task, *arguments):
     if task == "machine":
         with tempfile.TemporaryDirectory() as work:
             files = Files(work, arguments[0], [])
-            machine = Machine(files.open(arguments[0]), files)
+            machine = Machine(files.open(arguments[0]), files, is_trusted())
             for key, value in machine.facts():
                 print("%s=%s" % (key, value))
             print("disks=%d" % len(machine.disks()))
+    elif task == "sum":
+        manifest.compare_kept(os.path.join(arguments[0], "sum"))
     elif task == "unchanged":
         path = changed(os.path.join(arguments[0], "files"))
         if path is not None:

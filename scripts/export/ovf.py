@@ -12,6 +12,7 @@ import tarfile
 import xml.etree.ElementTree as ElementTree
 from xml.parsers import expat
 
+import manifest
 from named_files import Refused, quoted
 
 LONGEST_DESCRIPTION = 4 << 20
@@ -79,11 +80,18 @@ def unit(text, path):
 
 
 class Machine:
-    """What an OVF describes."""
+    """What an OVF describes. With TRUSTED no sum of its manifest is compared."""
 
-    def __init__(self, part, files):
+    def __init__(self, part, files, trusted):
         self.path, self.archive, self.files, self.members, self.folder = part.path, part, files, None, ""
-        self.root = parse(self.description(), self.path)
+        self.description = self.find_description()
+        if self.description.length > LONGEST_DESCRIPTION:
+            raise Refused(4, "%s: found an OVF of %d bytes, expected at most %d" % (self.path, self.description.length, LONGEST_DESCRIPTION))
+        listed = None if trusted else self.find_manifest()
+        self.sums = manifest.Sums(listed) if listed else None
+        if self.sums:
+            self.sums.compare(self.description, posixpath.basename(self.name))
+        self.root = parse(self.description.bytes(0, self.description.length), self.path)
         systems = list(self.root.iter("VirtualSystem"))
         if local(self.root.tag) != "Envelope" or len(systems) != 1:
             raise Refused(4, "%s: found %d machines in the OVF, expected one" % (self.path, len(systems)))
@@ -97,20 +105,25 @@ class Machine:
         if max(len(self.items), len(list(self.root.iter("Disk"))), len(list(self.root.iter("File")))) > MOST_ITEMS:
             raise Refused(4, "%s: found more than %d devices, disks or files in the OVF" % (self.path, MOST_ITEMS))
 
-    def description(self):
-        """The bytes of the OVF."""
-        if self.archive.bytes(0, 512)[257:262] == b"ustar":
-            self.members = self.read_members()
-            descriptions = [name for name in self.members if name.lower().endswith(".ovf")]
-            if len(descriptions) != 1:
-                raise Refused(4, "%s: found %d OVF descriptions in it, expected one" % (self.path, len(descriptions)))
-            text = self.members[descriptions[0]]
-            self.folder = posixpath.dirname(descriptions[0])
-        else:
-            text = self.archive
-        if text.length > LONGEST_DESCRIPTION:
-            raise Refused(4, "%s: found an OVF of %d bytes, expected at most %d" % (self.path, text.length, LONGEST_DESCRIPTION))
-        return text.bytes(0, text.length)
+    def find_description(self):
+        """The OVF: the file itself, or a member of it. Sets its name, and the folder in which what it names is."""
+        if self.archive.bytes(0, 512)[257:262] != b"ustar":
+            self.name = self.path
+            return self.archive
+        self.members = self.read_members()
+        descriptions = [name for name in self.members if name.lower().endswith(".ovf")]
+        if len(descriptions) != 1:
+            raise Refused(4, "%s: found %d OVF descriptions in it, expected one" % (self.path, len(descriptions)))
+        self.name = descriptions[0]
+        self.folder = posixpath.dirname(self.name)
+        return self.members[self.name]
+
+    def find_manifest(self):
+        """The file of the name of the OVF that ends with .mf, if there is one."""
+        name = posixpath.splitext(self.name)[0] + ".mf"
+        if self.members is not None:
+            return self.members.get(name)
+        return self.files.open(name) if os.path.exists(name) else None
 
     def read_members(self):
         members = {}
@@ -180,21 +193,23 @@ class Machine:
         return found + [name for name in known if name not in found]
 
     def disk(self, number):
-        """The bytes of a disk's image; or, of one that is still empty, its size."""
+        """The bytes of a disk's image, and what their sum must be, if that is known; or, of one that is still empty, its size."""
         name = self.disks()[number]
         disk = next(each for each in self.root.iter("Disk") if each.get("diskId") == name)
         if disk.get("parentRef"):
             raise Refused(4, "%s: its disk %s is the difference to another one" % (self.path, quoted(name)))
         if not disk.get("fileRef"):
-            return whole(disk.get("capacity") or "", "a capacity", self.path) * unit(disk.get("capacityAllocationUnits") or "byte", self.path)
+            size = whole(disk.get("capacity") or "", "a capacity", self.path)
+            return size * unit(disk.get("capacityAllocationUnits") or "byte", self.path), None
         file = next((each for each in self.root.iter("File") if each.get("id") == disk.get("fileRef")), None)
         href = file.get("href") or "" if file is not None else ""
         if file is not None and (file.get("compression") not in (None, "", "identity") or file.get("chunkSize")):
             raise Refused(4, "%s: its file %s is compressed or in chunks: unpack it, and export the disks: tar -xf %s"
                           % (self.path, quoted(href), shlex.quote(os.path.basename(self.path))))
+        wanted = self.sums.wanted(href) if self.sums else None
         if self.members is None:
-            return self.files.open(self.files.named(href, self.path))
+            return self.files.open(self.files.named(href, self.path)), wanted
         name = posixpath.normpath(posixpath.join(self.folder, href))
         if not href or name not in self.members:
             raise Refused(3, "%s: describes the file %s, which is not in it" % (self.path, quoted(href) or "without a name"))
-        return self.members[name]
+        return self.members[name], wanted
