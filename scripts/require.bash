@@ -63,7 +63,7 @@ install_needed() {
   echo "$(basename "$0"): installing: $packages" >&2
   # Names of packages have no blanks.
   # shellcheck disable=SC2086
-  { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages; } >&2 ||
+  { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends $packages; } >&2 ||
     give_up "could not be installed: apt-get install $packages"
   hash -r
   for command in "${needed_commands[@]}"; do

@@ -65,7 +65,7 @@ make_archive() {
     run verify_part || fail "$output: the archive does not read back as it was written" 3
   fi
   if [ $example = yes ]; then
-    found=$(xva-unpack --disk Ref:000 -o - -- "$part" | sha256sum | cut -d' ' -f1)
+    found=$(xva-unpack -q --disk Ref:000 -o - -- "$part" | sha256sum | cut -d' ' -f1)
     [ "$found" = "$(cat "$share/example/example.sha256")" ] || fail "the disk in $output is not that of the example" 3
     say "the disk in $output is that of the example, byte for byte"
   fi
