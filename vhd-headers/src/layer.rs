@@ -9,12 +9,12 @@ use extents::failure::Failure;
 use extents::image::file::ImageFile;
 use extents::image::second_look::{self, Fingerprint};
 
+use crate::body::{Body, parse};
 use crate::footer::{DiskType, Footer, UniqueId};
-use crate::footer_search::{self, Found};
+use crate::footer_search;
 use crate::granularity::Granularity;
 use crate::parent_names::parent_names;
 use crate::sector_extents::SectorExtents;
-use crate::sparse::Sparse;
 
 /// 2040 GiB, the largest disk that sm makes and that Hyper-V and qemu open.
 const LARGEST_USUAL_SIZE: u64 = 2040 << 30;
@@ -35,13 +35,6 @@ pub struct Layer {
     parent_names: Option<u64>,
     notes: Vec<String>,
     warnings: Vec<String>,
-}
-
-#[derive(Debug)]
-enum Body {
-    /// All of the disk, from byte 0 of the file on: a fixed VHD or a raw image.
-    Flat,
-    Sparse(Sparse),
 }
 
 impl Layer {
@@ -213,21 +206,6 @@ impl Layer {
     }
 }
 
-/// Reads the footer, and what of the body decides where data is.
-fn parse(file: &ImageFile) -> Result<(Found, Body), Failure> {
-    let found = footer_search::find(file)?;
-    let body = match found.footer.disk_type {
-        DiskType::Fixed => {
-            check_fixed(file, &found.footer, found.data_end)?;
-            Body::Flat
-        }
-        DiskType::Dynamic | DiskType::Differencing => {
-            Body::Sparse(Sparse::open(file, &found.footer, found.data_end)?)
-        }
-    };
-    Ok((found, body))
-}
-
 /// A walk that reads the bitmaps that can decide.
 struct SectorWalk<'a> {
     extents: SectorExtents<'a>,
@@ -257,15 +235,4 @@ fn hash_of(names: Option<&[PathBuf]>) -> u64 {
     let mut hasher = DefaultHasher::new();
     names.hash(&mut hasher);
     hasher.finish()
-}
-
-/// Where the trailing footer begins, all of the disk must have ended.
-fn check_fixed(file: &ImageFile, footer: &Footer, data_end: u64) -> Result<(), Failure> {
-    if footer.current_size > data_end {
-        return Err(file.damaged(format!(
-            "the data of the fixed disk is cut off: found {data_end} bytes before the footer, expected {}",
-            footer.current_size
-        )));
-    }
-    Ok(())
 }

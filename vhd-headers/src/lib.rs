@@ -36,6 +36,7 @@ mod bat;
 mod bat_check;
 mod batmap;
 mod blocks;
+mod body;
 pub mod chain;
 mod checksum;
 mod dynamic_header;

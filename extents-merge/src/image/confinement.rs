@@ -8,9 +8,10 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::failure::{Failure, Status};
 use crate::image::at_rest::at_rest;
+use crate::image::candidates::{candidates, not_found, within};
 use crate::image::file::{ImageFile, check_kind};
 use crate::image::letter_case::in_other_case;
-use crate::image::normal_path::{directory_of_given, given, textual};
+use crate::image::normal_path::{directory_of_given, given};
 use crate::image::shell_word::shell_word;
 
 /// The directories in which the parent, backing and data files of a chain may lie.
@@ -33,28 +34,6 @@ pub struct Found {
     pub file: ImageFile,
     /// Whether it is not where the name says, but the only one of the same file name. It may be a wrong one.
     pub moved: bool,
-}
-
-/// The paths that `names` may mean, normalised: relative names start from each of `directories`.
-fn candidates(directories: &[PathBuf], names: &[PathBuf]) -> impl Iterator<Item = Result<PathBuf, Failure>> {
-    let start = |name: &Path| if name.is_absolute() { vec![PathBuf::new()] } else { directories.to_vec() };
-    names
-        .iter()
-        .flat_map(move |name| start(name).into_iter().map(move |directory| textual(&directory.join(name))))
-}
-
-fn not_found(names: &[PathBuf], directories: &[PathBuf], what: &str) -> Failure {
-    let places = if names.iter().any(|name| name.is_relative()) { directories } else { &[] };
-    Failure::system(format!("{what} {} not found{}", list(names), within(places)))
-}
-
-fn list(paths: &[PathBuf]) -> String {
-    let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-    paths.join(" or ")
-}
-
-fn within(directories: &[PathBuf]) -> String {
-    if directories.is_empty() { String::new() } else { format!(" in {}", list(directories)) }
 }
 
 impl Confinement {

@@ -7,6 +7,7 @@
 //! write, it is opened [at rest](at_rest). At the end of a walk comes a [second look](second_look).
 
 pub mod at_rest;
+mod candidates;
 pub mod changed;
 pub mod confinement;
 pub mod file;

@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use extents::document::map::located::{Located, LocatedMap, Place};
+use extents::document::map::entry::{Located, Place};
+use extents::document::map::located::LocatedMap;
 use extents::extent::length::in_memory;
 use extents::extent::stored::Stored;
 use extents::failure::Failure;

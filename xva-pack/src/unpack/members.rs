@@ -6,6 +6,7 @@ use crate::unpack::finding::{Finding, Severity, Stop};
 use crate::unpack::findings::Findings;
 use crate::unpack::foreign;
 use crate::unpack::input::Input;
+use crate::unpack::member::{Beyond, Member};
 use crate::xva::block::BLOCK;
 use crate::xva::extended_header::Overrides;
 use crate::xva::tar_header::{self, TarHeader};
@@ -16,36 +17,6 @@ const MAX_EXTENDED: u64 = 64 << 10;
 
 /// The most bytes of no meaning that may follow an archive inside its compression: a few of them can say many.
 const MAX_REST: u64 = 64 << 20;
-
-/// A member whose data comes next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Member {
-    /// Name, without a leading `./`.
-    pub(crate) name: String,
-    /// Bytes of its data, before padding.
-    pub(crate) size: u64,
-    /// Byte of the archive at which its first header begins.
-    pub(crate) byte: u64,
-    /// Not a directory, link or device.
-    pub(crate) is_file: bool,
-}
-
-impl Member {
-    /// A finding about this member.
-    pub(crate) fn finding(&self, severity: Severity, what: impl Into<String>) -> Finding {
-        Finding { severity, byte: self.byte, member: self.name.clone(), what: what.into() }
-    }
-}
-
-/// What may follow where nothing is expected any more.
-pub(crate) enum Beyond {
-    /// A member all the same.
-    Member(Member),
-    /// A record that is neither zero nor a header.
-    Junk,
-    /// The end of the input.
-    End,
-}
 
 /// Reads headers. The data of each member must be read or skipped, and then its padding, before the next.
 #[derive(Debug)]

@@ -15,6 +15,7 @@
 //! This room knows the rooms `xva`, `host`, `ova`, `index` and `zstd`, and not `pack`.
 
 pub mod answer;
+pub(crate) mod directory;
 pub mod disk_extents;
 pub(crate) mod disk_state;
 pub(crate) mod finding;
@@ -24,6 +25,7 @@ pub mod frames;
 pub mod input;
 pub(crate) mod learned_sizes;
 pub mod listing;
+pub(crate) mod member;
 pub(crate) mod members;
 pub mod options;
 pub mod output_name;

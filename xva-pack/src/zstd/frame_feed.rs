@@ -11,7 +11,8 @@ use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, get_error_name};
 
 use crate::zstd::chunk::{CHUNK, Chunk};
 use crate::zstd::frame_header::FrameHeader;
-use crate::zstd::frame_walk::{Bytes, Head, block, cut_off, damaged, head};
+use crate::zstd::frame_walk::{Head, cut_off, damaged, head};
+use crate::zstd::gather::{Gather, gather_blocks};
 use crate::zstd::seek_table::{MAGIC_DIGIT, TableCheck};
 use crate::zstd::source::{Source, failure_of};
 
@@ -195,21 +196,6 @@ fn check_window(header: &FrameHeader, begin: u64) -> Result<(), Failure> {
     )))
 }
 
-/// Gathers the blocks of a frame; `false` as soon as the frame takes more than `most` bytes.
-fn gather_blocks(
-    gather: &mut Gather<'_>,
-    begin: u64,
-    header: &FrameHeader,
-    most: u64,
-) -> Result<bool, Failure> {
-    while block(gather, begin, header)? {
-        if gather.frame.len() as u64 > most {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
 impl Streamed {
     /// A frame that begins at byte `begin`, of which `ahead` was read.
     fn new(ahead: Vec<u8>, begin: u64) -> Result<Self, Failure> {
@@ -217,50 +203,5 @@ impl Streamed {
         let limited = context.set_parameter(DParameter::WindowLogMax(MAX_WINDOW_BITS));
         limited.map_err(|code| Failure::system(get_error_name(code)))?;
         Ok(Streamed { context, begin, ahead, used: 0, content: 0 })
-    }
-}
-
-/// Keeps the bytes that a walk goes over.
-struct Gather<'a> {
-    input: &'a mut BufReader<Source>,
-    position: &'a mut u64,
-    frame: &'a mut Vec<u8>,
-}
-
-impl Gather<'_> {
-    /// Adds as many bytes as there are, up to `length`; yields how many there were.
-    fn add(&mut self, length: usize) -> Result<usize, Failure> {
-        let begin = self.frame.len();
-        self.frame.resize(begin + length, 0);
-        let mut filled = begin;
-        while filled < self.frame.len() {
-            match self.input.read(&mut self.frame[filled..]) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(failure_of(&error)),
-            }
-        }
-        self.frame.truncate(filled);
-        *self.position += (filled - begin) as u64;
-        Ok(filled - begin)
-    }
-}
-
-impl Bytes for Gather<'_> {
-    fn read(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
-        let begin = self.frame.len();
-        let count = self.add(into.len())?;
-        into[..count].copy_from_slice(&self.frame[begin..]);
-        Ok(count)
-    }
-
-    fn pass(&mut self, length: u64) -> Result<u64, Failure> {
-        // At most a block and a checksum.
-        self.add(in_memory(length)).map(|count| count as u64)
-    }
-
-    fn position(&self) -> u64 {
-        *self.position
     }
 }

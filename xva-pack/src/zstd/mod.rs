@@ -32,6 +32,7 @@ pub(crate) mod frame_feed;
 pub(crate) mod frame_header;
 pub(crate) mod frame_output;
 pub(crate) mod frame_walk;
+pub(crate) mod gather;
 pub(crate) mod gzip_feed;
 pub(crate) mod in_order;
 pub(crate) mod seek_table;

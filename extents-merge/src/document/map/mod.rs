@@ -22,6 +22,7 @@
 //!
 //! It is [written](writer) and read here, and [followed](located) by whoever wants the bytes that it leads to.
 
+pub mod entry;
 pub mod file_state;
 pub mod located;
 pub(crate) mod reader;

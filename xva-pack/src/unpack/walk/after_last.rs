@@ -5,7 +5,7 @@ use extents::failure::Failure;
 use crate::ova::metadata::{EXPORT_VSN_WITH_TABLE, FILE_NAME};
 use crate::unpack::disk_state::DiskState;
 use crate::unpack::finding::{Severity, Stop};
-use crate::unpack::members::Member;
+use crate::unpack::member::Member;
 use crate::unpack::walk::state::Walk;
 use crate::xva::member_name::{DIGITS, MemberKind, block_name, member_kind};
 use crate::xva::tar_member::TRAILER;

@@ -5,7 +5,7 @@ use extents::failure::Failure;
 
 use crate::unpack::disk_state::DiskState;
 use crate::unpack::finding::{Severity, Stop};
-use crate::unpack::members::Member;
+use crate::unpack::member::Member;
 use crate::unpack::sink::BlockPlace;
 use crate::unpack::walk::state::Walk;
 use crate::xva::tar_member::RECORD;

@@ -4,7 +4,7 @@ use extents::extent::length::in_memory;
 
 use crate::unpack::disk_state::DiskState;
 use crate::unpack::finding::{Severity, Stop};
-use crate::unpack::members::Member;
+use crate::unpack::member::Member;
 use crate::unpack::walk::state::Walk;
 use crate::xva::checksum::Algorithm;
 use crate::xva::member_name::{MemberKind, block_name, member_kind};

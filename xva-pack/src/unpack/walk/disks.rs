@@ -6,7 +6,7 @@ use crate::ova::disk::Disk;
 use crate::ova::metadata::Ova;
 use crate::unpack::disk_state::DiskState;
 use crate::unpack::finding::{Severity, Stop};
-use crate::unpack::members::Member;
+use crate::unpack::member::Member;
 use crate::unpack::walk::state::Walk;
 
 /// Disks of an archive without metadata, whose names are all that bounds them.

@@ -9,7 +9,8 @@ use crate::unpack::finding::{Finding, Severity, Stop};
 use crate::unpack::findings::Findings;
 use crate::unpack::foreign;
 use crate::unpack::input::Input;
-use crate::unpack::members::{Member, Members};
+use crate::unpack::member::Member;
+use crate::unpack::members::Members;
 use crate::unpack::walk::state::Walk;
 
 /// The `ova.xml` of an archive, as it is.

@@ -10,7 +10,7 @@ use crate::unpack::finding::{Finding, Severity, Stop};
 use crate::unpack::findings::Findings;
 use crate::unpack::foreign;
 use crate::unpack::input::Input;
-use crate::unpack::members::Member;
+use crate::unpack::member::Member;
 use crate::unpack::options::Options;
 use crate::unpack::report::Archive;
 use crate::unpack::sink::Sink;
