@@ -30,7 +30,7 @@ Without any argument: a small example, to see it work.
   --description, --cores-per-socket, --secure-boot, --vtpm, --platform, --cd, --other-config,
   --tag, --generation-id, --template, --random-uuids: what else the VM is, as ova-xml --help says
   --checksum ALGO      xxhash, or sha1 for hosts older than 2019 (default: xxhash)
-  --no-verify          do not read the archive back, nor compare the sums that an OVA's manifest says
+  --no-verify          do not read the archive back, nor compare the sums of an OVA
   -q, --quiet          print errors only
   -v, --verbose        say what was found and decided
   --version            print the version
