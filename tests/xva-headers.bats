@@ -313,3 +313,29 @@ reads_began() { [ "$(grep -c = calls 2>/dev/null)" -ge 5 ]; }
     run ! xva-headers --output map "$archive"
   done
 }
+
+@test "a disk of which ova.xml announces no blocks is printed if it has some, and none is not an empty answer" {
+  head -c 2M /dev/urandom >d.raw
+  # Its drive is one for discs, for which no blocks are expected.
+  ova-xml --name vm --memory 1G --vcpus 1 --firmware bios --disk Ref:000=2M --disk Ref:001=2M |
+    sed '0,/<value>Disk</s//<value>CD</; 0,/<value>RW</s//<value>RO</' >ova.xml
+  tar -cf - --format=ustar ova.xml | head -c $((512 + ($(stat -c %s ova.xml) + 511) / 512 * 512)) >head
+  for order in 'Ref:000 Ref:001' Ref:001; do
+    cp head vm.xva
+    for prefix in $order; do xva-pack --scan --prefix "$prefix" --no-trailer d.raw >>vm.xva; done
+    head -c 1024 /dev/zero >>vm.xva
+    xva-zstd vm.xva >vm.xva.zst
+    for archive in vm.xva vm.xva.zst; do
+      xva-headers -q --output map --disk Ref:001 $archive | xva-pack --map - --prefix Ref:000 | xva-unpack -q --disk Ref:000 -o - - | cmp - d.raw
+      if [ "$order" = Ref:001 ]; then
+        run -2 --separate-stderr xva-headers -q --disk Ref:000 $archive
+        [ "$output" = '{"exit_status":2' ]
+      else
+        xva-headers -q --output map --disk Ref:000 $archive >map
+        xva-pack --map map --prefix Ref:000 >of.map
+        xva-unpack -q --disk Ref:000 -o - $archive | cmp - d.raw
+        xva-unpack -q --disk Ref:000 -o - of.map | cmp - d.raw
+      fi
+    done
+  done
+}

@@ -97,24 +97,30 @@ impl<'a, W: Write> DiskExtents<'a, W> {
         }
     }
 
-    /// Whether it was known before the first block came which disks there are: which one is printed.
+    /// Whether it was known before the first block came which disk is printed. Otherwise all of the archive tells: it has no
+    /// metadata, or blocks of a disk of which the metadata announces none.
     pub fn is_chosen(&self) -> bool {
-        self.chosen.is_some() || !self.expected.is_empty()
+        self.chosen.is_some() || self.expected().is_ok_and(|expected| expected.is_some())
+    }
+
+    fn expected(&self) -> Result<Option<Chosen>, Failure> {
+        let disks = self.expected.iter().map(|(prefix, size)| (prefix.as_str(), *size));
+        choose(self.wanted.as_deref(), disks).map_err(|failure| failure.in_file(&self.archive))
     }
 
     /// Completes what is printed, once all of the archive was read.
     pub fn finish(mut self) -> Result<(), Failure> {
         self.begin_printing()?;
-        let Some((mut printing, mut extents)) = self.begun else { return Ok(()) };
+        let Some((mut printing, mut extents)) = self.begun else {
+            return Err(Failure::usage("has no such disk").in_file(&self.archive));
+        };
         extents.rest().map_or(Ok(()), |extent| printing.push(extent))?;
         printing.finish()
     }
 
     fn begin_printing(&mut self) -> Result<(), Failure> {
         if self.chosen.is_none() {
-            let disks = self.expected.iter().map(|(prefix, size)| (prefix.as_str(), *size));
-            let chosen = choose(self.wanted.as_deref(), disks);
-            self.chosen = chosen.map_err(|failure| failure.in_file(&self.archive))?;
+            self.chosen = self.expected()?;
         }
         if let (Some(chosen), Some(out)) = (&self.chosen, self.out.take()) {
             self.printer.virtual_size = chosen.size;
