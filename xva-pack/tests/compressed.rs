@@ -283,6 +283,23 @@ fn a_large_window_is_refused_and_one_of_128_mib_is_read() {
     }
 }
 
+/// As a pipe leaves it behind whose first program failed.
+#[test]
+fn what_holds_nothing_is_empty_and_not_compressed_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    for (bytes, format) in [(zstd_all(b""), "zstd"), (gzip(b""), "gzip")] {
+        for suffix in ["xva.zst", "xva.gz", "xva"] {
+            let file = folder.path().join(format!("empty.{suffix}"));
+            std::fs::write(&file, &bytes).unwrap();
+            let output = Command::new(env!("CARGO_BIN_EXE_xva-unpack")).arg(&file).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(3), "{said}");
+            let sentence = format!("is empty, inside the {format} file: expected an archive\n");
+            assert!(said.ends_with(&sentence), "{said}");
+        }
+    }
+}
+
 #[test]
 fn what_follows_the_end_is_read_to_a_limit() {
     let folder = tempfile::tempdir().unwrap();

@@ -24,7 +24,7 @@ pub(crate) fn refuse(input: &mut Input, bytes: &[u8]) -> Result<Option<Stop>, St
     let zeros = in_memory(input.position()).saturating_sub(bytes.len());
     let mut beginning = [&vec![0; zeros], bytes].concat();
     read_on(input, &mut beginning)?;
-    Ok(match magic::formats_of_input(&beginning, input.name().path())[..] {
+    Ok(match formats(&beginning, input)[..] {
         [format, ..] if format.kind == Kind::Archive => None,
         [format, ..] => Some(Stop::Refused(not_an_xva(format, input))),
         [] => {
@@ -42,7 +42,7 @@ pub(crate) fn refuse(input: &mut Input, bytes: &[u8]) -> Result<Option<Stop>, St
 pub(crate) fn refuse_empty(input: &mut Input) -> Result<Stop, Stop> {
     let mut beginning = vec![0; in_memory(input.position())];
     read_on(input, &mut beginning)?;
-    if let [format, ..] = magic::formats_of_input(&beginning, input.name().path())[..] {
+    if let [format, ..] = formats(&beginning, input)[..] {
         return Ok(Stop::Refused(not_an_xva(format, input)));
     }
     let mut is_zero = beginning.iter().all(|&byte| byte == 0);
@@ -56,11 +56,19 @@ pub(crate) fn refuse_empty(input: &mut Input) -> Result<Stop, Stop> {
     let found = if !is_zero || !at_end {
         "zeros at its beginning".to_owned()
     } else if length <= EMPTY_TAR {
-        return Ok(Stop::Refused(Failure::damaged("is empty: expected an archive")));
+        return Ok(Stop::Refused(Failure::damaged(format!(
+            "is empty{}: expected an archive",
+            input.within()
+        ))));
     } else {
         format!("{length} zero bytes")
     };
     Ok(Stop::Refused(Failure::damaged(format!("is no XVA: found {found}{}, {EXPECTED}", input.within()))))
+}
+
+/// What `input` is, which begins so. What its name says of it is known, and true, where it is decompressed.
+fn formats(beginning: &[u8], input: &Input) -> Vec<Format> {
+    magic::formats_of_input(beginning, input.name().path().filter(|_| !input.is_compressed()))
 }
 
 /// Reads what follows the `beginning`, as much of it as tells what it is.
