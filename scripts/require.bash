@@ -2,6 +2,11 @@
 #
 # A script first says all that it needs (`need`, `need_cargo`), then has it installed at once (`install_needed`).
 
+# What a user's environment may set and every line here reads otherwise: what is printed by cd, $'...' inside of "...", and > into
+# a file that is there.
+unset CDPATH POSIXLY_CORRECT
+set +o posix +o noclobber
+
 # Some are where only the PATH of root leads.
 PATH=$PATH:/usr/sbin:/sbin
 

@@ -6,14 +6,18 @@
 follow_link() {
   [ -L "$output" ] || return 0
   [ -e "$output" ] || fail "$output: is a link that leads nowhere" 1
-  output=$(readlink -f -- "$output")
+  # A name may end with newlines, which $(...) leaves out.
+  output=$(readlink -f -- "$output" && echo .)
+  output=${output%$'\n'.}
 }
 
 # can_take_its_place: ends the script where $output, or what is there of that name, cannot be replaced.
 can_take_its_place() {
   [ ! -f "$output" ] || [ -r "$output" ] || fail "$output: cannot be read: expected one of which owner and mode can be kept" 1
-  [ -d "$(dirname -- "$output")" ] || fail "$(dirname -- "$output"): no such directory" 1
-  [ -w "$(dirname -- "$output")" ] || fail "$(dirname -- "$output"): cannot be written to" 1
+  local folder=.
+  case $output in */*) folder=${output%/*}/ ;; esac
+  [ -d "$folder" ] || fail "$folder: no such directory" 1
+  [ -w "$folder" ] || fail "$folder: cannot be written to" 1
 }
 
 # clean_up_on_signals: calls `clean_up` at the end, however the script ends.

@@ -174,6 +174,45 @@ LIST
       done
     done
   done
+  # Not only of the file that the OVF names, but of those that are read with it.
+  qemu-img convert -f raw -O vmdk -o subformat=monolithicFlat first.raw m-disk1.vmdk
+  qemu-img convert -f raw -O vmdk -o subformat=twoGbMaxExtentSparse second.raw m-disk2.vmdk
+  openssl dgst -sha256 m.ovf ./*.vmdk >m.mf
+  export_xva -o out.xva m.ovf
+  for part in m-disk1-flat.vmdk m-disk2-s001.vmdk; do
+    cp $part kept
+    printf X | dd of=$part bs=1 seek=150000 conv=notrunc status=none
+    fails_with 3 export_xva -o wrong.xva m.ovf
+    [[ $stderr == *"$part: found the SHA-256 "* ]]
+    mv kept $part
+  done
+  # What changes meanwhile has another sum for that reason.
+  mkdir fake
+  printf '#!/bin/sh\necho >>m-disk1-flat.vmdk\nexit 1\n' >fake/qemu-storage-daemon
+  chmod +x fake/qemu-storage-daemon
+  PATH=$PWD/fake:$PATH run -1 --separate-stderr export_xva -o wrong.xva m.ovf
+  [[ $stderr == *"m-disk1-flat.vmdk: changed while it was read; try again"* ]]
+  [ ! -e wrong.xva ]
+  disks_of vmdk subformat=streamOptimized
+}
+
+@test "what a manifest does not say is said, and it cannot say two things" {
+  disks_of vmdk subformat=streamOptimized
+  ovf >m.ovf
+  manifest | grep -v m-disk1 >m.mf
+  run -0 --separate-stderr export_xva -o out.xva m.ovf
+  [ "${stderr_lines[0]}" = "export-xva: m.mf: says no sum of m-disk1.vmdk" ]
+  [ "${#stderr_lines[@]}" -eq 2 ]
+  # With the marks of other systems, and sums of two kinds.
+  { printf '\xef\xbb\xbf' && { manifest && manifest 1; } | sed 's/(/( /; s/)/ )/; s/$/\r/'; } >m.mf
+  export_xva -o out.xva m.ovf
+  { manifest && echo 'SHA256(m-disk2.vmdk)= 00'; } >m.mf
+  fails_with 3 export_xva -o out.xva m.ovf
+  [[ $stderr == *"m.mf: found two sums of m-disk2.vmdk" ]]
+  rm m.mf
+  ln -s nowhere m.mf
+  fails_with 1 export_xva -o out.xva m.ovf
+  rm m.mf
   # A sum of something else is none of ours, and a line that says nothing known cannot be compared.
   { manifest && echo 'SHA256(notes.txt)= 00'; } >m.mf
   export_xva -o out.xva m.ovf

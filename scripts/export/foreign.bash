@@ -46,8 +46,11 @@ need_foreign() {
   need python3 python3
 }
 
+# Nothing of the environment tells it what to load and how names are written.
+python=(python3 -E -B -X utf8)
+
 # foreign_disk TASK ARGUMENT...: see there.
-foreign_disk() { FORMATS=$(lines_of image qemu compressed) VERIFY=$verify python3 -B "$share/export/foreign_disk.py" "$@"; }
+foreign_disk() { FORMATS=$(lines_of image qemu compressed) VERIFY=$verify "${python[@]}" "$share/export/foreign_disk.py" "$@"; }
 
 # take_machine OVA: sets machine_disks, and from its OVF what no option says.
 take_machine() {
@@ -64,7 +67,7 @@ take_machine() {
       vcpus) vcpus=${vcpus:-$value} ;;
       firmware) firmware=${firmware:-$value} ;;
       network) ovf_networks+=("--network=$value") ;;
-      disks) machine_disks=$value ;;
+      disks) [[ ! $value =~ ^[0-9]+$ ]] || machine_disks=$value ;;
     esac
   done <<<"$facts"
   [ "$machine_disks" -gt 0 ] || fail "$1: has no disks" 4
@@ -128,7 +131,7 @@ pack_foreign() {
   [ "$size" = "${disk_sizes[$1]}" ] || { warn "${disk_images[$1]}: changed while it was read: found $size bytes; try again"; return 1; }
   attach_foreign "$1"
   # While the disk is packed: the archive has no name before both are done.
-  foreign_disk sum "$folder" &
+  "${python[@]}" "$share/export/manifest.py" "$folder" >/dev/null &
   sums=$!
   extents-merge -- "$folder/extents" | "${@:2}" -- "$folder/raw" || status=$?
   detach_foreign "$folder"

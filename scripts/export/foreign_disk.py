@@ -3,8 +3,7 @@
 usage: foreign_disk.py machine IMAGE                 what an OVF says, as lines KEY=VALUE, and disks=COUNT
        foreign_disk.py disk WORK FORMAT IMAGE NUMBER BACKING_FORMAT DIR...
                                                      makes WORK/node, WORK/extents and WORK/files; prints the size in bytes
-                                                     and WORK/sum, if an OVF has a manifest
-       foreign_disk.py sum WORK                      ends with status 3 if the sum of the image is another
+                                                     and WORK/sums, if an OVF has a manifest
        foreign_disk.py unchanged WORK                ends with status 1 if a file has changed since
 
 FORMAT is qemu's driver, or ova; NUMBER is that of the disk in an OVA. The table of formats stands in $FORMATS. With VERIFY=no
@@ -18,9 +17,8 @@ import subprocess
 import sys
 import tempfile
 
-import manifest
 from layers import Chain, Table, file_of
-from named_files import Files, Refused, changed
+from named_files import Files, Refused, changed, quoted
 from ovf import Machine
 
 # Enough for any of the above, and an end to what a hostile tar or OVF could ask for.
@@ -59,13 +57,12 @@ def replayed(chain, node, work):
 
 
 def disk(work, driver, image, number, backing_format, search):
-    table = Table(os.environ["FORMATS"])
+    machine, table = None, Table(os.environ["FORMATS"])
     files = Files(work, image, search)
     part, chain = files.open(image), Chain(files, table, backing_format)
     if driver == "ova":
-        part, wanted = Machine(part, files, is_trusted()).disk(int(number))
-        if wanted:
-            manifest.keep(os.path.join(work, "sum"), part, wanted)
+        machine = Machine(part, files, is_trusted())
+        part = machine.disk(int(number))
         driver = "null-co" if isinstance(part, int) else table.driver_of(part)
     elif not table.is_one(part, driver):
         raise Refused(3, "%s: is no %s" % (image, driver.upper()))
@@ -94,6 +91,9 @@ def disk(work, driver, image, number, backing_format, search):
     with open(os.path.join(work, "node"), "w", encoding="ascii") as out:
         json.dump(shared(node), out)
     files.record(os.path.join(work, "files"))
+    if machine is not None and machine.sums is not None:
+        with open(os.path.join(work, "sums"), "w", encoding="utf-8", errors="surrogateescape") as out:
+            json.dump(machine.sums_of(part), out)
     print(size)
 
 
@@ -125,8 +125,8 @@ def main(task, *arguments):
             for key, value in machine.facts():
                 print("%s=%s" % (key, value))
             print("disks=%d" % len(machine.disks()))
-    elif task == "sum":
-        manifest.compare_kept(os.path.join(arguments[0], "sum"))
+            for name in machine.unlisted():
+                sys.stderr.write("export-xva: %s: says no sum of %s\n" % (machine.sums.path, quoted(name)))
     elif task == "unchanged":
         path = changed(os.path.join(arguments[0], "files"))
         if path is not None:

@@ -1,7 +1,8 @@
 """The manifest of an OVF: a file with the sums of the others, beside it or in the same OVA (DMTF DSP0243, section 7).
 
-A file that it does not list has no sum to compare. Whether somebody exchanged the files and their sums, only the signature of
-an OVA can tell, which is not read.
+usage: manifest.py WORK     ends with status 3 if a file of which WORK/sums says a sum has another one
+
+Whether somebody exchanged the files and their sums, only the signature of an OVA can tell, which is not read.
 """
 
 import hashlib
@@ -9,8 +10,9 @@ import json
 import os
 import posixpath
 import re
+import sys
 
-from named_files import Part, Refused, quoted
+from named_files import Part, Refused, changed, quoted
 
 LONGEST = 1 << 20
 PIECE = 1 << 20
@@ -22,52 +24,72 @@ class Sums:
     """What the manifest PART lists."""
 
     def __init__(self, part):
-        self.sums = {}
+        self.path, self.sums = part.path, {}
         if part.length > LONGEST:
             raise Refused(4, "%s: found a manifest of %d bytes, expected at most %d" % (part.path, part.length, LONGEST))
-        for line in part.bytes(0, part.length).decode("utf-8", "replace").splitlines():
+        for line in part.bytes(0, part.length).decode("utf-8-sig", "replace").splitlines():
             found = LINE.match(line.strip())
             if found:
-                bits, name, digits = found.groups()
-                self.sums[posixpath.normpath(name)] = (bits, digits.lower(), part.path)
+                self.add(*found.groups())
             elif line.strip():
                 raise Refused(4, "%s: found %s, expected SHA256(NAME)= and its sum; --no-verify compares no sums"
                               % (part.path, quoted(line.strip())))
 
-    def wanted(self, name):
-        """Bits of the SHA, hexadecimal digits, and who says so, for the file NAME; None if it is not listed."""
-        return self.sums.get(posixpath.normpath(name))
+    def add(self, bits, name, digits):
+        sums = self.sums.setdefault(posixpath.normpath(name.strip()), {})
+        if sums.setdefault(bits, digits.lower()) != digits.lower():
+            raise Refused(3, "%s: found two sums of %s" % (self.path, quoted(name)))
 
-    def compare(self, part, name):
-        """Refuses PART, the file NAME, if its sum is another."""
-        wanted = self.wanted(name)
-        if wanted:
-            compare(part, *wanted)
+    def has(self, name):
+        """Whether the file NAME is listed."""
+        return posixpath.normpath(name) in self.sums
+
+    def of(self, part, name):
+        """What `compare_all` compares of PART, the file NAME: nothing if it is not listed."""
+        sums = sorted(self.sums.get(posixpath.normpath(name), {}).items())
+        return [[part.path, part.link, part.offset, part.length, bits, digits, self.path] for bits, digits in sums]
 
 
-def compare(part, bits, digits, by):
+def compare(path, part, bits, digits, by):
     """Reads all of PART, whose sum must be DIGITS."""
     found, position = hashlib.new("sha" + bits), 0
     while position < part.length:
         piece = part.bytes(position, PIECE)
         if not piece:
-            raise Refused(1, "%s: changed while it was read; try again" % part.path)
+            raise Refused(1, "%s: changed while it was read; try again" % path)
         found.update(piece)
         position += len(piece)
     if found.hexdigest() != digits:
-        raise Refused(3, "%s: found the SHA-%s %s, expected %s: so says %s" % (part.path, bits, found.hexdigest(), digits, by))
+        raise Refused(3, "%s: found the SHA-%s %s, expected %s: so says %s" % (path, bits, found.hexdigest(), digits, by))
 
 
-def keep(path, part, wanted):
-    """Writes to PATH what `compare_kept` compares."""
-    with open(path, "w", encoding="utf-8", errors="surrogateescape") as out:
-        json.dump([part.path, part.link, part.offset, part.length, wanted], out)
-
-
-def compare_kept(path):
-    """Compares the sum that stands in PATH, if there is one."""
-    if os.path.exists(path):
-        with open(path, encoding="utf-8", errors="surrogateescape") as kept:
-            name, link, offset, length, wanted = json.load(kept)
+def compare_all(sums):
+    """Compares what `Sums.of` yielded."""
+    for path, link, offset, length, bits, digits, by in sums:
         with open(link, "rb") as file:
-            compare(Part(name, file.fileno(), offset, length, link), *wanted)
+            compare(path, Part(path, file.fileno(), offset, length, link), bits, digits, by)
+
+
+def main(work):
+    if not os.path.exists(os.path.join(work, "sums")):
+        return
+    with open(os.path.join(work, "sums"), encoding="utf-8", errors="surrogateescape") as kept:
+        sums = json.load(kept)
+    try:
+        compare_all(sums)
+    except Refused:
+        path = changed(os.path.join(work, "files"))
+        if path is not None:
+            raise Refused(1, "%s: changed while it was read; try again" % path)
+        raise
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1])
+    except Refused as refused:
+        sys.stderr.write("export-xva: %s\n" % str(refused).encode("utf-8", "replace").decode())
+        sys.exit(refused.status)
+    except OSError as error:
+        sys.stderr.write("export-xva: %s\n" % error)
+        sys.exit(1)

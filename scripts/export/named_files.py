@@ -52,7 +52,7 @@ class Files:
     def __init__(self, work, image, search):
         self.work = work
         self.search = [os.path.abspath(os.path.dirname(image))] + [os.path.abspath(each) for each in search]
-        self.opened = []
+        self.opened, self.parts = [], []
 
     def open(self, path):
         """PATH as a user gave it, or as `named` allowed it: a regular file."""
@@ -68,7 +68,8 @@ class Files:
         link = os.path.join(self.work, "file%d" % len(self.opened))
         os.symlink(os.path.abspath(path), link)
         self.opened.append((os.path.abspath(path), state(status)))
-        return Part(path, descriptor, 0, status.st_size, link)
+        self.parts.append(Part(path, descriptor, 0, status.st_size, link))
+        return self.parts[-1]
 
     def named(self, name, by):
         """The file that the image at path BY calls NAME."""

@@ -90,7 +90,7 @@ class Machine:
         listed = None if trusted else self.find_manifest()
         self.sums = manifest.Sums(listed) if listed else None
         if self.sums:
-            self.sums.compare(self.description, posixpath.basename(self.name))
+            manifest.compare_all(self.sums.of(self.description, posixpath.basename(self.name)))
         self.root = parse(self.description.bytes(0, self.description.length), self.path)
         systems = list(self.root.iter("VirtualSystem"))
         if local(self.root.tag) != "Envelope" or len(systems) != 1:
@@ -120,10 +120,12 @@ class Machine:
 
     def find_manifest(self):
         """The file of the name of the OVF that ends with .mf, if there is one."""
-        name = posixpath.splitext(self.name)[0] + ".mf"
-        if self.members is not None:
-            return self.members.get(name)
-        return self.files.open(name) if os.path.exists(name) else None
+        for name in (posixpath.splitext(self.name)[0] + ending for ending in (".mf", ".MF")):
+            if self.members is not None and name in self.members:
+                return self.members[name]
+            if self.members is None and os.path.lexists(name):
+                return self.files.open(name)
+        return None
 
     def read_members(self):
         members = {}
@@ -147,7 +149,7 @@ class Machine:
 
     def facts(self):
         """Lines KEY=VALUE: name, memory in bytes, vcpus, firmware, and every network."""
-        facts = [("name", said(self.system, "Name") or self.system.get("id") or "")]
+        facts = [("name", said(self.system, "Name") or " ".join((self.system.get("id") or "").split()))]
         for kind, key in ((MEMORY, "memory"), (PROCESSOR, "vcpus")):
             found = [item for item in self.items if said(item, "ResourceType") == kind]
             if found:
@@ -193,23 +195,37 @@ class Machine:
         return found + [name for name in known if name not in found]
 
     def disk(self, number):
-        """The bytes of a disk's image, and what their sum must be, if that is known; or, of one that is still empty, its size."""
+        """The bytes of a disk's image; or, of one that is still empty, its size."""
         name = self.disks()[number]
         disk = next(each for each in self.root.iter("Disk") if each.get("diskId") == name)
         if disk.get("parentRef"):
             raise Refused(4, "%s: its disk %s is the difference to another one" % (self.path, quoted(name)))
         if not disk.get("fileRef"):
-            size = whole(disk.get("capacity") or "", "a capacity", self.path)
-            return size * unit(disk.get("capacityAllocationUnits") or "byte", self.path), None
+            return whole(disk.get("capacity") or "", "a capacity", self.path) * unit(disk.get("capacityAllocationUnits") or "byte", self.path)
         file = next((each for each in self.root.iter("File") if each.get("id") == disk.get("fileRef")), None)
         href = file.get("href") or "" if file is not None else ""
         if file is not None and (file.get("compression") not in (None, "", "identity") or file.get("chunkSize")):
             raise Refused(4, "%s: its file %s is compressed or in chunks: unpack it, and export the disks: tar -xf %s"
                           % (self.path, quoted(href), shlex.quote(os.path.basename(self.path))))
-        wanted = self.sums.wanted(href) if self.sums else None
         if self.members is None:
-            return self.files.open(self.files.named(href, self.path)), wanted
+            return self.files.open(self.files.named(href, self.path))
         name = posixpath.normpath(posixpath.join(self.folder, href))
         if not href or name not in self.members:
             raise Refused(3, "%s: describes the file %s, which is not in it" % (self.path, quoted(href) or "without a name"))
-        return self.members[name], wanted
+        return self.members[name]
+
+    def unlisted(self):
+        """The files that it names and whose sums its manifest does not say, if it has one."""
+        names = [posixpath.basename(self.name)] + [file.get("href") or "" for file in self.root.iter("File")]
+        return [name for name in names if self.sums and not self.sums.has(name)]
+
+    def sums_of(self, part):
+        """The sums to compare of the disk in PART: its own, or those of all files that were opened for it."""
+        if isinstance(part, int):
+            return []
+        if self.members is not None:
+            name = next(name for name, member in self.members.items() if member is part)
+            return self.sums.of(part, posixpath.relpath(name, self.folder or "."))
+        folder = os.path.dirname(os.path.abspath(self.path))
+        read = {os.path.abspath(each.path): each for each in self.files.parts if each.path not in (self.path, self.sums.path)}
+        return sum((self.sums.of(each, os.path.relpath(path, folder)) for path, each in read.items()), [])

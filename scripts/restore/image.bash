@@ -1,7 +1,7 @@
 # Sourced by restore-disk: the way from the archive to the image, for what is read by position and for what is not.
 
-# tell: what a filter said, in $work/said, but for the CRC-32.
-tell() { sed '/ bytes, crc32 [0-9a-f]\{8\}$/d' "$work/said" >&2 || true; }
+# tell: what a filter said, in $scratch/said, but for the CRC-32.
+tell() { sed '/ bytes, crc32 [0-9a-f]\{8\}$/d' "$scratch/said" >&2 || true; }
 
 # tell_warnings: what filters said that did not fail.
 tell_warnings() { [ "$quiet" = yes ] || tell; }
@@ -12,27 +12,27 @@ fail_as() {
   exit "$1"
 }
 
-# find_blocks: where the blocks of the disk are, in $work/map; status 4 where they cannot be found without decompressing all.
-find_blocks() { xva-headers --output map ${disk:+--disk="$disk"} -- "$archive" >"$work/map" 2>"$work/said"; }
+# find_blocks: where the blocks of the disk are, in $scratch/map; status 4 where they cannot be found without decompressing all.
+find_blocks() { xva-headers --output map ${disk:+--disk="$disk"} -- "$archive" >"$scratch/map" 2>"$scratch/said"; }
 
 # serve NAME COMMAND: the command, in which $uri is the disk where it lies in the archive. The bar of what it reads is called NAME.
 serve() {
-  rm -f -- "$sockets/nbd"
+  rm -f -- "$scratch/nbd"
   # nbdkit's Python is that of the system, whichever comes first in PATH, and so are its modules.
-  PATH=/usr/bin:$PATH nbdkit -U "$sockets/nbd" python "$share/nbdkit-map" map=- ${bar:+progress="$1"} --run "PATH=$(printf %q "$PATH"); $2" <"$work/map"
+  PATH=/usr/bin:$PATH nbdkit -U "$scratch/nbd" python "$share/nbdkit-map" map=- ${bar:+progress="$1"} --run "PATH=$(printf %q "$PATH"); $2" <"$scratch/map"
 }
 
-# unpack OUTPUT: the disk, by xva-unpack, which compares every checksum. $work/said then says its CRC-32 where OUTPUT is -, else
-# $work/table. A file has a bar, on a terminal, where what xva-unpack says goes then.
+# unpack OUTPUT: the disk, by xva-unpack, which compares every checksum. $scratch/said then says its CRC-32 where OUTPUT is -, else
+# $scratch/table. A file has a bar, on a terminal, where what xva-unpack says goes then.
 unpack() {
   local unpacking=(xva-unpack --disk "$disk" -o "$1" -- "$archive")
   if [ "$1" = - ]; then
-    "${unpacking[@]}" >/dev/null 2>"$work/said"
+    "${unpacking[@]}" >/dev/null 2>"$scratch/said"
   elif [ -z "$bar" ]; then
-    "${unpacking[@]}" >"$work/table" 2>"$work/said"
+    "${unpacking[@]}" >"$scratch/table" 2>"$scratch/said"
   else
-    : >"$work/said"
-    "${unpacking[@]:0:1}" --progress "${unpacking[@]:1}" >"$work/table"
+    : >"$scratch/said"
+    "${unpacking[@]:0:1}" --progress "${unpacking[@]:1}" >"$scratch/table"
   fi
 }
 
@@ -61,7 +61,9 @@ from_stream() {
     unpack "$image"
   else
     say "$archive: is compressed in one piece: the disk goes through the temporary file $work/raw"
-    unpack "$work/raw" && source=$work/raw bash -c "$convert"
+    unpack "$work/raw" || return
+    # Where it is stopped by a full disk it may say so by a signal.
+    source=$work/raw bash -c "$convert" || return 1
   fi
 }
 
@@ -75,7 +77,7 @@ make_image() {
     run from_archive || fail_as $?
   elif [ "$status" -eq 4 ] && [ $compressed = yes ]; then
     if [ -z "$disk" ]; then
-      disks=$(xva-unpack -q --list -- "$archive" | awk 'NR > 1 { print $1 }')
+      disks=$(xva-unpack -q --json --list -- "$archive" | python3 -c 'import json; [print(disk["ref"]) for disk in json.loads(input())["archives"][0]["disks"]]')
       [[ $disks != *$'\n'* ]] || fail "$archive: holds more than one disk: expected --disk with one of them: ${disks//$'\n'/, }" 2
       disk=$disks
     fi

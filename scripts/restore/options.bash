@@ -56,7 +56,9 @@ parse_options() {
       --disk) disk=${2:-} ;;
       *) fail "unknown option $1; $(did_you_mean "$1")see --help" 2 ;;
     esac
-    shift 2 || fail "$1 needs a value; see --help" 2
+    [ $# -gt 1 ] || fail "$1 needs a value; see --help" 2
+    [ -n "$2" ] || [ "$1" = --disk ] || fail "$1: found an empty value; see --help" 2
+    shift 2
   done
   [ ${#archives[@]} -eq 1 ] || fail "found ${#archives[@]} archives, expected one; see --help" 2
   archive=${archives[0]}

@@ -2,12 +2,12 @@
 
 clean_up() {
   [ -z "$job" ] || kill -TERM -- "-$job" 2>/dev/null || true
-  rm -rf -- ${work:+"$work"} ${sockets:+"$sockets"} || true
+  rm -rf -- ${work:+"$work"} ${scratch:+"$scratch"} || true
 }
 
-# make_workspace: the folder beside the image whose name is in work, and one for sockets. Both are gone when the script ends.
+# make_workspace: the folder beside the image whose name is in work, and one for small files, scratch. Both are gone when the script ends.
 make_workspace() {
-  job='' work='' sockets=''
+  job='' work='' scratch=''
   clean_up_on_signals
   # Nobody else is to look at what is half done; the image gets the mode of any new file at the end.
   mask=$(umask)
@@ -17,6 +17,6 @@ make_workspace() {
   work=$(mktemp -d -- "${output%/*}/restore-disk.part.XXXXXX") || exit 1
   mkdir -- "$work/image"
   image=$work/image/$(basename -- "$output")
-  # What the path of a socket may have is some 100 bytes.
-  sockets=$(mktemp -d /tmp/restore-disk.XXXXXX) || exit 1
+  # For a socket, whose path may have some 100 bytes, and for what the filters say, which must be heard where $output fills its disk.
+  scratch=$(mktemp -d /tmp/restore-disk.XXXXXX) || exit 1
 }
