@@ -192,6 +192,22 @@ typed() {
   done
 }
 
+@test "a package holds all that is installed, and nothing else" {
+  version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml" | head -n 1)
+  mkdir tree out
+  cp -r "$usr" tree
+  gzip -9n tree/usr/share/man/man*/*
+  touch tree/usr/share/doc/xva-tools/LICENSES-OF-CRATES
+  installed=$(cd tree && find usr ! -type d | sort)
+  export SOURCE_DATE_EPOCH=1700000000
+  for format in deb rpm; do "$ROOT/scripts/packages/$format" "$PWD/tree" "$version" "$PWD/out"; done
+  rpm -qlp out/*.rpm | sed 's|^/||' | while read -r path; do [ -d "tree/$path" ] || echo "$path"; done | sort | diff - <(echo "$installed")
+  # Debian has another place for the completions of zsh, and wants more files beside the licences.
+  dpkg-deb -c out/*.deb | sed -n 's|^-.* \./||p' | sed 's|zsh/vendor-completions|zsh/site-functions|' |
+    grep -vE '/(changelog(\.Debian)?\.gz|copyright|lintian/overrides/xva-tools)$' | sort >deb
+  diff deb <(grep -vE 'doc/xva-tools/(CHANGELOG.md|LICENSE-(MIT|APACHE))$' <<<"$installed")
+}
+
 @test "zsh and fish understand their completions" {
   for file in "$usr"/share/zsh/site-functions/*; do
     zsh -n "$file"
