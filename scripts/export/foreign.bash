@@ -108,6 +108,9 @@ attach_foreign() {
   ln -s -- "$work/unpacked" "$raw"
 }
 
+# runs PID: whether that process does. One that has ended is there for as long as init does not ask how, in a container for ever.
+runs() { [[ $(cat "/proc/$1/stat" 2>/dev/null) =~ \)\ [^ZX] ]]; }
+
 # detach_foreign FOLDER: ends the daemon, which takes its file system with it.
 detach_foreign() {
   local pid attempt
@@ -115,10 +118,10 @@ detach_foreign() {
   pid=$(cat "$1/pid")
   kill -TERM "$pid" 2>/dev/null || true
   for ((attempt = 0; attempt < 100; attempt++)); do
-    kill -0 "$pid" 2>/dev/null || break
+    runs "$pid" || break
     sleep 0.05
   done
-  if kill -KILL "$pid" 2>/dev/null; then
+  if runs "$pid" && kill -KILL "$pid" 2>/dev/null; then
     umount -- "$1/raw" 2>/dev/null || fusermount3 -u -- "$1/raw" 2>/dev/null || true
   fi
   rm -f -- "$1/pid"
