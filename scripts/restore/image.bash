@@ -77,7 +77,7 @@ make_image() {
     run from_archive || fail_as $?
   elif [ "$status" -eq 4 ] && [ $compressed = yes ]; then
     if [ -z "$disk" ]; then
-      disks=$(xva-unpack -q --json --list -- "$archive" | python3 -c 'import json; [print(disk["ref"]) for disk in json.loads(input())["archives"][0]["disks"]]')
+      disks=$(xva-unpack -q --json --list -- "$archive" | python3 -c 'import json; print(*(disk["ref"] for disk in json.loads(input())["archives"][0]["disks"]), sep="\n")')
       [[ $disks != *$'\n'* ]] || fail "$archive: holds more than one disk: expected --disk with one of them: ${disks//$'\n'/, }" 2
       disk=$disks
     fi
