@@ -122,7 +122,15 @@ is_at_hand() {
   [ ! -d "$1" ] || fail "$1: is a directory: expected a file or block device" 1
   [ ! -p "$1" ] || fail "$1: is a pipe, which cannot be read at several places: save it in a file first" 2
   [ ! -c "$1" ] || fail "$1: is a terminal or another device that is no disk: expected a file or block device" 2
-  [ -f "$1" ] || [ -b "$1" ] || fail "$1: no such file or block device" 1
+  if [ ! -f "$1" ] && [ ! -b "$1" ]; then
+    local reason
+    reason=$(LC_ALL=C stat -L -- "$1" 2>&1 >/dev/null) || true
+    case $reason in
+      *': Permission denied') fail "$1: cannot be looked at: Permission denied" 1 ;;
+      *) fail "$1: no such file or block device" 1 ;;
+    esac
+  fi
+  [ -r "$1" ] || fail "$1: cannot be read: Permission denied" 1
 }
 
 # beginning_of FILE: what its first bytes are.
@@ -164,7 +172,7 @@ format_of() {
     *$'\n'*) fail "$1: looks like $(fields name ' and like ' <<<"$found"): say which with --format" 4 ;;
     '')
       [ -s "$1" ] || [ ! -f "$1" ] || fail "$1: is an empty file: expected a disk image" 3
-      fail "$1: is no disk image that is known: found $(beginning_of "$1"); if it is a raw disk, say so with --format raw" 4
+      fail "$1: is not a known disk image: found $(beginning_of "$1"); if it is a raw disk, say so with --format raw" 4
       ;;
   esac
   IFS='|' read -r format kind name reader _ <<<"$found"

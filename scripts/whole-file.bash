@@ -20,6 +20,26 @@ can_take_its_place() {
   [ -w "$folder" ] || fail "$folder: cannot be written to" 1
 }
 
+# make_scratch: a folder for what the programs say and other small files, in scratch: not beside $output, where everything would fail
+# without a word once that disk is full, and where there may be no sockets, links and mounts; unless there is no room elsewhere.
+make_scratch() {
+  local parent
+  scratch=''
+  for parent in "${TMPDIR:-/tmp}" /tmp /dev/shm "$work"; do
+    # What the path of a socket may have is some 100 bytes.
+    [ ${#parent} -le 70 ] || [ "$parent" = "$work" ] || continue
+    scratch=$(mktemp -d -- "$parent/xva-tools.XXXXXX" 2>/dev/null) || continue
+    if head -c 65536 /dev/zero 2>/dev/null >"$scratch/said"; then
+      : >"$scratch/said"
+      scratch=$(readlink -f -- "$scratch")
+      return
+    fi
+    rm -rf -- "$scratch"
+  done
+  scratch=''
+  fail "no room for temporary files, neither in ${TMPDIR:-/tmp} nor in /dev/shm nor beside $output" 1
+}
+
 # clean_up_on_signals: calls `clean_up` at the end, however the script ends.
 clean_up_on_signals() {
   trap clean_up EXIT

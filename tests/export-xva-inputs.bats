@@ -4,6 +4,7 @@
 load common
 load archive
 load export-xva
+load qcow2-images
 
 reads_as() { xva-unpack -q --disk Ref:000 -o - "$1" | cmp - "$2"; }
 
@@ -178,7 +179,7 @@ PY
 }
 
 @test "what is encrypted is refused before anything is written, in one line" {
-  qemu-img create -q -f qcow2 --object secret,id=s,data=abc -o encrypt.format=luks,encrypt.key-secret=s a.qcow2 3M
+  encrypting qemu-img create -q -f qcow2 --object secret,id=s,data=abc -o encrypt.format=luks,encrypt.key-secret=s a.qcow2 3M
   qemu-img create -q -f qcow2 -u -F qcow2 -b a.qcow2 over.qcow2 3M
   for image in a over; do
     fails_with 4 export_xva -o out.xva $image.qcow2
@@ -187,7 +188,7 @@ PY
   # What is advised works: here the ciphertext stands for what a device shows.
   truncate -s 3M shown.raw
   export_xva -o out.xva --device shown.raw a.qcow2
-  qemu-img create -q -f luks --object secret,id=s,data=abc -o key-secret=s a.luks 3M
+  encrypting qemu-img create -q -f luks --object secret,id=s,data=abc -o key-secret=s a.luks 3M
   fails_with 4 export_xva -o out.xva a.luks
   [[ $stderr == *"a.luks: is a LUKS volume, which is encrypted: open it with cryptsetup"* ]]
 }

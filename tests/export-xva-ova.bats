@@ -105,7 +105,7 @@ manifest() { openssl dgst "-sha${1:-256}" m.ovf m-disk1.vmdk m-disk2.vmdk; }
     [[ $stderr == *"$sentence"* ]]
   done <<'LIST'
 4|s/^<Envelope/<!DOCTYPE a [<!ENTITY b "c">]><Envelope/|declares a document type
-3|s/<References>/<References/|is no sound XML
+3|s/<References>/<References/|is not sound XML
 4|s/VirtualSystem /VirtualSystemCollection /; s/<.VirtualSystem>/<\/VirtualSystemCollection>/|found 0 machines
 3|s/m-disk1.vmdk/missing.vmdk/|which is not in it
 4|s/m-disk1.vmdk"/m-disk1.vmdk" ovf:compression="gzip"/|is compressed
@@ -167,7 +167,7 @@ LIST
       tar -cf wrong.ova -C wrong.d m.ovf m.mf m-disk1.vmdk m-disk2.vmdk
       for image in wrong.ova wrong.d/m.ovf; do
         fails_with 3 export_xva -o wrong.xva $image
-        [[ $stderr =~ found\ the\ SHA-$algorithm\ [0-9a-f]+,\ expected\ [0-9a-f]+:\ so\ says\ .*m.mf$ ]]
+        [[ $stderr =~ found\ the\ SHA-$algorithm\ [0-9a-f]+,\ expected\ [0-9a-f]+\ according\ to\ .*m.mf$ ]]
         [ ! -e wrong.xva ]
         export_xva --no-verify -o wrong.xva $image
         rm wrong.xva
@@ -201,14 +201,14 @@ LIST
   ovf >m.ovf
   manifest | grep -v m-disk1 >m.mf
   run -0 --separate-stderr export_xva -o out.xva m.ovf
-  [ "${stderr_lines[0]}" = "export-xva: m.mf: says no sum of m-disk1.vmdk" ]
+  [ "${stderr_lines[0]}" = "export-xva: m.mf: has no checksum for m-disk1.vmdk" ]
   [ "${#stderr_lines[@]}" -eq 2 ]
   # With the marks of other systems, and sums of two kinds.
   { printf '\xef\xbb\xbf' && { manifest && manifest 1; } | sed 's/(/( /; s/)/ )/; s/$/\r/'; } >m.mf
   export_xva -o out.xva m.ovf
   { manifest && echo 'SHA256(m-disk2.vmdk)= 00'; } >m.mf
   fails_with 3 export_xva -o out.xva m.ovf
-  [[ $stderr == *"m.mf: found two sums of m-disk2.vmdk" ]]
+  [[ $stderr == *"m.mf: has two checksums for m-disk2.vmdk" ]]
   rm m.mf
   ln -s nowhere m.mf
   fails_with 1 export_xva -o out.xva m.ovf

@@ -102,7 +102,7 @@ setup() {
   done
   truncate -s 1M raw
   run -4 format_of raw
-  [ "$output" = "raw: is no disk image that is known: found zeros at its beginning; if it is a raw disk, say so with --format raw" ]
+  [ "$output" = "raw: is not a known disk image: found zeros at its beginning; if it is a raw disk, say so with --format raw" ]
   printf '\177ELF "\\' | dd of=raw conv=notrunc status=none
   run -4 format_of raw
   [[ $output == *': found "\x7fELF \x22\x5c\x00" at its beginning; if '* ]]

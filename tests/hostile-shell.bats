@@ -53,9 +53,9 @@ restore() { "$ROOT/scripts/restore-disk" "$@"; }
   # One that does not come to say its CRC.
   printf '#!/bin/sh\n%q "$@" 2>/dev/null\n' "$XVA_BIN_DIR/xva-unpack" >bin/xva-unpack
   chmod +x bin/xva-unpack
-  XVA_BIN_DIR=$PWD/bin fails_with 1 restore -O raw -o b.raw vm.xva
-  [[ $stderr == *"b.raw: the image cannot be read back" ]]
-  [ ! -e b.raw ]
+  XVA_BIN_DIR=$PWD/bin fails_with 1 restore -o b.qcow2 vm.xva
+  [[ $stderr == *"b.qcow2: the image cannot be read back" ]]
+  [ ! -e b.qcow2 ]
 }
 
 @test "on a disk that becomes full an image is a system error, and is not there" {
@@ -87,6 +87,66 @@ restore() { "$ROOT/scripts/restore-disk" "$@"; }
   # Some fit and some do not, or this shows nothing.
   grep -q ': 0' said.of-all
   grep -q ': 1' said.of-all
+}
+
+@test "on a full disk an export says so, whatever is exported" {
+  unshare --mount --map-root-user mount -t tmpfs tmpfs /mnt 2>reason || skip "no mount: $(head -n 1 reason)"
+  qemu-img convert -f raw -O qcow2 a.raw a.qcow2
+  qemu-img convert -f raw -O vmdk a.raw a.vmdk
+  export ROOT
+  # shellcheck disable=SC2016
+  unshare --mount --map-root-user bash -c '
+    set -u
+    mkdir small full
+    mount -t tmpfs -o size=1M tmpfs small
+    head -c 2M /dev/zero >small/fill 2>/dev/null
+    for image in a.qcow2 a.vmdk "--format raw a.raw"; do
+      for suffix in xva xva.zst xva.gz; do
+        # A full place for temporary files is passed by.
+        for temporary in /tmp small; do
+          status=0
+          TMPDIR=$temporary "$ROOT/scripts/export-xva" -o small/a.$suffix $image 2>said || status=$?
+          echo "$image $suffix $temporary: $status $(cat said)"
+          [ "$status" -eq 1 ] && grep -q "No space left" said && tail -n 1 said | grep -q "a.$suffix: cannot be written" || exit 3
+          [ "$(ls -A small)" = fill ] || exit 4
+        done
+      done
+    done' >said.of-all || { cat said.of-all; return 1; }
+}
+
+@test "what may not be read is a system error, and no unknown image" {
+  held_to_modes true || skip "no setpriv that takes capabilities away"
+  qemu-img convert -f raw -O qcow2 a.raw a.qcow2
+  mkdir shut
+  cp a.qcow2 shut
+  chmod 000 a.qcow2 shut
+  for image in a.qcow2 shut/a.qcow2; do
+    fails_with 1 held_to_modes "$ROOT/scripts/export-xva" -o a.xva $image
+    [[ $stderr == *"$image: cannot be "*": Permission denied" ]]
+  done
+  chmod 700 shut
+}
+
+@test "a raw image of an archive needs neither qemu nor nbdkit" {
+  mkdir tools
+  for tool in /usr/bin/* /bin/*; do
+    case ${tool##*/} in qemu* | nbd*) ;; *) ln -sf "$tool" tools ;; esac
+  done
+  xva-zstd vm.xva >vm.xva.zst
+  for archive in vm.xva vm.xva.zst; do
+    PATH=$PWD/tools restore -f -o b.raw $archive
+    cmp b.raw a.raw
+  done
+}
+
+@test "an archive that is replaced is said to be" {
+  export_xva -o b.xva --format raw a.raw
+  run -0 export_xva -o b.xva --format raw a.raw
+  [[ $output == *", checked, in place of the one that was there; on the host: "* ]]
+  # What it would be by default may be what was given by mistake.
+  xva-zstd b.xva >c.xva.zst
+  fails_with 2 export_xva c.xva.zst
+  [[ $stderr == *"c.xva.zst: is what would be exported, and a zstd file: expected a disk image" ]]
 }
 
 @test "what an environment may set changes nothing" {

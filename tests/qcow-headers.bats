@@ -136,7 +136,7 @@ PYTHON
 }
 
 @test "an encrypted image has extents but no map" {
-  new disk.qcow2 --object secret,id=key,data=secret \
+  encrypting new disk.qcow2 --object secret,id=key,data=secret \
     -o encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10 1M
   run -0 qcow-headers disk.qcow2
   [[ $output == *'[]}' ]]

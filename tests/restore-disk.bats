@@ -110,13 +110,21 @@ nothing_left() {
   # A qemu-img that forgets one block, and one that fails.
   mkdir fake
   real=$(command -v qemu-img)
-  for format in qcow2 vmdk raw; do
+  for format in qcow2 vmdk; do
     printf '#!/bin/bash\n%s "$@" || exit\n[ "$1" != convert ] || %s -f %s -c "write -q -P 7 20M 512" "${@: -1}"\n' "$real" "$(command -v qemu-io)" $format >fake/qemu-img
     chmod +x fake/qemu-img
     PATH=$PWD/fake:$PATH fails_with 3 restore -o out.$format vm.xva
     [[ $stderr == *"out.$format: the image does not read back as it was written" ]]
     [ ! -e out.$format ]
   done
+  # A raw one is written without qemu.
+  cp "$XVA_BIN_DIR"/{{vhd,qcow,xva}-headers,extents-merge,xva-pack,xva-zstd,ova-xml} fake
+  printf '#!/bin/bash\n%q "$@" || exit\nfor ((i = 1; i < $#; i++)); do [ "${!i}" != -o ] || { i=$((i + 1)); printf x | dd of="${!i}" bs=1 seek=20M conv=notrunc status=none; }; done\n' \
+    "$XVA_BIN_DIR/xva-unpack" >fake/xva-unpack
+  chmod +x fake/xva-unpack
+  XVA_BIN_DIR=$PWD/fake fails_with 3 restore -o out.raw vm.xva
+  [[ $stderr == *"out.raw: the image does not read back as it was written" ]]
+  [ ! -e out.raw ]
   printf '#!/bin/sh\nexit 1\n' >fake/qemu-img
   PATH=$PWD/fake:$PATH run -1 restore -o a.qcow2 vm.xva
   [ ! -e a.qcow2 ]

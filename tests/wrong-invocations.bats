@@ -65,10 +65,10 @@ setup() {
 2^cat a.qcow2 | qcow-headers -^standard input: is not seekable: found a pipe, expected a file or block device
 2^xva-pack --map d.json d.raw^the argument '--map <FILE>' cannot be used with '[DISK]'
 3^xva-pack --map d.json^d.json: not a map: found '{', as an extents document begins; expected [, as --output map of the header tools prints it
-3^vhd-headers a.qcow2^a.qcow2: is no VHD: found a QCOW2, which qcow-headers reads, expected
+3^vhd-headers a.qcow2^a.qcow2: is not a VHD: found a QCOW2, which qcow-headers reads, expected
 3^qcow-headers d.raw^d.raw: is not a QCOW2 image: found "\x01\x01\x01\x01\x01\x01\x01\x01" at its beginning, expected the magic
 3^qcow-headers empty^empty: is not a QCOW2 image: found an empty file
-3^xva-unpack qcow2.xva^qcow2.xva: is no XVA: found a QCOW2, which qcow-headers reads; expected an XVA, which begins with ova.xml
+3^xva-unpack qcow2.xva^qcow2.xva: is not an XVA: found a QCOW2, which qcow-headers reads; expected an XVA, which begins with ova.xml
 4^xva-unpack a.xva.xz^a.xva.xz: is an xz file: expected a tar, zstd or gzip; try: xz -dc a.xva.xz | xva-unpack -
 3^xva-pack --extents a.qcow2 d.raw^a.qcow2: is not an extents document: found a QCOW2, which qcow-headers reads; expected JSON, as the header tools print it
 3^xva-pack --extents fixed.vhd d.raw^fixed.vhd: is not an extents document: found a VHD, which vhd-headers reads; expected JSON
@@ -88,23 +88,23 @@ setup() {
 1^xva-zstd folder >out2^folder: is a directory: expected a file with 
 1^xva-zstd <folder >out2^standard input: is a directory: expected a file with 
 3^xva-zstd empty >out2^empty: is empty: expected an XVA
-3^xva-zstd fixed.vhd >out2^fixed.vhd: is no XVA: found a VHD, which vhd-headers reads; expected an XVA, which begins with ova.xml or a block
-3^xva-zstd d.raw >out2^d.raw: is no XVA: found "\x01\x01\x01\x01\x01\x01\x01\x01" at its beginning; expected an XVA, which begins with ova.xml or a block
-3^xva-zstd /dev/zero >out2^/dev/zero: is no XVA: found zeros at its beginning; expected an XVA, which begins with ova.xml or a block
-3^tar -c d.raw | xva-zstd >out2^standard input: is no XVA: found a tar that begins with d.raw; expected an XVA, which begins with ova.xml or a block
+3^xva-zstd fixed.vhd >out2^fixed.vhd: is not an XVA: found a VHD, which vhd-headers reads; expected an XVA, which begins with ova.xml or a block
+3^xva-zstd d.raw >out2^d.raw: is not an XVA: found "\x01\x01\x01\x01\x01\x01\x01\x01" at its beginning; expected an XVA, which begins with ova.xml or a block
+3^xva-zstd /dev/zero >out2^/dev/zero: is not an XVA: found zeros at its beginning; expected an XVA, which begins with ova.xml or a block
+3^tar -c d.raw | xva-zstd >out2^standard input: is not an XVA: found a tar that begins with d.raw; expected an XVA, which begins with ova.xml or a block
 1^qcow-headers --output map a.qcow2 >m && cd folder && xva-pack --map ../m^../m: a.qcow2: cannot open: No such file or directory (os error 2); is this the directory that the map was made in?
 3^extents-merge a.xva^a.xva: is not an extents document: found an XVA, which xva-unpack reads
 3^extents-merge <a.qcow2^standard input: is not an extents document: found a QCOW2
 3^extents-merge text^text: not a JSON document of a known dialect: found 'j', expected an extents document
-3^xva-unpack program^program: is no XVA: found "\x7fELF\x02\x01\x01\x00" at its beginning, expected an XVA
-3^xva-unpack text^text: is no XVA: found "just a t" at its beginning, expected an XVA
-3^xva-unpack - <text^standard input: is no XVA: found "just a t" at its beginning, expected an XVA
-3^xva-headers disk.alias.vhd^disk.alias.vhd: is no XVA: found an alias of Xen Orchestra, not a VHD
-3^xva-zstd disk.alias.vhd^disk.alias.vhd: is no XVA: found an alias of Xen Orchestra, not a VHD
-3^xva-zstd zeros^zeros: is no XVA: found zeros at its beginning; expected an XVA
-3^xva-zstd program^program: is no XVA: found "\x7fELF\x02\x01\x01\x00" at its beginning; expected an XVA
-3^xva-zstd text^text: is no XVA: found "just a t" at its beginning; expected an XVA
-3^tar -c text | xva-zstd^standard input: is no XVA: found a tar that begins with text; expected an XVA
+3^xva-unpack program^program: is not an XVA: found "\x7fELF\x02\x01\x01\x00" at its beginning, expected an XVA
+3^xva-unpack text^text: is not an XVA: found "just a t" at its beginning, expected an XVA
+3^xva-unpack - <text^standard input: is not an XVA: found "just a t" at its beginning, expected an XVA
+3^xva-headers disk.alias.vhd^disk.alias.vhd: is not an XVA: found an alias of Xen Orchestra, not a VHD
+3^xva-zstd disk.alias.vhd^disk.alias.vhd: is not an XVA: found an alias of Xen Orchestra, not a VHD
+3^xva-zstd zeros^zeros: is not an XVA: found zeros at its beginning; expected an XVA
+3^xva-zstd program^program: is not an XVA: found "\x7fELF\x02\x01\x01\x00" at its beginning; expected an XVA
+3^xva-zstd text^text: is not an XVA: found "just a t" at its beginning; expected an XVA
+3^tar -c text | xva-zstd^standard input: is not an XVA: found a tar that begins with text; expected an XVA
 4^xva-headers 'my a.xva.xz'^my a.xva.xz: is compressed with xz: its blocks cannot be found without decompressing all: expected a tar, or a frame for each block; try: xz -dc 'my a.xva.xz' | xva-zstd > FRAMES.xva.zst
 4^xva-unpack 'my a.xva.xz'^try: xz -dc 'my a.xva.xz' | xva-unpack -
 2^export-xva --nmae web a.qcow2^unknown option --nmae; did you mean --name? see --help
@@ -114,7 +114,7 @@ setup() {
 2^export-xva -o - a.qcow2^-: the archive is read back to check it: expected the name of a file, not standard output
 1^export-xva -o out.xva folder^folder: is a directory: expected a file or block device
 2^export-xva -o out.xva pipe^pipe: is a pipe, which cannot be read at several places: save it in a file first
-4^export-xva -o out.xva text^text: is no disk image that is known: found "just a t" at its beginning; if it is a raw disk, say so with --format raw
+4^export-xva -o out.xva text^text: is not a known disk image: found "just a t" at its beginning; if it is a raw disk, say so with --format raw
 4^export-xva -o out.xva 'my a.xva.xz'^xz -dc my\ a.xva.xz > my\ a.xva
 4^export-xva -o out.xva d.gz^is compressed with gzip, and its name does not say what it holds: if that is a raw disk, rename it to d.raw.gz
 4^export-xva -o out.xva json:{}^json:{}: is not a file here: get it first
@@ -125,7 +125,7 @@ setup() {
 4^restore-disk a.xva.xz^a.xva.xz: is an xz file: decompress it first: xz -dc a.xva.xz > a.xva
 1^restore-disk folder^folder: is a directory: expected a file or block device
 3^xva-pack --scan --ova a.xva d.raw^a.xva: is no ova.xml: found an XVA, which xva-unpack reads
-3^xva-zstd a.qcow2^a.qcow2: is no XVA: found a QCOW2, which qcow-headers reads; expected an XVA, which begins with ova.xml or a block
+3^xva-zstd a.qcow2^a.qcow2: is not an XVA: found a QCOW2, which qcow-headers reads; expected an XVA, which begins with ova.xml or a block
 4^xva-zstd a.xva.xz^a.xva.xz: is compressed with xz: expected a tar; try: xz -dc a.xva.xz | xva-zstd
 4^xva-pack --scan empty^empty: the disk is empty: found 0 bytes
 1^xva-unpack missing.xva^missing.xva: cannot open: No such file or directory

@@ -67,7 +67,7 @@ fn open_named(
     // QEMU's rule: what ends with a colon before the first slash is no path but a protocol, `json:` included.
     if name.iter().find(|byte| matches!(byte, b':' | b'/')) == Some(&b':') {
         return Err(image.unsupported(format!(
-            "the {what} is no file but a QEMU protocol: found {}",
+            "the {what} is not a file but a QEMU protocol: found {}",
             String::from_utf8_lossy(name)
         )));
     }

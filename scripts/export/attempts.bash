@@ -1,39 +1,32 @@
 # Sourced by export-xva: a folder of its own to work in, what is left of it at the end, and what is tried again.
 
-# make_workspace: the folder beside the archive whose name is in work, and where there is a place for temporary files, one
-# there, in links: not every file system has links, pipes and mounts. Both are gone when the script ends, however it ends.
+# make_workspace: the folder beside the archive whose name is in work, and the one for small files, scratch. Both are gone when the
+# script ends, however it ends.
 make_workspace() {
-  job=''
+  job='' scratch=''
   # Nobody else is to look at what is half done; the archive gets the mode of any new file at the end.
   mask=$(umask)
   umask 077
   # A name of its own, so that two exports to one name do not write into each other.
   work=$(mktemp -d -- "$output.part.XXXXXX") || fail "$output: cannot be written" 1
   work=$(readlink -f -- "$work")
-  links=$work
   clean_up_on_signals
-}
-
-# use_links: makes the folder for links, which only some disks need.
-use_links() {
-  local folder
-  [ "$links" = "$work" ] || return 0
-  ! folder=$(mktemp -d 2>/dev/null) || links=$(readlink -f -- "$folder")
+  make_scratch
 }
 
 clean_up() {
   local folder
   [ -z "$job" ] || kill -TERM -- "-$job" 2>/dev/null || true
-  for folder in "$links"/disk*; do [ ! -e "$folder" ] || detach_foreign "$folder"; done
-  rm -rf -- "$work" "$links" || true
+  [ -z "$scratch" ] || for folder in "$scratch"/disk*; do [ ! -e "$folder" ] || detach_foreign "$folder"; done
+  rm -rf -- "$work" ${scratch:+"$scratch"} || true
 }
 
 # show_said: what a command said, but for the names of files that only stand for an image here.
 show_said() {
   local i text
-  [ -s "$work/said" ] || return 0
-  text=$(cat "$work/said")
-  for i in "${!disk_images[@]}"; do text=${text//"$links/disk$i/raw"/"${disk_images[i]}"}; done
+  [ -s "$scratch/said" ] || return 0
+  text=$(cat "$scratch/said")
+  for i in "${!disk_images[@]}"; do text=${text//"$scratch/disk$i/raw"/"${disk_images[i]}"}; done
   printf '%s\n' "$text" >&2 2>/dev/null || true
 }
 
@@ -51,9 +44,9 @@ again() {
       "$@" || status=$?
       [ "$status" -eq 1 ] || break
     else
-      "$@" 2>"$work/said" || status=$?
+      "$@" 2>"$scratch/said" || status=$?
       show_said
-      if [ "$status" -ne 1 ] || ! grep -qE 'changed|try again' "$work/said"; then break; fi
+      if [ "$status" -ne 1 ] || ! grep -qE 'changed|try again' "$scratch/said"; then break; fi
     fi
   done
   return "$status"

@@ -41,13 +41,12 @@ refuse_packed() {
 # look_into_compressed IMAGE PACKER: sets size, having read it to its end; refuses what is not a raw disk.
 look_into_compressed() {
   local edges found status=0
-  use_links
-  edges=$links/edges
+  edges=$scratch/edges
   mkfifo -m 600 "$edges.fifo"
   tail -c 512 <"$edges.fifo" >"$edges.end" &
-  size=$(unpack "$2" "$1" 2>"$work/said" | tee "$edges.fifo" | wc -c) || status=$?
+  size=$(unpack "$2" "$1" 2>"$scratch/said" | tee "$edges.fifo" | wc -c) || status=$?
   wait $!
-  [ "$status" -eq 0 ] || fail "$1: is damaged: $(grep -m 1 . "$work/said")" 3
+  [ "$status" -eq 0 ] || fail "$1: is damaged: $(grep -m 1 . "$scratch/said")" 3
   { unpack "$2" "$1" 2>/dev/null || true; } | { head -c 33792; cat >/dev/null; } >"$edges"
   # Of a short one the end stands there already.
   [ "$size" -le 33792 ] || cat "$edges.end" >>"$edges"

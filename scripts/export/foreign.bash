@@ -71,20 +71,22 @@ take_machine() {
     esac
   done <<<"$facts"
   [ "$machine_disks" -gt 0 ] || fail "$1: has no disks" 4
+  say_step "$1: name $name, memory ${memory:-1G}, ${vcpus:-1} vcpus, firmware ${firmware:-bios}," \
+    "networks: ${ovf_networks[*]#--network=}, disks: $machine_disks"
   [ ${#networks[@]} -gt 0 ] || networks=(${ovf_networks[@]+"${ovf_networks[@]}"})
 }
 
 # say_who_writes I: where a program holds a file that the image names open for writing; the image itself was looked at.
 say_who_writes() {
   local file
-  for file in "$links/disk$1"/file*; do
+  for file in "$scratch/disk$1"/file*; do
     [ "$file" -ef "${disk_images[$1]}" ] || is_at_rest "$file" || { say_open "$(readlink -- "$file")"; return; }
   done
 }
 
 # prepare_foreign I: makes the folder of disk I, see foreign_disk.py, and prints its size.
 prepare_foreign() {
-  local folder=$links/disk$1
+  local folder=$scratch/disk$1
   rm -rf -- "$folder"
   mkdir -- "$folder"
   foreign_disk disk "$folder" "${disk_readers[$1]}" "${disk_images[$1]}" "${disk_numbers[$1]}" "$backing_format" ${search[@]+"${search[@]}"}
@@ -92,7 +94,7 @@ prepare_foreign() {
 
 # attach_foreign I: its bytes become those of the file raw in its folder.
 attach_foreign() {
-  local folder=$links/disk$1 raw=$links/disk$1/raw
+  local folder=$scratch/disk$1 raw=$scratch/disk$1/raw
   : >"$raw"
   if type -P qemu-storage-daemon >/dev/null && qemu-storage-daemon --daemonize --pidfile "$folder/pid" --blockdev "$(cat "$folder/node")" \
     --export "type=fuse,id=raw,node-name=disk,mountpoint=${raw//,/,,}" >"$folder/daemon" 2>&1 &&
@@ -129,7 +131,7 @@ detach_foreign() {
 
 # pack_foreign I PACK-COMMAND...
 pack_foreign() {
-  local folder=$links/disk$1 size status=0 compared=0 sums
+  local folder=$scratch/disk$1 size status=0 compared=0 sums
   size=$(prepare_foreign "$1") || return
   [ "$size" = "${disk_sizes[$1]}" ] || { warn "${disk_images[$1]}: changed while it was read: found $size bytes; try again"; return 1; }
   attach_foreign "$1"

@@ -65,7 +65,8 @@ def disk(work, driver, image, number, backing_format, search):
         part = machine.disk(int(number))
         driver = "null-co" if isinstance(part, int) else table.driver_of(part)
     elif not table.is_one(part, driver):
-        raise Refused(3, "%s: is no %s" % (image, driver.upper()))
+        found = table.driver_of(part)
+        raise Refused(3, "%s: is not a %s%s" % (image, driver.upper(), ": found a " + found.upper() if found else ""))
     if driver == "null-co":
         node = {"driver": driver, "size": part, "read-zeroes": True, "read-only": True}
     else:
@@ -126,7 +127,7 @@ def main(task, *arguments):
                 print("%s=%s" % (key, value))
             print("disks=%d" % len(machine.disks()))
             for name in machine.unlisted():
-                sys.stderr.write("export-xva: %s: says no sum of %s\n" % (machine.sums.path, quoted(name)))
+                sys.stderr.write("export-xva: %s: has no checksum for %s\n" % (machine.sums.path, quoted(name)))
     elif task == "unchanged":
         path = changed(os.path.join(arguments[0], "files"))
         if path is not None:

@@ -97,9 +97,9 @@ headers() {
 }
 
 # size_of WAY IMAGE: bytes of the virtual disk. The image is read to its end, as it will be for the archive: what is damaged,
-# encrypted or not to be had is so before any output. Which files hold its data is in $work/named afterwards.
+# encrypted or not to be had is so before any output. Which files hold its data is in $scratch/named afterwards.
 size_of() {
-  : >"$work/named"
+  : >"$scratch/named"
   if [ "$1" = raw ]; then
     if [ -b "$2" ]; then blockdev --getsize64 "$2"; else stat -Lc %s -- "$2"; fi
   elif [ -n "$device" ]; then
@@ -110,8 +110,8 @@ size_of() {
   else
     # The first entry of a map says the size, the first one of a file its state and its name. A map without entries is that of
     # an empty disk.
-    headers "$1" --output map -- "$2" | { grep -oE '"virtual_size": [0-9]+|"state": .*' || true; } >"$work/named" || return
-    sed -n '1s/^"virtual_size": //p' "$work/named" | grep . || echo 0
+    headers "$1" --output map -- "$2" | { grep -oE '"virtual_size": [0-9]+|"state": .*' || true; } >"$scratch/named" || return
+    sed -n '1s/^"virtual_size": //p' "$scratch/named" | grep . || echo 0
   fi
 }
 
@@ -121,7 +121,7 @@ say_who_writes_below() {
   # Names with quotes or worse in them are not looked into.
   while IFS= read -r name; do
     [ "$name" -ef "$1" ] || is_at_rest "$name" || { say_open "$name"; return; }
-  done < <(sed -n 's/.*"filename": "\([^"\\]*\)"}.*/\1/p' "$work/named")
+  done < <(sed -n 's/.*"filename": "\([^"\\]*\)"}.*/\1/p' "$scratch/named")
 }
 
 # look_into_images: reads every image to its end, and says what is wrong with it before anything is written.
@@ -145,14 +145,13 @@ look_into_images() {
     case ${disk_ways[i]} in
       compressed) look_into_compressed "$image" "${disk_readers[i]}" ;;
       foreign)
-        use_links
-        again prepare_foreign "$i" >"$work/size"
-        size=$(cat "$work/size")
+        again prepare_foreign "$i" >"$scratch/size"
+        size=$(cat "$scratch/size")
         say_who_writes "$i"
         ;;
       *)
-        again size_of "${disk_ways[i]}" "$image" >"$work/size"
-        size=$(cat "$work/size")
+        again size_of "${disk_ways[i]}" "$image" >"$scratch/size"
+        size=$(cat "$scratch/size")
         [ "${disk_ways[i]}" = raw ] || reads_no_output "${disk_ways[i]}" "$image"
         say_who_writes_below "$image"
         ;;

@@ -32,13 +32,13 @@ class Sums:
             if found:
                 self.add(*found.groups())
             elif line.strip():
-                raise Refused(4, "%s: found %s, expected SHA256(NAME)= and its sum; --no-verify compares no sums"
+                raise Refused(4, "%s: found %s, expected SHA256(NAME)= and a checksum; --no-verify does without"
                               % (part.path, quoted(line.strip())))
 
     def add(self, bits, name, digits):
         sums = self.sums.setdefault(posixpath.normpath(name.strip()), {})
         if sums.setdefault(bits, digits.lower()) != digits.lower():
-            raise Refused(3, "%s: found two sums of %s" % (self.path, quoted(name)))
+            raise Refused(3, "%s: has two checksums for %s" % (self.path, quoted(name)))
 
     def has(self, name):
         """Whether the file NAME is listed."""
@@ -60,7 +60,7 @@ def compare(path, part, bits, digits, by):
         found.update(piece)
         position += len(piece)
     if found.hexdigest() != digits:
-        raise Refused(3, "%s: found the SHA-%s %s, expected %s: so says %s" % (path, bits, found.hexdigest(), digits, by))
+        raise Refused(3, "%s: found the SHA-%s %s, expected %s according to %s" % (path, bits, found.hexdigest(), digits, by))
 
 
 def compare_all(sums):

@@ -64,7 +64,7 @@ class Files:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
-            raise Refused(4, "%s: is no regular file" % path)
+            raise Refused(4, "%s: is not a regular file" % path)
         link = os.path.join(self.work, "file%d" % len(self.opened))
         os.symlink(os.path.abspath(path), link)
         self.opened.append((os.path.abspath(path), state(status)))

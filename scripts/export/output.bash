@@ -2,7 +2,7 @@
 
 # look_at_output: refuses, before anything is read, what cannot become the archive.
 look_at_output() {
-  local image i
+  local image i found
   # To a filter - would be standard input.
   for i in "${!images[@]}"; do [ "${images[i]}" != - ] || images[i]=./-; done
   [ "$device" != - ] || device=./-
@@ -24,7 +24,10 @@ look_at_output() {
   [ ! -d "$output" ] || fail "$output: is a directory" 1
   [ ! -e "$output" ] || [ -f "$output" ] || fail "$output: is a device or pipe: expected the name of a file" 2
   for image in "${images[@]}" ${device:+"$device"}; do
-    [ ! "$output" -ef "$image" ] || fail "$output: is what would be exported" 2
+    [ ! "$output" -ef "$image" ] || {
+      found=$(looks_like "$image" archive compressed)
+      fail "$output: is what would be exported${found:+, and $found: expected a disk image}" 2
+    }
   done
   [ ! -f "$output" ] || [ -z "$(looks_like "$output" image qemu)" ] || fail "$output: is a disk image: expected the name of an archive" 2
   can_take_its_place

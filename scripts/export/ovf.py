@@ -52,7 +52,7 @@ def parse(text, path):
         parser.Parse(text, True)
         return builder.close()
     except (expat.ExpatError, AssertionError, LookupError, ValueError) as error:
-        raise Refused(3, "%s: is no sound XML: %s" % (path, error))
+        raise Refused(3, "%s: is not sound XML: %s" % (path, error))
 
 
 def said(element, name):
@@ -144,7 +144,7 @@ class Machine:
                     if len(members) > MOST_MEMBERS:
                         raise Refused(4, "%s: found more than %d members" % (self.path, MOST_MEMBERS))
         except (tarfile.TarError, OSError, ValueError) as error:
-            raise Refused(3, "%s: is no sound tar: %s" % (self.path, error))
+            raise Refused(3, "%s: is not a sound tar: %s" % (self.path, error))
         return members
 
     def facts(self):

@@ -26,7 +26,7 @@ archive() {
     reference=$(printf 'Ref:%03d' "$i")
     say_step "$reference: ${disk_images[i]}, ${disk_sizes[i]} bytes ($(for_people "${disk_sizes[i]}"))"
     # In a file: what <(...) names, the bash 4.2 of a dom0 closes after the first command of the function that it is given to.
-    pack "$i" --prefix "$reference" "$ova_option=$work/ova.xml" ${trailer[@]+"${trailer[@]}"} || return
+    pack "$i" --prefix "$reference" "$ova_option=$scratch/ova.xml" ${trailer[@]+"${trailer[@]}"} || return
     ova_option=--check-ova
   done
 }
@@ -35,10 +35,14 @@ archive() {
 # the next time too.
 write_part() {
   local statuses=(0 0)
-  archive | "${compress[@]}" >"$work/archive" || statuses=("${PIPESTATUS[@]}")
-  # Where the archive broke off, what compresses it fails too; where that one fails first, the archive ends by SIGPIPE.
+  archive | "${compress[@]}" >"$work/archive" 2>"$scratch/compressing" || statuses=("${PIPESTATUS[@]}")
+  # Where the archive broke off, what compresses it fails too, and has nothing to add; where that one fails first, the archive ends
+  # by SIGPIPE.
   case ${statuses[0]} in
-    0 | 141) [ "${statuses[1]}" -eq 0 ] || return 74 ;;
+    0 | 141)
+      cat "$scratch/compressing" >&2
+      [ "${statuses[1]}" -eq 0 ] || return 74
+      ;;
   esac
   return "${statuses[0]}"
 }
@@ -47,10 +51,10 @@ verify_part() { xva-unpack --verify -q ${progress[@]+"${progress[@]}"} -- "$work
 
 # make_archive: what all of the above is for.
 make_archive() {
-  local i disks=() part=$work/archive status=0 found
+  local i disks=() part=$work/archive status=0 found replaced=''
   for i in "${!disk_sizes[@]}"; do disks+=(--disk "$(printf 'Ref:%03d' "$i")=${disk_sizes[i]}"); done
   ova-xml --name="${name:-${base%.*}}" --memory="${memory:-1G}" --vcpus="${vcpus:-1}" --firmware="${firmware:-bios}" \
-    ${machine[@]+"${machine[@]}"} ${networks[@]+"${networks[@]}"} "${disks[@]}" >"$work/ova.xml" 2>"$work/said" || status=$?
+    ${machine[@]+"${machine[@]}"} ${networks[@]+"${networks[@]}"} "${disks[@]}" >"$scratch/ova.xml" 2>"$scratch/said" || status=$?
   show_said
   if [ "$status" -ne 0 ]; then
     # What was said is about options that nobody may have typed.
@@ -70,8 +74,9 @@ make_archive() {
     say "the disk in $output is that of the example, byte for byte"
   fi
   keep_attributes "$part"
+  [ ! -e "$output" ] || replaced=', in place of the one that was there'
   mv -T -- "$part" "$output"
   found=$(stat -c %s -- "$output")
-  say "$output: $found bytes ($(for_people "$found")), disks: ${#disk_images[@]}$([ "$verify" = no ] || echo ', checked');" \
+  say "$output: $found bytes ($(for_people "$found")), disks: ${#disk_images[@]}$([ "$verify" = no ] || echo ', checked')$replaced;" \
     "on the host: xe vm-import filename=$(printf %q "$output")"
 }

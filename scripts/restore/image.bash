@@ -55,7 +55,7 @@ from_archive() {
   return "$status"
 }
 
-# from_stream: the image, of an archive that is decompressed from its beginning.
+# from_stream: the image, of an archive that is read from its beginning.
 from_stream() {
   if [ "$format" = raw ]; then
     unpack "$image"
@@ -67,22 +67,30 @@ from_stream() {
   fi
 }
 
+# by_stream: the image by from_stream, of the disk that is in disk then.
+by_stream() {
+  local disks
+  if [ -z "$disk" ]; then
+    disks=$(xva-unpack -q --json --list -- "$archive" | python3 -c 'import json; print(*(disk["ref"] for disk in json.loads(input())["archives"][0]["disks"]), sep="\n")')
+    [[ $disks != *$'\n'* ]] || fail "$archive: holds more than one disk: expected --disk with one of them: ${disks//$'\n'/, }" 2
+    disk=$disks
+  fi
+  run from_stream || fail_as $?
+  tell_warnings
+}
+
 # make_image: the image in the folder, of the disk that is in disk then.
 make_image() {
-  local status=0 disks
-  run find_blocks || status=$?
-  if [ "$status" -eq 0 ]; then
+  local status=0
+  is_unpacked || run find_blocks || status=$?
+  if is_unpacked; then
+    by_stream
+  elif [ "$status" -eq 0 ]; then
     tell_warnings
     [ -n "$disk" ] || disk=$(xva-headers -q --list -- "$archive" | python3 -c 'import json; print(json.loads(input())["ref"])')
     run from_archive || fail_as $?
   elif [ "$status" -eq 4 ] && [ $compressed = yes ]; then
-    if [ -z "$disk" ]; then
-      disks=$(xva-unpack -q --json --list -- "$archive" | python3 -c 'import json; print(*(disk["ref"] for disk in json.loads(input())["archives"][0]["disks"]), sep="\n")')
-      [[ $disks != *$'\n'* ]] || fail "$archive: holds more than one disk: expected --disk with one of them: ${disks//$'\n'/, }" 2
-      disk=$disks
-    fi
-    run from_stream || fail_as $?
-    tell_warnings
+    by_stream
   else
     fail_as "$status"
   fi

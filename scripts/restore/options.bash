@@ -23,9 +23,15 @@ An ARCHIVE that is compressed in one piece cannot be read from the middle. It is
 FILE where that is raw, else into a temporary file beside it, which is sparse, and then converted.
 What is not whole yet stands in a folder restore-disk.part.XXXXXX beside FILE, which only a kill -9
 leaves behind: it may be removed.
+USAGE
+  if [ "$share" = "$here" ]; then
+    cat <<USAGE
 
 The programs are taken from \$XVA_BIN_DIR, or from PATH where they are of this version; otherwise
 they are built, with cargo.
+USAGE
+  fi
+  cat <<USAGE
 
 Exit status: that of the filter that failed: 1 system, 2 usage, 3 damaged archive, 4 sound but not
 answerable.

@@ -30,8 +30,8 @@ look_at_output() {
   [[ $output == /* ]] || output=./${output#./}
   [ ! "$output" -ef "$archive" ] || fail "$output: is the archive that is read: expected another" 2
   [ ! -d "$output" ] || fail "$output: is a directory" 1
-  [ ! -e "$output" ] || [ -f "$output" ] || fail "$output: is no file: expected one; xva-unpack --disk writes to devices" 2
-  [ ! -e "$output" ] || [ $force = yes ] || fail "$output: is there already: expected a new name, or --force" 2
+  [ ! -e "$output" ] || [ -f "$output" ] || fail "$output: is not a file: expected one; xva-unpack --disk writes to devices" 2
+  [ ! -e "$output" ] || [ $force = yes ] || fail "$output: already exists: expected a new name, or --force" 2
   can_take_its_place
 }
 
@@ -42,6 +42,6 @@ take_name() {
   elif ! ln -T -- "$image" "$output" 2>/dev/null; then
     # It is there by now, or the file system has no hard links.
     mv -n -T -- "$image" "$output" 2>/dev/null || true
-    [ ! -e "$image" ] || fail "$output: cannot be written, or is there by now: expected a new name, or --force" 1
+    [ ! -e "$image" ] || fail "$output: cannot be written, or exists by now: expected a new name, or --force" 1
   fi
 }

@@ -14,9 +14,8 @@ make_workspace() {
   umask 077
   # A folder of its own, so that two of these do not write into each other; its name is short, since that of the image may be as
   # long as names can be. The image has its last name in there: a VMDK says it.
-  work=$(mktemp -d -- "${output%/*}/restore-disk.part.XXXXXX") || exit 1
+  work=$(mktemp -d -- "${output%/*}/restore-disk.part.XXXXXX") || fail "$output: cannot be written" 1
   mkdir -- "$work/image"
   image=$work/image/$(basename -- "$output")
-  # For a socket, whose path may have some 100 bytes, and for what the filters say, which must be heard where $output fills its disk.
-  scratch=$(mktemp -d /tmp/restore-disk.XXXXXX) || exit 1
+  make_scratch
 }

@@ -95,7 +95,7 @@ fn copy(file: &ImageFile, head: Place, note: &str) -> Result<Found, Failure> {
             "no footer at the end of the file: found only one at byte 0 that says fixed, expected it last",
         )),
         None => Err(file.damaged(format!(
-            "is no VHD: found {}, expected the cookie conectix in the last 512 bytes or at byte 0",
+            "is not a VHD: found {}, expected the cookie conectix in the last 512 bytes or at byte 0",
             magic::describe_file(file, "vhd")?
         ))),
     }

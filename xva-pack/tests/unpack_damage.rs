@@ -75,7 +75,7 @@ fn an_archive_that_was_cut_off_anywhere_is_not_whole() {
             assert!(
                 ["ends early", "is empty", "has no block"].iter().any(|what| said.contains(what))
                     // Not even a header is there.
-                    || length < 512 && said.contains("is no XVA"),
+                    || length < 512 && said.contains("is not an XVA"),
                 "{said}"
             );
         } else {

@@ -77,7 +77,10 @@ impl Confinement {
         let found = match self.first(&directories, &names, what, false) {
             Ok(Some(file)) => return Ok(Found { file, moved: false }),
             Ok(None) if name.is_absolute() => self.namesake(by, name, what),
-            Ok(None) => Err(not_found(&names, &directories, what)),
+            Ok(None) => Err(Failure::system(format!(
+                "{}, where a relative name leads",
+                not_found(&names, &directories, what)
+            ))),
             Err(failure) => return Err(failure.in_file(by.path())),
         };
         found.map_err(|failure| {

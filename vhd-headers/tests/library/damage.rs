@@ -51,7 +51,7 @@ fn what_is_no_vhd_is_named() {
         ([&[0x1f, 0x8b, 8][..], &[0; 1000]].concat(), "a gzip file, which gzip -dc reads"),
         ([&b"<html>"[..], &[b' '; 1000]].concat(), "a web page (HTML)"),
     ] {
-        damaged(other(&bytes), &format!("is no VHD: found {found}, {expected}"));
+        damaged(other(&bytes), &format!("is not a VHD: found {found}, {expected}"));
     }
 }
 

@@ -38,7 +38,7 @@ pub fn load(file: &InputName) -> Result<Vec<u8>, Failure> {
     read.map_err(|error| Failure::io(file.name(), "cannot read", &error))?;
     match magic::formats_of(&bytes, &[], None)[..] {
         [format, ..] if format.id != "xml" => {
-            Err(Failure::damaged(format!("is no {FILE_NAME}: found {format}")).in_file(file.name()))
+            Err(Failure::damaged(format!("is not {FILE_NAME}: found {format}")).in_file(file.name()))
         }
         _ => Ok(bytes),
     }

@@ -16,7 +16,7 @@ const MAX_FILE_NAME: usize = 255;
 pub(crate) fn check_directory(directory: &Path) -> Result<bool, Failure> {
     let Ok(files) = read_dir(directory) else {
         let is_new = symlink_metadata(directory).is_err() && folder_of(directory).is_dir();
-        let what = "is no directory, and cannot become one: expected a directory, or a new name in one";
+        let what = "is not a directory, and cannot become one: expected a directory, or a new name in one";
         return if is_new { Ok(false) } else { Err(Failure::system(what).in_file(directory)) };
     };
     let is_device = |path: PathBuf| metadata(path).is_ok_and(|found| found.file_type().is_block_device());

@@ -31,7 +31,7 @@ pub(crate) fn refuse(input: &mut Input, bytes: &[u8]) -> Result<Option<Stop>, St
             let at_end = beginning.len() < magic::BEGINNING;
             let found = magic::describe_unknown(&beginning, if at_end { input.position() } else { u64::MAX });
             Some(Stop::Refused(Failure::damaged(format!(
-                "is no XVA: found {found}{}, {EXPECTED}",
+                "is not an XVA: found {found}{}, {EXPECTED}",
                 input.within()
             ))))
         }
@@ -63,7 +63,7 @@ pub(crate) fn refuse_empty(input: &mut Input) -> Result<Stop, Stop> {
     } else {
         format!("{length} zero bytes")
     };
-    Ok(Stop::Refused(Failure::damaged(format!("is no XVA: found {found}{}, {EXPECTED}", input.within()))))
+    Ok(Stop::Refused(Failure::damaged(format!("is not an XVA: found {found}{}, {EXPECTED}", input.within()))))
 }
 
 /// What `input` is, which begins so. What its name says of it is known, and true, where it is decompressed.
@@ -94,11 +94,11 @@ fn not_an_xva(format: Format, input: &Input) -> Failure {
                 "is {format}{within}: expected a tar, zstd or gzip; try: {command} | xva-unpack -"
             ))
         }
-        _ => Failure::damaged(format!("is no XVA: found {format}{within}; {EXPECTED}")),
+        _ => Failure::damaged(format!("is not an XVA: found {format}{within}; {EXPECTED}")),
     }
 }
 
-/// Why a tar whose first member is called `member` is no XVA, if it is something else that is known.
+/// Why a tar whose first member is called `member` is not an XVA, if it is something else that is known.
 pub(crate) fn foreign_tar(member: &str) -> Option<Failure> {
     let is_chunk = member.rsplit('/').next().is_some_and(is_chunk);
     let id = match () {
@@ -107,7 +107,7 @@ pub(crate) fn foreign_tar(member: &str) -> Option<Failure> {
         () => return None,
     };
     let format = magic::by_id(id)?;
-    Some(Failure::unsupported(format!("is no XVA: found {format} (the member {member}), {EXPECTED}")))
+    Some(Failure::unsupported(format!("is not an XVA: found {format} (the member {member}), {EXPECTED}")))
 }
 
 /// Why `ova.xml` of the content `bytes` is that of no XVA, if it is one of old.
@@ -115,7 +115,7 @@ pub(crate) fn foreign_metadata(bytes: &[u8]) -> Option<Failure> {
     let beginning = &bytes[..bytes.len().min(RECORD)];
     let tag = b"<appliance";
     let format = beginning.windows(tag.len()).any(|found| found == tag).then(|| magic::by_id("geneva"))??;
-    Some(Failure::unsupported(format!("is no XVA: found {format} (<appliance> in ova.xml), {EXPECTED}")))
+    Some(Failure::unsupported(format!("is not an XVA: found {format} (<appliance> in ova.xml), {EXPECTED}")))
 }
 
 /// Whether a file is called as in the XVAs of old: `chunk-000000000.gz`.

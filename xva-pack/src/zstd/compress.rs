@@ -80,7 +80,7 @@ impl Piece for Framed {
 
 /// Compresses the archive `input`, of `size` bytes if that is known, to `out`. `name` is what the user calls it.
 ///
-/// After a failure `out` ends inside a frame, or is empty. Status 3 for what is no XVA or ends early, 4 for what is compressed
+/// After a failure `out` ends inside a frame, or is empty. Status 3 for what is not an XVA or ends early, 4 for what is compressed
 /// already; if the filter before failed, its status.
 pub fn compress(
     input: impl Read + Send + 'static,

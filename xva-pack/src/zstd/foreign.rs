@@ -40,7 +40,7 @@ pub(crate) fn no_header(record: &[u8], name: &InputName, failure: Failure) -> Fa
     }
 }
 
-/// Why a tar is no XVA whose first member is called `found`; there is none in what begins with zeros.
+/// Why a tar is not an XVA whose first member is called `found`; there is none in what begins with zeros.
 pub(crate) fn no_first_member(record: &[u8], name: &InputName, found: Option<&str>) -> Failure {
     match (&magic::formats_of_input(record, name.path())[..], found) {
         ([format, ..], _) if !matches!(format.id, "tar" | "xva") => no_xva(&format.to_string()),
@@ -56,6 +56,6 @@ fn is_header(record: &[u8]) -> bool {
 
 fn no_xva(found: &str) -> Failure {
     Failure::damaged(format!(
-        "is no XVA: found {found}; expected an XVA, which begins with {METADATA} or a block"
+        "is not an XVA: found {found}; expected an XVA, which begins with {METADATA} or a block"
     ))
 }

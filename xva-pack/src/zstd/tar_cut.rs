@@ -67,7 +67,7 @@ impl<R: Read> TarCut<R> {
 
     /// Puts the next piece into `piece`, which must be empty; `false` at the end of the archive.
     ///
-    /// Status 3 for what is no XVA or ends early, 4 for what is compressed or has blocks that are too large. If the filter before
+    /// Status 3 for what is not an XVA or ends early, 4 for what is compressed or has blocks that are too large. If the filter before
     /// failed, its status.
     pub(crate) fn next_piece(&mut self, piece: &mut Vec<u8>) -> Result<bool, Failure> {
         std::mem::swap(piece, &mut self.begun);

@@ -137,7 +137,7 @@ fn an_input_that_ends_anywhere_else_or_is_something_else_is_refused() {
     for (other, status, said) in [
         (member("hello.txt", b"x"), 3, "found a tar that begins with hello.txt"),
         (vec![0; 1024], 3, "found zeros at its beginning"),
-        (vec![b'x'; 2000], 3, "is no XVA: found \"xxxxxxxx\" at its beginning"),
+        (vec![b'x'; 2000], 3, "is not an XVA: found \"xxxxxxxx\" at its beginning"),
         ([&[0x1f, 0x8b, 8][..], &[1; 20]].concat(), 4, "gzip -dc ARCHIVE | xva-zstd"),
         (vec![0x28, 0xb5, 0x2f, 0xfd, 0], 4, "zstd -dc ARCHIVE | xva-zstd"),
         (b"\xfd7zXZ\0\0".to_vec(), 4, "xz -dc ARCHIVE"),
