@@ -42,7 +42,7 @@ typed() {
     [ -s "$usr/share/doc/xva-tools/$link" ]
   done
   # And commands are called there by the names that they have there.
-  ! grep -rn 'scripts/\(xapi/[a-z]\|export-xva\|restore-disk\)' "$usr/share/doc/xva-tools"/{scripts/xapi,xva-pack}/README.md "$usr/share/doc/xva-tools/SECURITY.md"
+  run ! grep -rn 'scripts/\(xapi/[a-z]\|export-xva\|restore-disk\)' "$usr/share/doc/xva-tools"/{scripts/xapi,xva-pack}/README.md "$usr/share/doc/xva-tools/SECURITY.md"
   grep -q '(/usr/libexec/xva-tools/backing-info "$device")' "$usr/share/doc/xva-tools/scripts/xapi/README.md"
   [ -z "$(find "$usr" -type f ! -perm 755 ! -perm 644 -o -type d ! -perm -555)" ]
   ! grep -rIl '@[A-Z]*@' "$usr/share/man"
