@@ -124,7 +124,7 @@ setup() {
 2^restore-disk -^-: the archive is read at several places, which standard input cannot be
 4^restore-disk a.xva.xz^a.xva.xz: is an xz file: decompress it first: xz -dc a.xva.xz > a.xva
 1^restore-disk folder^folder: is a directory: expected a file or block device
-3^xva-pack --scan --ova a.xva d.raw^a.xva: is no ova.xml: found an XVA, which xva-unpack reads
+3^xva-pack --scan --ova a.xva d.raw^a.xva: is not ova.xml: found an XVA, which xva-unpack reads
 3^xva-zstd a.qcow2^a.qcow2: is not an XVA: found a QCOW2, which qcow-headers reads; expected an XVA, which begins with ova.xml or a block
 4^xva-zstd a.xva.xz^a.xva.xz: is compressed with xz: expected a tar; try: xz -dc a.xva.xz | xva-zstd
 4^xva-pack --scan empty^empty: the disk is empty: found 0 bytes
