@@ -181,7 +181,7 @@ LIST
   export_xva -o out.xva m.ovf
   for part in m-disk1-flat.vmdk m-disk2-s001.vmdk; do
     cp $part kept
-    printf X | dd of=$part bs=1 seek=150000 conv=notrunc status=none
+    printf 'other bytes' | dd of=$part bs=1 seek=150000 conv=notrunc status=none
     fails_with 3 export_xva -o wrong.xva m.ovf
     [[ $stderr == *"$part: found the SHA-256 "* ]]
     mv kept $part
