@@ -18,7 +18,7 @@ import sys
 import tempfile
 
 from layers import Chain, Table, file_of
-from named_files import Files, Refused, changed, quoted
+from named_files import Files, Refused, answer, check_unchanged, quoted
 from ovf import Machine
 
 # Enough for any of the above, and an end to what a hostile tar or OVF could ask for.
@@ -119,6 +119,7 @@ def is_trusted():
 
 
 def main(task, *arguments):
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     if task == "machine":
         with tempfile.TemporaryDirectory() as work:
             files = Files(work, arguments[0], [])
@@ -129,23 +130,10 @@ def main(task, *arguments):
             for name in machine.unlisted():
                 sys.stderr.write("export-xva: %s: has no checksum for %s\n" % (machine.sums.path, quoted(name)))
     elif task == "unchanged":
-        path = changed(os.path.join(arguments[0], "files"))
-        if path is not None:
-            raise Refused(1, "%s: changed while it was read; try again" % path)
+        check_unchanged(os.path.join(arguments[0], "files"))
     else:
         disk(*arguments[:5], search=list(arguments[5:]))
 
 
 if __name__ == "__main__":
-    try:
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
-        main(*sys.argv[1:])
-    except Refused as refused:
-        sys.stderr.write("export-xva: %s\n" % str(refused).encode("utf-8", "replace").decode())
-        sys.exit(refused.status)
-    except MemoryError:
-        sys.stderr.write("export-xva: %s: wants too much memory\n" % sys.argv[-1])
-        sys.exit(4)
-    except OSError as error:
-        sys.stderr.write("export-xva: %s\n" % error)
-        sys.exit(1)
+    answer(main, sys.argv[1:])

@@ -12,7 +12,7 @@ import posixpath
 import re
 import sys
 
-from named_files import Part, Refused, changed, quoted
+from named_files import Part, Refused, answer, check_unchanged, quoted
 
 LONGEST = 1 << 20
 PIECE = 1 << 20
@@ -78,18 +78,9 @@ def main(work):
     try:
         compare_all(sums)
     except Refused:
-        path = changed(os.path.join(work, "files"))
-        if path is not None:
-            raise Refused(1, "%s: changed while it was read; try again" % path)
+        check_unchanged(os.path.join(work, "files"))
         raise
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1])
-    except Refused as refused:
-        sys.stderr.write("export-xva: %s\n" % str(refused).encode("utf-8", "replace").decode())
-        sys.exit(refused.status)
-    except OSError as error:
-        sys.stderr.write("export-xva: %s\n" % error)
-        sys.exit(1)
+    answer(main, sys.argv[1:])

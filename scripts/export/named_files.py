@@ -7,6 +7,7 @@ every file through a link of our own naming, so that no name out of an image rea
 import json
 import os
 import stat
+import sys
 
 
 class Refused(Exception):
@@ -103,6 +104,28 @@ class Files:
 
 def state(status):
     return [status.st_size, status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns]
+
+
+def check_unchanged(record):
+    """Refuses where a file is no longer what it was when RECORD was written."""
+    path = changed(record)
+    if path is not None:
+        raise Refused(1, "%s: changed while it was read; try again" % path)
+
+
+def answer(main, arguments):
+    """Calls MAIN with ARGUMENTS; ends the program with a sentence and the status where there is no answer."""
+    try:
+        main(*arguments)
+    except Refused as refused:
+        sys.stderr.write("export-xva: %s\n" % str(refused).encode("utf-8", "replace").decode())
+        sys.exit(refused.status)
+    except MemoryError:
+        sys.stderr.write("export-xva: %s: wants too much memory\n" % arguments[-1])
+        sys.exit(4)
+    except OSError as error:
+        sys.stderr.write("export-xva: %s\n" % error)
+        sys.exit(1)
 
 
 def changed(record):

@@ -82,10 +82,12 @@ by_stream() {
 # make_image: the image in the folder, of the disk that is in disk then.
 make_image() {
   local status=0
-  is_unpacked || run find_blocks || status=$?
   if is_unpacked; then
     by_stream
-  elif [ "$status" -eq 0 ]; then
+    return
+  fi
+  run find_blocks || status=$?
+  if [ "$status" -eq 0 ]; then
     tell_warnings
     [ -n "$disk" ] || disk=$(xva-headers -q --list -- "$archive" | python3 -c 'import json; print(json.loads(input())["ref"])')
     run from_archive || fail_as $?
